@@ -1,0 +1,1 @@
+"""People and programs that sign in: users, and the tokens of programs."""

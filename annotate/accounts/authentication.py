@@ -1,0 +1,51 @@
+"""Bearer tokens for programs: `Authorization: Bearer tst_…`."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from annotate.accounts.models import ApiToken, User
+from annotate.accounts.services import token_digest
+
+
+class BearerTokenAuthentication(BaseAuthentication):
+    keyword = "Bearer"
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        words = get_authorization_header(request).split()
+        if not words or words[0].lower() != self.keyword.lower().encode():
+            return None
+        if len(words) != 2:
+            raise AuthenticationFailed("Write the header as: Authorization: Bearer tst_…")
+        digest = token_digest(words[1].decode("latin-1"))
+        token = ApiToken.objects.select_related("user").filter(digest=digest).first()
+        if token is None or not token.user.is_active:
+            raise AuthenticationFailed("This token is not known; it may have been deleted.")
+        if token.is_expired():
+            raise AuthenticationFailed("This token has expired; make a new one under Account → API tokens.")
+        now = timezone.now()
+        if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return self.keyword
+
+
+def _extend_schema() -> None:
+    """Tell drf-spectacular how programs sign in."""
+    from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+    class BearerTokenScheme(OpenApiAuthenticationExtension):  # registers itself by being defined
+        target_class = BearerTokenAuthentication
+        name = "token"
+
+        def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+            return {"type": "http", "scheme": "bearer", "description": "A token made under Account → API tokens."}
+
+
+_extend_schema()

@@ -1,0 +1,1 @@
+"""How far labellers agree: pure statistics and the snapshots that pages read."""

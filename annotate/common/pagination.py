@@ -1,0 +1,22 @@
+"""Cursor pages: their cost does not grow with how far one has turned them."""
+
+from rest_framework.pagination import CursorPagination
+
+
+class NewestFirst(CursorPagination):
+    """Pages by descending id, 50 rows unless `page_size` (at most 200) says otherwise."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+    ordering = "-id"
+
+
+class OldestFirst(NewestFirst):
+    ordering = "id"
+
+
+class NewestCreatedFirst(NewestFirst):
+    """For tables whose key is a UUID."""
+
+    ordering = ("-created_at", "-id")

@@ -1,0 +1,1 @@
+"""Versioned guidelines and their worked examples."""

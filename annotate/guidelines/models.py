@@ -1,0 +1,52 @@
+"""Guideline versions and worked examples."""
+
+from django.db import models
+from django.db.models import Q
+
+from annotate.accounts.models import User
+from annotate.common.models import TimestampedModel
+from annotate.projects.models import Project
+
+
+class GuidelineVersion(TimestampedModel):
+    """One published text. Versions are never edited: a change is a new version, and each rating pins the one it read."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="guideline_versions")
+    number = models.PositiveIntegerField()
+    body = models.TextField()
+    change_note = models.CharField(max_length=500, blank=True)
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("project", "number", name="guideline_versions_number_unique"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="guideline_versions_number_from_one"),
+            models.CheckConstraint(condition=~Q(body=""), name="guideline_versions_body_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Guidelines v{self.number}"
+
+
+class WorkedExample(models.Model):
+    """A comparison with its verdict and the reason, as a guideline shows it."""
+
+    version = models.ForeignKey(GuidelineVersion, on_delete=models.CASCADE, related_name="examples")
+    position = models.PositiveSmallIntegerField()
+    prompt = models.TextField()
+    completion_a = models.TextField()
+    completion_b = models.TextField()
+    preferred = models.CharField(max_length=3, choices=[("a", "A"), ("b", "B"), ("tie", "Tie")])
+    intensity = models.PositiveSmallIntegerField(null=True, blank=True)
+    rationale = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint("version", "position", name="worked_examples_position_unique"),
+            models.CheckConstraint(
+                condition=Q(preferred="tie", intensity=None)
+                | Q(preferred__in=["a", "b"], intensity__gte=1, intensity__lte=4),
+                name="worked_examples_intensity_unless_tie",
+            ),
+        ]

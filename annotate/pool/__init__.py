@@ -1,0 +1,1 @@
+"""Prompts, completion sources, completions, and the imports that bring them in."""

@@ -1,0 +1,133 @@
+"""Prompts, completion sources, completions and imports."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
+from django.db import models
+from django.db.models import Q
+
+from annotate.accounts.models import User
+from annotate.common.models import TimestampedModel
+from annotate.jobs.models import Job
+from annotate.projects.models import Pool, Project
+
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class SourceKind(models.TextChoices):
+    SFT = "sft", "SFT model"
+    EARLY_POLICY = "early_policy", "Early policy"
+    CURRENT_POLICY = "current_policy", "Current policy"
+    ADVERSARIAL = "adversarial", "Adversarial"
+    RANDOM = "random", "Random"
+    HUMAN = "human", "Human"
+    EXTERNAL = "external", "External model"
+
+
+class CompletionSource(TimestampedModel):
+    """Who or what wrote completions. Never shown to labellers."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="completion_sources")
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=16, choices=SourceKind, default=SourceKind.EXTERNAL)
+    checkpoint = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("pool", "name", name="completion_sources_name_unique"),
+            models.CheckConstraint(condition=Q(kind__in=SourceKind.values), name="completion_sources_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Prompt(TimestampedModel):
+    """What a model was asked: chat messages, the last of them the user's."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="prompts")
+    messages = models.JSONField()
+    # SHA-256 of the canonical messages: the same prompt is one row, and splits of comparison sets go by it.
+    digest = models.CharField(max_length=64)
+    excerpt = models.CharField(max_length=200)
+    language = models.CharField(max_length=12, blank=True)
+    origin = models.CharField(max_length=200, blank=True)
+    tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("pool", "digest", name="prompts_digest_unique"),
+            models.CheckConstraint(condition=Q(digest__regex=_SHA256), name="prompts_digest_is_sha256"),
+        ]
+        indexes = [
+            # The Prompts page, newest first.
+            models.Index("pool", "-id", name="prompts_newest"),
+            # Its search box: whole words of the excerpt, in any language.
+            GinIndex(SearchVector("excerpt", config="simple"), name="prompts_excerpt_words"),
+        ]
+
+    def __str__(self) -> str:
+        return self.excerpt
+
+
+class Completion(TimestampedModel):
+    """One text that a source produced for a prompt. A text that a second source repeats stays the first one's."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="completions")
+    source = models.ForeignKey(CompletionSource, on_delete=models.PROTECT, related_name="completions")
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+    sampling_parameters = models.JSONField(default=dict)
+    n_tokens = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("prompt", "digest", name="completions_digest_unique"),
+            models.CheckConstraint(condition=Q(digest__regex=_SHA256), name="completions_digest_is_sha256"),
+            models.CheckConstraint(condition=~Q(text=""), name="completions_text_not_empty"),
+        ]
+
+
+class ImportFormat(models.TextChoices):
+    AUTO = "auto", "Recognise by the first row"
+    TOUCHSTONE = "touchstone", "Touchstone JSONL: prompt, completions, ratings"
+    CHOSEN_REJECTED = "chosen_rejected", "Chosen and rejected"
+    TRANSCRIPT = "transcript", "Transcripts of HH-RLHF"
+    COMPLETIONS = "completions", "A prompt with its completions"
+
+
+class Import(TimestampedModel):
+    """One file brought into a project's pool, and what became of its rows."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="imports")
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="import_run")
+    filename = models.CharField(max_length=255)
+    # Where the uploaded file lies while the job reads it, as an fsspec URL.
+    file_url = models.CharField(max_length=500)
+    format = models.CharField(max_length=16, choices=ImportFormat, default=ImportFormat.AUTO)
+    source_name = models.CharField(max_length=120, blank=True)
+    source_kind = models.CharField(max_length=16, choices=SourceKind, default=SourceKind.EXTERNAL)
+    counts = models.JSONField(default=dict)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(format__in=ImportFormat.values), name="imports_format_known"),
+            models.CheckConstraint(condition=Q(source_kind__in=SourceKind.values), name="imports_source_kind_known"),
+        ]
+
+
+class ImportError(models.Model):
+    """A row that was not taken: where it stands and what was expected there."""
+
+    import_run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="errors")
+    line = models.PositiveBigIntegerField()
+    field = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["line"]
+        constraints = [
+            # A resumed import reads its last batch again; its complaints must not double.
+            models.UniqueConstraint("import_run", "line", "field", name="import_errors_once_per_field"),
+        ]

@@ -1,0 +1,1 @@
+"""Ratings (append-only), flags and adjudications."""

@@ -1,0 +1,1 @@
+"""Comparison sets: filters over ratings, written as Parquet shards with a manifest."""

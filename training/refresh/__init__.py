@@ -1,0 +1,1 @@
+"""The refresh cycle that strings export, training, evaluation, promotion and sampling together."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class RewardConfig(AppConfig):
+    name = "training.reward"
+    label = "reward"

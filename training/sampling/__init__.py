@@ -1,0 +1,1 @@
+"""Sampling rounds: which comparisons to ask for next, and why."""
