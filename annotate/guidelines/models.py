@@ -9,7 +9,7 @@ from annotate.projects.models import Project
 
 
 class GuidelineVersion(TimestampedModel):
-    """One published text. Versions are never edited: a change is a new version, and each rating pins the one it read."""
+    """One published text. Never edited: a change is a new version, and each rating pins the one it was made under."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="guideline_versions")
     number = models.PositiveIntegerField()

@@ -74,7 +74,7 @@ class Completion(TimestampedModel):
     """One text that a source produced for a prompt. A text that a second source repeats stays the first one's."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="completions")
-    source = models.ForeignKey(CompletionSource, on_delete=models.PROTECT, related_name="completions")
+    source = models.ForeignKey(CompletionSource, on_delete=models.RESTRICT, related_name="completions")
     text = models.TextField()
     digest = models.CharField(max_length=64)
     sampling_parameters = models.JSONField(default=dict)

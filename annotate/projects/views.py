@@ -31,7 +31,7 @@ class PagedView(APIView):
 
 
 class ProjectView(PagedView):
-    """Finds the caller's seat before the handler runs. `needs` names the capability of each method; no method is open."""
+    """Finds the caller's seat before the handler runs; `needs` names the capability each method asks for."""
 
     needs: ClassVar[dict[str, Capability]] = {}
     seat: Seat

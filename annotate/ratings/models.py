@@ -43,7 +43,7 @@ class Rating(models.Model):
     justification = models.TextField(blank=True)
     spans = models.JSONField(default=list)
     active_ms = models.PositiveIntegerField(null=True, blank=True)
-    guideline_version = models.ForeignKey(GuidelineVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    guideline_version = models.ForeignKey(GuidelineVersion, on_delete=models.RESTRICT, null=True, related_name="+")
     # Made by the client: sending the same rating again is not a second rating.
     client_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     supersedes = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="superseded_by")
@@ -71,8 +71,8 @@ class Rating(models.Model):
         indexes = [
             # Ratings per day of a project, and the snapshot's read of all its ratings in order.
             models.Index("project", "created_at", name="ratings_by_project_and_day"),
-            # A labeller's own history in one project, newest first.
-            models.Index("labeller", "project", "-id", name="ratings_by_labeller"),
+            # A labeller's own history in one project, newest first, and how much of it is of today.
+            models.Index("labeller", "project", "-created_at", "-id", name="ratings_by_labeller"),
         ]
 
 
@@ -91,6 +91,7 @@ class Flag(TimestampedModel):
     labeller = models.ForeignKey(User, on_delete=models.PROTECT, related_name="flags")
     kind = models.CharField(max_length=20, choices=FlagKind)
     note = models.TextField(blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

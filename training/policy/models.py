@@ -21,7 +21,7 @@ class Checkpoint(TimestampedModel):
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=8, choices=CheckpointKind)
     path = models.CharField(max_length=500)
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    parent = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, related_name="children")
     metrics = models.JSONField(default=dict)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
 

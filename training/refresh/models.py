@@ -41,7 +41,7 @@ class RefreshCycle(TimestampedModel):
     number = models.PositiveIntegerField()
     config = models.JSONField(default=dict)
     is_active = models.BooleanField(default=True)
-    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="refresh_cycle")
+    job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="refresh_cycle")
     comparison_set = models.ForeignKey(ComparisonSet, on_delete=models.SET_NULL, null=True, related_name="+")
     reward_model = models.ForeignKey(RewardModel, on_delete=models.SET_NULL, null=True, related_name="+")
     sampling_round = models.ForeignKey(SamplingRound, on_delete=models.SET_NULL, null=True, related_name="+")

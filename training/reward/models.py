@@ -23,7 +23,7 @@ class RewardModel(TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reward_models")
     version = models.PositiveIntegerField()
-    comparison_set = models.ForeignKey(ComparisonSet, on_delete=models.PROTECT, related_name="reward_models")
+    comparison_set = models.ForeignKey(ComparisonSet, on_delete=models.RESTRICT, related_name="reward_models")
     base_model = models.CharField(max_length=500)
     config = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=RewardModelState, default=RewardModelState.TRAINING)

@@ -16,7 +16,7 @@ class SamplingRound(TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="sampling_rounds")
     number = models.PositiveIntegerField()
-    reward_model = models.ForeignKey(RewardModel, on_delete=models.PROTECT, related_name="sampling_rounds")
+    reward_model = models.ForeignKey(RewardModel, on_delete=models.RESTRICT, related_name="sampling_rounds")
     acquisition = models.CharField(max_length=40)
     budget = models.PositiveIntegerField()
     random_share = models.FloatField(default=0.15)

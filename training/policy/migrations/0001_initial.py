@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                     "parent",
                     models.ForeignKey(
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="children",
                         to="policy.checkpoint",
                     ),

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 (
                     "job",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="refresh_cycle", to="jobs.job"
+                        on_delete=django.db.models.deletion.RESTRICT, related_name="refresh_cycle", to="jobs.job"
                     ),
                 ),
                 (

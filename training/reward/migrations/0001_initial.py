@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 (
                     "comparison_set",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="reward_models",
                         to="exports.comparisonset",
                     ),

@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 (
                     "reward_model",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         related_name="sampling_rounds",
                         to="reward.rewardmodel",
                     ),

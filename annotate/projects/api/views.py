@@ -1,0 +1,196 @@
+from django.conf import settings
+from django.contrib.auth import login
+from django.core.mail import send_mail
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from annotate.common.errors import DomainError, not_found
+from annotate.common.pagination import NewestFirst, OldestFirst
+from annotate.projects import services
+from annotate.projects.access import access_project
+from annotate.projects.api import serializers as s
+from annotate.projects.models import Capability, Membership, Pool, Project, Role
+from annotate.projects.views import PagedView, ProjectView
+
+
+class MeView(APIView):
+    """Who the caller is and where they sit."""
+
+    @extend_schema(operation_id="me", responses=s.MeSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(s.MeSerializer(request.user).data)
+
+    @extend_schema(operation_id="me_update", request=s.MeSerializer, responses=s.MeSerializer)
+    def patch(self, request: Request) -> Response:
+        body = s.MeSerializer(request.user, data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        body.save()
+        return Response(body.data)
+
+
+class ProjectsView(PagedView):
+    @extend_schema(operation_id="projects_list", responses=s.ProjectSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        if request.user.is_superuser:
+            projects = Project.objects.all()
+        else:
+            projects = Project.objects.filter(memberships__user=request.user, memberships__is_active=True)
+        roles = _RolesOf(request)
+        return self.paginated(projects.select_related("pool"), s.ProjectSerializer, NewestFirst, {"roles": roles})
+
+    @extend_schema(
+        operation_id="projects_create", request=s.ProjectWriteSerializer, responses={201: s.ProjectSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        if not request.user.is_staff:
+            raise DomainError("not_permitted", "Only staff may create projects; ask an administrator.", status=403)
+        body = s.ProjectWriteSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        fields = dict(body.validated_data)
+        pool = None
+        if pool_id := fields.pop("pool_id", None):
+            owned = Pool.objects.filter(
+                projects__memberships__user=request.user, projects__memberships__role=Role.OWNER
+            )
+            pool = owned.filter(pk=pool_id).first()
+            if pool is None:
+                raise not_found("pool")
+        project = services.create_project(owner=request.user, pool=pool, **fields)
+        return Response(
+            s.ProjectSerializer.of(access_project(request.user, project.slug, Capability.LABEL)), status=201
+        )
+
+
+class _RolesOf(dict):
+    """Role by project id, read in one query for the page; superusers own what they are no member of."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(Membership.objects.filter(user=request.user, is_active=True).values_list("project_id", "role"))
+
+    def __missing__(self, project_id: int) -> str:
+        return Role.OWNER.value
+
+
+class ProjectDetailView(ProjectView):
+    needs = {"GET": Capability.LABEL, "PATCH": Capability.MANAGE}
+
+    @extend_schema(operation_id="projects_get", responses=s.ProjectSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(s.ProjectSerializer.of(self.seat))
+
+    @extend_schema(operation_id="projects_update", request=s.ProjectWriteSerializer, responses=s.ProjectSerializer)
+    def patch(self, request: Request, slug: str) -> Response:
+        body = s.ProjectWriteSerializer(self.seat.project, data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        fixed = {"slug", "pool_id"} & set(body.validated_data)
+        if fixed:
+            raise DomainError(
+                "fixed_field", f"{' and '.join(sorted(fixed))} cannot change once a project exists.", status=400
+            )
+        services.update_project(project=self.seat.project, **body.validated_data)
+        return Response(s.ProjectSerializer.of(access_project(request.user, slug, Capability.LABEL)))
+
+
+class MembersView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="members_list", responses=s.MemberSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        members = self.seat.project.memberships.select_related("user")
+        return self.paginated(members, s.MemberSerializer, OldestFirst)
+
+
+class MemberView(ProjectView):
+    needs = {"PATCH": Capability.MANAGE, "DELETE": Capability.MANAGE}
+
+    @extend_schema(operation_id="members_update", request=s.MemberChangeSerializer, responses=s.MemberSerializer)
+    def patch(self, request: Request, slug: str, member_id: int) -> Response:
+        body = s.MemberChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
+        return Response(
+            s.MemberSerializer(services.change_membership(membership=membership, **body.validated_data)).data
+        )
+
+    @extend_schema(operation_id="members_delete", responses={204: None})
+    def delete(self, request: Request, slug: str, member_id: int) -> Response:
+        services.remove_member(membership=get_object_or_404(self.seat.project.memberships, pk=member_id))
+        return Response(status=204)
+
+
+class InvitationsView(ProjectView):
+    needs = {"GET": Capability.MANAGE, "POST": Capability.MANAGE}
+
+    @extend_schema(operation_id="invitations_list", responses=s.InvitationSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return self.paginated(self.seat.project.invitations.all(), s.InvitationSerializer)
+
+    @extend_schema(
+        operation_id="invitations_create",
+        request=s.InvitationRequestSerializer,
+        responses={201: s.InvitationSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        body = s.InvitationRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        project = self.seat.project
+        role = Role(body.validated_data["role"])
+        invitation, token = services.invite(
+            project=project, email=body.validated_data["email"], role=role, invited_by=request.user
+        )
+        url = f"{settings.PUBLIC_URL}/invitations/{token}"
+        send_mail(
+            f"{request.user} invites you to {project.name}",
+            f"{request.user} invites you to the project {project.name} as {role.label.lower()}.\n\n{url}\n\n"
+            f"The link works until {invitation.expires_at:%d %B %Y}.",
+            None,
+            [invitation.email],
+            fail_silently=True,  # the link is on the inviter's screen as well
+        )
+        return Response(s.InvitationSerializer(invitation, context={"url": url}).data, status=201)
+
+
+class InvitationView(ProjectView):
+    needs = {"DELETE": Capability.MANAGE}
+
+    @extend_schema(operation_id="invitations_delete", responses={204: None})
+    def delete(self, request: Request, slug: str, invitation_id: int) -> Response:
+        services.revoke_invitation(invitation=get_object_or_404(self.seat.project.invitations, pk=invitation_id))
+        return Response(status=204)
+
+
+class PublicInvitationView(APIView):
+    """What a link is an invitation to. Open to its bearer: the token is the permission."""
+
+    permission_classes = [AllowAny]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "public"
+
+    @extend_schema(operation_id="invitation_get", responses=s.PublicInvitationSerializer)
+    def get(self, request: Request, token: str) -> Response:
+        return Response(s.PublicInvitationSerializer(services.pending_invitation(token=token)).data)
+
+
+class AcceptInvitationView(APIView):
+    permission_classes = [AllowAny]
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "public"
+
+    @extend_schema(
+        operation_id="invitation_accept",
+        request=s.AcceptInvitationSerializer,
+        responses=s.MembershipOfMeSerializer,
+    )
+    def post(self, request: Request, token: str) -> Response:
+        body = s.AcceptInvitationSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        signed_in = request.user if request.user.is_authenticated else None
+        membership, user = services.accept_invitation(token=token, user=signed_in, **body.validated_data)
+        if signed_in is None:
+            login(request._request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        return Response(s.MembershipOfMeSerializer(membership).data)

@@ -1,0 +1,189 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from annotate.comparisons.api.serializers import NextSerializer, ShownPromptSerializer
+from annotate.comparisons.models import Comparison, ComparisonState
+from annotate.pool.models import Completion, SourceKind
+from annotate.ratings.models import Adjudication, Flag, FlagKind, Rating
+from annotate.ratings.selectors import SHOW
+
+SHOWN_SIDES = ["first", "second", "tie"]
+
+
+class JudgementSerializer(serializers.Serializer):
+    client_id = serializers.UUIDField(help_text="Made by the client: sending the same rating twice stores it once.")
+    assignment_id = serializers.IntegerField()
+    preferred = serializers.ChoiceField(choices=SHOWN_SIDES)
+    intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
+    active_ms = serializers.IntegerField(
+        allow_null=True, required=False, default=None, min_value=0, max_value=2_000_000_000
+    )
+    justification = serializers.CharField(required=False, allow_blank=True, default="", max_length=10_000)
+
+
+class RatingsRequestSerializer(serializers.Serializer):
+    ratings = JudgementSerializer(many=True, min_length=1, max_length=200)
+    next = serializers.IntegerField(required=False, default=0, min_value=0, max_value=20)
+
+
+class OutcomeSerializer(serializers.Serializer):
+    client_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=["accepted", "duplicate", "rejected"])
+    rating_id = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class SubmittedSerializer(NextSerializer):
+    results = OutcomeSerializer(many=True)
+
+
+class FlagRequestSerializer(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=FlagKind.choices)
+    note = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
+
+
+class OwnRatingSerializer(serializers.ModelSerializer):
+    """A labeller's own rating, as it was on their screen."""
+
+    prompt_excerpt = serializers.CharField(source="comparison.prompt.excerpt")
+    preferred = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Rating
+        fields = ["id", "assignment_id", "prompt_excerpt", "preferred", "intensity", "justification", "created_at"]
+
+    @extend_schema_field(serializers.ChoiceField(choices=SHOWN_SIDES))
+    def get_preferred(self, rating: Rating) -> str:
+        if rating.preferred == "tie":
+            return "tie"
+        return "first" if rating.preferred == rating.assignment.first else "second"
+
+
+class ShowSerializer(serializers.Serializer):
+    show = serializers.ChoiceField(choices=list(SHOW), default="all")
+    ordering = serializers.ChoiceField(choices=["newest", "disagreement", "priority"], default="newest")
+
+
+class ComparisonSerializer(serializers.ModelSerializer):
+    prompt_excerpt = serializers.CharField(source="prompt.excerpt")
+    state = serializers.ChoiceField(choices=ComparisonState.choices)
+    disagreement = serializers.SerializerMethodField(help_text="Share of ratings that are not of the commonest answer.")
+    is_gold = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Comparison
+        fields = [
+            "id",
+            "prompt_excerpt",
+            "state",
+            "priority",
+            "n_wanted",
+            "n_ratings",
+            "n_a",
+            "n_b",
+            "n_ties",
+            "n_flags",
+            "disagreement",
+            "is_gold",
+            "created_at",
+        ]
+
+    @extend_schema_field(serializers.FloatField(allow_null=True))
+    def get_disagreement(self, comparison: Comparison) -> float | None:
+        return comparison.n_dissenting / comparison.n_ratings if comparison.n_ratings else None
+
+    def get_is_gold(self, comparison: Comparison) -> bool:
+        return comparison.gold_preferred is not None
+
+
+class SourceSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=SourceKind.choices)
+
+
+class SideSerializer(serializers.ModelSerializer):
+    source = SourceSerializer()
+
+    class Meta:
+        model = Completion
+        fields = ["id", "text", "source"]
+
+
+class PseudonymSerializer(serializers.Serializer):
+    pseudonym = serializers.CharField()
+
+
+class RatingSerializer(serializers.ModelSerializer):
+    labeller = PseudonymSerializer()
+    guideline_version = serializers.SerializerMethodField()
+    is_superseded = serializers.SerializerMethodField()
+    first = serializers.SerializerMethodField(help_text="The side this labeller saw first; null where not known.")
+
+    class Meta:
+        model = Rating
+        fields = [
+            "id",
+            "labeller",
+            "preferred",
+            "intensity",
+            "justification",
+            "active_ms",
+            "guideline_version",
+            "origin",
+            "first",
+            "is_superseded",
+            "created_at",
+        ]
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_guideline_version(self, rating: Rating) -> int | None:
+        return rating.guideline_version.number if rating.guideline_version else None
+
+    def get_is_superseded(self, rating: Rating) -> bool:
+        return hasattr(rating, "superseded_by")
+
+    @extend_schema_field(serializers.ChoiceField(choices=["a", "b"], allow_null=True))
+    def get_first(self, rating: Rating) -> str | None:
+        return rating.assignment.first
+
+
+class FlagSerializer(serializers.ModelSerializer):
+    labeller = PseudonymSerializer()
+
+    class Meta:
+        model = Flag
+        fields = ["id", "labeller", "kind", "note", "created_at", "resolved_at"]
+
+
+class AdjudicationSerializer(serializers.ModelSerializer):
+    reviewer = serializers.CharField(source="reviewer.name")
+
+    class Meta:
+        model = Adjudication
+        fields = ["id", "reviewer", "verdict", "intensity", "note", "created_at"]
+
+
+class AdjudicationRequestSerializer(serializers.Serializer):
+    preferred = serializers.ChoiceField(choices=["a", "b", "tie", "invalid"])
+    intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
+    note = serializers.CharField(required=False, allow_blank=True, default="", max_length=5000)
+
+
+class ComparisonDetailSerializer(ComparisonSerializer):
+    prompt = ShownPromptSerializer()
+    a = SideSerializer()
+    b = SideSerializer()
+    ratings = RatingSerializer(many=True)
+    flags = FlagSerializer(many=True)
+    adjudication = serializers.SerializerMethodField()
+
+    class Meta(ComparisonSerializer.Meta):
+        fields = [*ComparisonSerializer.Meta.fields, "prompt", "a", "b", "ratings", "flags", "adjudication"]
+
+    @extend_schema_field(AdjudicationSerializer(allow_null=True))
+    def get_adjudication(self, comparison: Comparison) -> dict[str, Any] | None:
+        verdicts = list(comparison.adjudications.all())
+        return AdjudicationSerializer(verdicts[0]).data if verdicts else None
