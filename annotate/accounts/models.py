@@ -85,7 +85,7 @@ class ApiToken(TimestampedModel):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="api_tokens_digest_is_sha256"),
-            models.UniqueConstraint("user", "name", name="api_tokens_name_unique_per_user"),
+            models.UniqueConstraint(fields=["user", "name"], name="api_tokens_name_unique_per_user"),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,6 @@ class AgreementSnapshot(models.Model):
         indexes = [
             # Beat asks for the stale ones every half minute.
             models.Index(
-                "stale_since", condition=models.Q(stale_since__isnull=False), name="agreement_snapshots_stale"
+                fields=["stale_since"], condition=models.Q(stale_since__isnull=False), name="agreement_snapshots_stale"
             ),
         ]

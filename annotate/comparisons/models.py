@@ -55,7 +55,7 @@ class Comparison(TimestampedModel):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(a__lt=F("b")), name="comparisons_a_before_b"),
-            models.UniqueConstraint("project", "a", "b", name="comparisons_unique_in_project"),
+            models.UniqueConstraint(fields=["project", "a", "b"], name="comparisons_unique_in_project"),
             models.CheckConstraint(condition=Q(state__in=ComparisonState.values), name="comparisons_state_known"),
             models.CheckConstraint(
                 condition=Q(n_wanted__gte=1) & Q(n_taken__gte=0), name="comparisons_wants_at_least_one"
@@ -68,20 +68,20 @@ class Comparison(TimestampedModel):
         indexes = [
             # The queue: highest priority, then oldest, among those that still want a labeller.
             models.Index(
-                "project",
-                "-priority",
-                "id",
+                fields=["project", "-priority", "id"],
                 condition=Q(state="open", n_taken__lt=F("n_wanted")),
                 name="comparisons_queue",
             ),
             # The reviewer's list of disagreements, most dissent first.
             models.Index(
-                "project", "-n_dissenting", "-id", condition=Q(n_dissenting__gt=0), name="comparisons_disagreement"
+                fields=["project", "-n_dissenting", "-id"],
+                condition=Q(n_dissenting__gt=0),
+                name="comparisons_disagreement",
             ),
             # The Comparisons page, newest first.
-            models.Index("project", "-id", name="comparisons_newest"),
+            models.Index(fields=["project", "-id"], name="comparisons_newest"),
             # What exports and sampling read: comparisons that have ratings.
-            models.Index("project", "id", condition=Q(n_ratings__gt=0), name="comparisons_rated"),
+            models.Index(fields=["project", "id"], condition=Q(n_ratings__gt=0), name="comparisons_rated"),
         ]
 
 
@@ -123,12 +123,13 @@ class Assignment(TimestampedModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                "comparison",
-                "labeller",
+                fields=["comparison", "labeller"],
                 condition=~Q(kind=AssignmentKind.REPEAT),
                 name="assignments_once_per_labeller",
             ),
-            models.UniqueConstraint("comparison", "place", condition=HOLDS_A_PLACE, name="assignments_one_per_place"),
+            models.UniqueConstraint(
+                fields=["comparison", "place"], condition=HOLDS_A_PLACE, name="assignments_one_per_place"
+            ),
             models.CheckConstraint(
                 condition=~HOLDS_A_PLACE | Q(place__isnull=False), name="assignments_live_ones_hold_a_place"
             ),
@@ -141,6 +142,6 @@ class Assignment(TimestampedModel):
         ]
         indexes = [
             # Leases to take back, and a labeller's leases to hand out again after a reload.
-            models.Index("lease_until", condition=Q(state="leased"), name="assignments_leases_by_end"),
-            models.Index("labeller", "id", name="assignments_by_labeller"),
+            models.Index(fields=["lease_until"], condition=Q(state="leased"), name="assignments_leases_by_end"),
+            models.Index(fields=["labeller", "id"], name="assignments_by_labeller"),
         ]

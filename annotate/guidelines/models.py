@@ -19,7 +19,7 @@ class GuidelineVersion(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("project", "number", name="guideline_versions_number_unique"),
+            models.UniqueConstraint(fields=["project", "number"], name="guideline_versions_number_unique"),
             models.CheckConstraint(condition=Q(number__gte=1), name="guideline_versions_number_from_one"),
             models.CheckConstraint(condition=~Q(body=""), name="guideline_versions_body_not_empty"),
         ]
@@ -43,7 +43,7 @@ class WorkedExample(models.Model):
     class Meta:
         ordering = ["position"]
         constraints = [
-            models.UniqueConstraint("version", "position", name="worked_examples_position_unique"),
+            models.UniqueConstraint(fields=["version", "position"], name="worked_examples_position_unique"),
             models.CheckConstraint(
                 condition=Q(preferred="tie", intensity=None)
                 | Q(preferred__in=["a", "b"], intensity__gte=1, intensity__lte=4),

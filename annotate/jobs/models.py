@@ -76,9 +76,9 @@ class Job(TimestampedModel):
         ]
         indexes = [
             # The Jobs page of a project, newest first.
-            models.Index("project", "-created_at", "-id", name="jobs_by_project"),
+            models.Index(fields=["project", "-created_at", "-id"], name="jobs_by_project"),
             # The reaper looks only at what is not finished, which is always little.
-            models.Index("state", condition=~Q(state__in=FINISHED), name="jobs_unfinished"),
+            models.Index(fields=["state"], condition=~Q(state__in=FINISHED), name="jobs_unfinished"),
         ]
 
     def __str__(self) -> str:
@@ -116,4 +116,4 @@ class JobLogLine(models.Model):
 
     class Meta:
         # `…/log?after=seq` reads forward from where the reader stopped.
-        indexes = [models.Index("job", "id", name="job_log_lines_in_order")]
+        indexes = [models.Index(fields=["job", "id"], name="job_log_lines_in_order")]

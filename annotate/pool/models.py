@@ -34,7 +34,7 @@ class CompletionSource(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("pool", "name", name="completion_sources_name_unique"),
+            models.UniqueConstraint(fields=["pool", "name"], name="completion_sources_name_unique"),
             models.CheckConstraint(condition=Q(kind__in=SourceKind.values), name="completion_sources_kind_known"),
         ]
 
@@ -56,12 +56,12 @@ class Prompt(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("pool", "digest", name="prompts_digest_unique"),
+            models.UniqueConstraint(fields=["pool", "digest"], name="prompts_digest_unique"),
             models.CheckConstraint(condition=Q(digest__regex=_SHA256), name="prompts_digest_is_sha256"),
         ]
         indexes = [
             # The Prompts page, newest first.
-            models.Index("pool", "-id", name="prompts_newest"),
+            models.Index(fields=["pool", "-id"], name="prompts_newest"),
             # Its search box: whole words of the excerpt, in any language.
             GinIndex(SearchVector("excerpt", config="simple"), name="prompts_excerpt_words"),
         ]
@@ -82,7 +82,7 @@ class Completion(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("prompt", "digest", name="completions_digest_unique"),
+            models.UniqueConstraint(fields=["prompt", "digest"], name="completions_digest_unique"),
             models.CheckConstraint(condition=Q(digest__regex=_SHA256), name="completions_digest_is_sha256"),
             models.CheckConstraint(condition=~Q(text=""), name="completions_text_not_empty"),
         ]
@@ -129,5 +129,5 @@ class ImportError(models.Model):
         ordering = ["line"]
         constraints = [
             # A resumed import reads its last batch again; its complaints must not double.
-            models.UniqueConstraint("import_run", "line", "field", name="import_errors_once_per_field"),
+            models.UniqueConstraint(fields=["import_run", "line", "field"], name="import_errors_once_per_field"),
         ]

@@ -111,7 +111,7 @@ class Membership(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("project", "user", name="memberships_one_per_project_and_user"),
+            models.UniqueConstraint(fields=["project", "user"], name="memberships_one_per_project_and_user"),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="memberships_role_known"),
         ]
 

@@ -65,14 +65,14 @@ class Rating(models.Model):
                 name="ratings_labelled_here_have_intensity",
             ),
             models.UniqueConstraint(
-                "assignment", condition=Q(supersedes=None), name="ratings_one_first_rating_per_assignment"
+                fields=["assignment"], condition=Q(supersedes=None), name="ratings_one_first_rating_per_assignment"
             ),
         ]
         indexes = [
             # Ratings per day of a project, and the snapshot's read of all its ratings in order.
-            models.Index("project", "created_at", name="ratings_by_project_and_day"),
+            models.Index(fields=["project", "created_at"], name="ratings_by_project_and_day"),
             # A labeller's own history in one project, newest first, and how much of it is of today.
-            models.Index("labeller", "project", "-created_at", "-id", name="ratings_by_labeller"),
+            models.Index(fields=["labeller", "project", "-created_at", "-id"], name="ratings_by_labeller"),
         ]
 
 
@@ -95,7 +95,7 @@ class Flag(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("comparison", "labeller", "kind", name="flags_once_per_labeller_and_kind"),
+            models.UniqueConstraint(fields=["comparison", "labeller", "kind"], name="flags_once_per_labeller_and_kind"),
             models.CheckConstraint(condition=Q(kind__in=FlagKind.values), name="flags_kind_known"),
         ]
 
@@ -120,4 +120,4 @@ class Adjudication(TimestampedModel):
                 name="adjudications_intensity_for_a_preference",
             ),
         ]
-        indexes = [models.Index("comparison", "-id", name="adjudications_newest")]
+        indexes = [models.Index(fields=["comparison", "-id"], name="adjudications_newest")]

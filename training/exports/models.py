@@ -27,7 +27,7 @@ class ComparisonSet(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("project", "number", name="comparison_sets_number_unique"),
+            models.UniqueConstraint(fields=["project", "number"], name="comparison_sets_number_unique"),
             models.CheckConstraint(
                 condition=Q(frozen_at=None, digest="", uri="")
                 | (Q(frozen_at__isnull=False, digest__regex=r"^[0-9a-f]{64}$") & ~Q(uri="")),

@@ -27,7 +27,7 @@ class Checkpoint(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("pool", "name", name="checkpoints_name_unique"),
+            models.UniqueConstraint(fields=["pool", "name"], name="checkpoints_name_unique"),
             models.CheckConstraint(condition=Q(kind__in=CheckpointKind.values), name="checkpoints_kind_known"),
         ]
 

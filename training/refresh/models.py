@@ -49,8 +49,8 @@ class RefreshCycle(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("project", "number", name="refresh_cycles_number_unique"),
-            models.UniqueConstraint("project", condition=Q(is_active=True), name="refresh_cycles_one_active"),
+            models.UniqueConstraint(fields=["project", "number"], name="refresh_cycles_number_unique"),
+            models.UniqueConstraint(fields=["project"], condition=Q(is_active=True), name="refresh_cycles_one_active"),
         ]
 
     def __str__(self) -> str:
@@ -71,6 +71,6 @@ class RefreshStage(models.Model):
     class Meta:
         ordering = ["position"]
         constraints = [
-            models.UniqueConstraint("cycle", "name", name="refresh_stages_once_per_cycle"),
+            models.UniqueConstraint(fields=["cycle", "name"], name="refresh_stages_once_per_cycle"),
             models.CheckConstraint(condition=Q(state__in=StageState.values), name="refresh_stages_state_known"),
         ]

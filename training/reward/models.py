@@ -36,9 +36,9 @@ class RewardModel(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("project", "version", name="reward_models_version_unique"),
+            models.UniqueConstraint(fields=["project", "version"], name="reward_models_version_unique"),
             models.UniqueConstraint(
-                "project", condition=Q(state=RewardModelState.PROMOTED), name="reward_models_one_promoted"
+                fields=["project"], condition=Q(state=RewardModelState.PROMOTED), name="reward_models_one_promoted"
             ),
             models.CheckConstraint(condition=Q(state__in=RewardModelState.values), name="reward_models_state_known"),
             models.CheckConstraint(

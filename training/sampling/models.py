@@ -29,7 +29,7 @@ class SamplingRound(TimestampedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("project", "number", name="sampling_rounds_number_unique"),
+            models.UniqueConstraint(fields=["project", "number"], name="sampling_rounds_number_unique"),
             models.CheckConstraint(condition=Q(budget__gte=1), name="sampling_rounds_budget_positive"),
             models.CheckConstraint(
                 condition=Q(random_share__gte=0, random_share__lte=1), name="sampling_rounds_random_share_is_a_share"
@@ -52,6 +52,6 @@ class SampledComparison(models.Model):
     class Meta:
         ordering = ["rank"]
         constraints = [
-            models.UniqueConstraint("sampling_round", "comparison", name="sampled_comparisons_once_per_round"),
-            models.UniqueConstraint("sampling_round", "rank", name="sampled_comparisons_rank_unique"),
+            models.UniqueConstraint(fields=["sampling_round", "comparison"], name="sampled_comparisons_once_per_round"),
+            models.UniqueConstraint(fields=["sampling_round", "rank"], name="sampled_comparisons_rank_unique"),
         ]

@@ -1,0 +1,75 @@
+"""What a snapshot holds: counts from the database, statistics from `metrics`."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from annotate.accounts.models import User
+from annotate.agreement import metrics
+from annotate.comparisons.models import Comparison, ComparisonState
+from annotate.pool.models import Completion, Prompt
+from annotate.projects.models import Project
+from annotate.ratings.models import Rating
+from annotate.ratings.selectors import current
+
+DAYS_SHOWN = 60
+LABELLERS_SHOWN = 200
+
+
+def counts(project: Project) -> dict[str, Any]:
+    by_state = dict(
+        Comparison.objects.filter(project=project).values_list("state").annotate(n=Count("id")).order_by("state")
+    )
+    ratings = Rating.objects.filter(project=project)
+    since = timezone.now() - timezone.timedelta(days=DAYS_SHOWN)
+    per_day = (
+        ratings.filter(created_at__gte=since)
+        .annotate(day=TruncDate("created_at"))
+        .values_list("day")
+        .annotate(n=Count("id"))
+        .order_by("day")
+    )
+    return {
+        "prompts": Prompt.objects.filter(pool=project.pool_id).count(),
+        "completions": Completion.objects.filter(prompt__pool=project.pool_id).count(),
+        "comparisons": sum(by_state.values()),
+        "comparisons_open": by_state.get(ComparisonState.OPEN, 0),
+        "comparisons_complete": by_state.get(ComparisonState.COMPLETE, 0),
+        "ratings": ratings.count(),
+        "labellers": ratings.values("labeller").distinct().count(),
+        "ratings_per_day": [{"date": day.isoformat(), "n": n} for day, n in per_day],
+    }
+
+
+def read_ratings(project: Project) -> dict[str, np.ndarray]:
+    """The project's current ratings as columns, read through a server-side cursor.
+
+    comparison, labeller: (n,) int64 ids. side: (n,) int8, −1 for b, 0 for a tie, 1 for a. signed_intensity: (n,) int8,
+    the side times the intensity, ±1 where none was given. first_shown: (n,) int8, 1 when the preferred side was shown
+    first, 0 when second, −1 where it is not known or a tie.
+    """
+    rows = (
+        current(Rating.objects.filter(project=project))
+        .order_by("comparison_id", "id")
+        .values_list("comparison_id", "labeller_id", "preferred", "intensity", "assignment__first")
+    )
+    sides = {"a": 1, "b": -1, "tie": 0}
+    columns: list[list[int]] = [[], [], [], [], []]
+    for comparison, labeller, preferred, intensity, first in rows.iterator(chunk_size=10_000):
+        side = sides[preferred]
+        values = (
+            comparison,
+            labeller,
+            side,
+            side * (intensity or 1),
+            int(preferred == first) if first and side else -1,
+        )
+        for column, value in zip(columns, values, strict=True):
+            column.append(value)
+    kinds = (np.int64, np.int64, np.int8, np.int8, np.int8)
+    names = ("comparison", "labeller", "side", "signed_intensity", "first_shown")
+    return {name: np.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)}

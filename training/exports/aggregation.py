@@ -1,0 +1,129 @@
+"""From the ratings of one comparison to the numbers of its row in a comparison set. Pure functions."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.exports.spec import Spec
+
+# Shares such as 2/3 are compared with what a person typed.
+EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One current rating: preferred "a", "b" or "tie"; intensity from 1 (weakest), None where there is none."""
+
+    preferred: str
+    intensity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the ratings of a comparison say together.
+
+    `chosen` is "a" or "b"; `soft_preference` is P(chosen preferred), ½ for a tie; `agreement` the share of the ratings
+    that gave the verdict; `intensity` their mean (None when none of them carries one); `margin` and `weight` follow
+    from it.
+    """
+
+    chosen: str
+    soft_preference: float
+    agreement: float
+    intensity: float | None
+    margin: float
+    weight: float
+    is_tie: bool
+
+
+def preferred_side(n_a: int, n_b: int) -> str:
+    """"a", "b" or "tie": the side with more votes. Ties are no votes against a side; they lower the agreement."""
+    return "a" if n_a > n_b else "b" if n_b > n_a else "tie"
+
+
+def smoothed_share(wins: float, n: float) -> float:
+    """(wins + ½) / (n + 1): the posterior mean of a share under Jeffreys' prior Beta(½, ½). In (0, 1) for n ≥ 0."""
+    return (wins + 0.5) / (n + 1)
+
+
+def margin_of(intensity: float | None, n_levels: int) -> float:
+    """Llama 2's small margins (Touvron et al. 2023, table 27) on any number of levels: weakest 0, strongest 1.
+
+    Linear in between: 0, ⅓, ⅔, 1 for four levels. 0 where the intensity is unknown or there is one level.
+    """
+    return 0.0 if intensity is None or n_levels < 2 else (intensity - 1) / (n_levels - 1)
+
+
+def weight_of(intensity: float | None, n_levels: int) -> float:
+    """Weight of scaled Bradley-Terry (HelpSteer2-Preference, arXiv 2410.01257): proportional to the intensity.
+
+    Scaled so that the middle of the scale, and an unknown intensity, weigh 1: 0.4, 0.8, 1.2, 1.6 for four levels. The
+    trainer normalises the weights of a set to mean 1.
+    """
+    return 1.0 if intensity is None else intensity / ((n_levels + 1) / 2)
+
+
+def aggregate(votes: Sequence[Vote], spec: Spec, *, n_levels: int, comparison_id: int) -> Verdict | None:
+    """The verdict of a comparison's current ratings, or None when the spec leaves it out.
+
+    soft_preference = (w + ½) / (n + 1), w the votes for the chosen side. Single ties are left out of w and n with
+    ties="drop" and count half for each side with ties="soft". The chosen side of a tie is drawn by the comparison's id.
+    """
+    n_a = sum(vote.preferred == "a" for vote in votes)
+    n_b = sum(vote.preferred == "b" for vote in votes)
+    n = len(votes)
+    if n < spec.min_ratings or n == 0:
+        return None
+    side = preferred_side(n_a, n_b)
+    if side == "tie":
+        agreement = (n - n_a - n_b) / n
+        if spec.ties == "drop" or agreement + EPSILON < spec.min_agreement:
+            return None
+        return _verdict(drawn_side(comparison_id), 0.5, agreement, None, spec, n_levels, is_tie=True)
+    n_chosen = max(n_a, n_b)
+    agreement = n_chosen / n
+    if agreement + EPSILON < spec.min_agreement:
+        return None
+    n_ties = n - n_a - n_b
+    p = smoothed_share(n_chosen + n_ties / 2, n) if spec.ties == "soft" else smoothed_share(n_chosen, n_a + n_b)
+    intensities = [vote.intensity for vote in votes if vote.preferred == side and vote.intensity is not None]
+    intensity = sum(intensities) / len(intensities) if intensities else None
+    return _verdict(side, p, agreement, intensity, spec, n_levels, is_tie=False)
+
+
+def adjudicated(
+    verdict: str, intensity: int | None, n_ratings: int, spec: Spec, *, n_levels: int, comparison_id: int
+) -> Verdict | None:
+    """A reviewer's verdict in place of the ratings: as if all `n_ratings` of them had said the same.
+
+    None when the spec leaves adjudicated comparisons or ties out, and for the verdict "invalid".
+    """
+    if verdict == "invalid" or not spec.include_adjudicated:
+        return None
+    if verdict == "tie":
+        if spec.ties == "drop":
+            return None
+        return _verdict(drawn_side(comparison_id), 0.5, 1.0, None, spec, n_levels, is_tie=True)
+    p = smoothed_share(n_ratings, n_ratings)
+    return _verdict(verdict, p, 1.0, intensity, spec, n_levels, is_tie=False)
+
+
+def drawn_side(comparison_id: int) -> str:
+    """A side for a tie, drawn by the comparison's id: neither side is favoured, and the draw never changes."""
+    return "ab"[hashlib.sha256(str(comparison_id).encode()).digest()[0] & 1]
+
+
+def split_of(prompt_digest: str) -> str:
+    """train (80 %), validation (10 %) or test (10 %) by the prompt's SHA-256 alone.
+
+    So no prompt is on two sides, and a prompt stays on its side in every set of every project, for ever.
+    """
+    tenth = int(prompt_digest[:8], 16) % 10
+    return "test" if tenth == 9 else "validation" if tenth == 8 else "train"
+
+
+def _verdict(
+    chosen: str, p: float, agreement: float, intensity: float | None, spec: Spec, n_levels: int, *, is_tie: bool
+) -> Verdict:
+    weight = weight_of(intensity, n_levels) if spec.intensity_weighting == "scaled_bt" else 1.0
+    return Verdict(chosen, p, agreement, intensity, margin_of(intensity, n_levels), weight, is_tie)
