@@ -1,1 +1,1 @@
-"""What every engine part shares: configs, JSON-lines progress, atomic files, checkpoints, and the one text of (prompt, completion)."""
+"""What every engine part shares: configs, progress, atomic files, checkpoints, the text of (prompt, completion)."""

@@ -95,6 +95,19 @@ class ChatEncoder:
             return str(whole[len(before) :]).rstrip()
         return completion  # a template that rewrites its assistant turns; the end token is appended to the ids
 
+    def conversation_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a whole conversation for language modelling, not truncated; its last turn may be anyone's."""
+        if messages and messages[-1]["role"] == "assistant":
+            last = messages[-1]["content"]
+            return self.prompt_ids(messages[:-1]) + self.completion_ids(messages[:-1], last)
+        ids = self._tokenise(self.prompt_text(messages))
+        opening = self._tokenise(self.prompt_text([]))
+        return ids[: len(ids) - len(opening)] if opening and ids[-len(opening) :] == opening else ids
+
+    def text_ids(self, text: str) -> list[int]:
+        """Token ids of a plain text for language modelling, ending in the end token, not truncated."""
+        return self._begin_ids + self._close(self._tokenise(self._neutralise(text)))
+
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the whole prompt, begin token included, not truncated."""
         ids = self._tokenise(self.prompt_text(messages))
@@ -124,14 +137,19 @@ class ChatEncoder:
             return Encoded(prompt_ids, completion_ids, is_truncated=False)
         n_begin = len(self._begin_ids)
         n_prompt = max(self.max_length - len(completion_ids), min(len(prompt_ids), n_begin + self.max_length // 8))
-        if n_prompt < len(prompt_ids):
-            n_tail = n_prompt - n_begin
-            prompt_ids = self._begin_ids + (prompt_ids[-n_tail:] if n_tail > 0 else [])
+        prompt_ids = self.cut_prompt(prompt_ids, n_prompt)
         n_completion = self.max_length - len(prompt_ids)
         if n_completion < len(completion_ids):
             closing = self._closing_ids()
             completion_ids = completion_ids[: n_completion - len(closing)] + closing
         return Encoded(prompt_ids, completion_ids, is_truncated=True)
+
+    def cut_prompt(self, prompt_ids: list[int], n_tokens: int) -> list[int]:
+        """The last `n_tokens` of a prompt, its begin token among them."""
+        if len(prompt_ids) <= n_tokens:
+            return prompt_ids
+        n_tail = n_tokens - len(self._begin_ids)
+        return self._begin_ids + (prompt_ids[-n_tail:] if n_tail > 0 else [])
 
     def _closing_ids(self) -> list[int]:
         if not hasattr(self, "_closing"):

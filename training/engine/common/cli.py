@@ -46,7 +46,7 @@ class Verb:
 
 
 def main(part: str, verbs: Mapping[str, Verb], argv: list[str] | None = None) -> int:
-    """Parse `VERB --config FILE`, run it, and return the exit status: 0 done, 1 error, 143 stopped with a checkpoint."""
+    """Parse `VERB --config FILE`, run it, return the exit status: 0 done, 1 error, 143 stopped with a checkpoint."""
     parser = argparse.ArgumentParser(prog=f"python -m training.engine.{part}")
     commands = parser.add_subparsers(dest="verb", required=True)
     for name, verb in verbs.items():
@@ -69,7 +69,7 @@ def main(part: str, verbs: Mapping[str, Verb], argv: list[str] | None = None) ->
     except EngineError as error:
         reporter.error(error.code, error.message)
         return 1
-    except Exception as error:  # the boundary of the process: whatever it is, the parent must get an event
+    except Exception as error:  # the boundary of the process: the parent must always get an event
         for line in traceback.format_exc().rstrip().splitlines():
             reporter.log(line, level="error")
         reporter.error("crashed", f"{type(error).__name__}: {error}")

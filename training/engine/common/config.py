@@ -109,6 +109,15 @@ def claim_run_directory(out: Path, config: Any, *, fingerprint: dict[str, str] |
     write_json(path, mine)
 
 
+def finished_result(out: Path) -> dict[str, Any] | None:
+    """The result of the run that has finished in OUT, else None."""
+    path = out / "result.json"
+    if not path.is_file():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
 def _coerce(name: str, value: Any, expected: Any) -> Any:
     origin = typing.get_origin(expected)
     if expected is Any:

@@ -68,7 +68,7 @@ class Reporter:
 
 
 class Pace:
-    """Rate and remaining time of a loop, measured from this process's own start so that a resumed run does not boast."""
+    """Rate and remaining time of a loop, measured from this process's start so that a resumed run does not boast."""
 
     def __init__(self, *, done: int = 0) -> None:
         self._from = done

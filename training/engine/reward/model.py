@@ -24,7 +24,7 @@ from training.engine.common.chat import ChatEncoder, Encoded, Message
 from training.engine.common.errors import EngineError
 from training.engine.common.quiet import quiet_transformers
 
-PAD_TOKEN = "<|pad|>"
+PADDING = "<|pad|>"
 MAX_LENGTH_DEFAULT = 512
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -117,7 +117,7 @@ class RewardModel:
         except (ValueError, KeyError, RuntimeError) as error:
             raise EngineError("model_broken", f"the base model {path!r} cannot carry a reward head: {error}") from error
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-            tokenizer.add_special_tokens({"pad_token": PAD_TOKEN})
+            tokenizer.add_special_tokens({"pad_token": PADDING})
             if len(tokenizer) > model.get_input_embeddings().num_embeddings:
                 model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -181,12 +181,13 @@ class RewardModel:
         return rewards, features
 
     def save(self, path: str | Path) -> None:
-        """Write weights (safetensors, float32), config and tokenizer as transformers does, and metadata if there is any.
+        """Write weights (safetensors), config and tokenizer as transformers does, and metadata if there is any.
 
         The caller makes it atomic (`atomic_directory`).
         """
         path = Path(path)
-        self.model.save_pretrained(path)
+        model: Any = self.model
+        model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
         if self.metadata:
             (path / "touchstone.json").write_text(
@@ -219,9 +220,8 @@ def final_features(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) 
     Encoders: the input of their final linear layer, whatever stands before it (pooler, dense, activation, dropout).
     """
     if is_decoder(model):
-        hidden = model.base_model(  # type: ignore[operator]
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
-        ).last_hidden_state
+        base: Any = model.base_model
+        hidden: Tensor = base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
         final = attention_mask.sum(dim=1) - 1
         return hidden[torch.arange(hidden.shape[0], device=hidden.device), final]
     caught: list[Tensor] = []
@@ -263,7 +263,7 @@ def pad_right(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, 
 
 
 def token_budget_chunks(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Indices in order of length, cut so that padded tokens (count × longest) stay within `budget`, at least one each."""
+    """Indices in order of length, in chunks of at least one whose padded tokens (count × longest) fit `budget`."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     chunks: list[list[int]] = []
     for index in order:  # ascending, so the newest one is the longest of its chunk

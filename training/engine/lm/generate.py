@@ -1,0 +1,259 @@
+"""`generate`: sample completions of prompts from a causal language model, in batches, resumable to the same texts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.engine.common.atomic import sha256_file, write_json
+from training.engine.common.chat import ChatEncoder, Message
+from training.engine.common.cli import StopFlag
+from training.engine.common.config import claim_run_directory, finished_result, option
+from training.engine.common.errors import EngineError, StopRequested
+from training.engine.common.optimisation import autocast, resolve_device, resolve_precision, use_threads
+from training.engine.common.progress import Pace, Reporter
+from training.engine.common.rows import read_rows, row_messages
+from training.engine.lm.sft import load_causal
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """Config of `generate`."""
+
+    model: str = option(help="directory or hub id of a causal language model")
+    prompts: str = option(help='JSONL or Parquet file of {"messages"} rows, "id" optional (else the row number)')
+    out_dir: str = option(help="run directory; the completions are written to OUT/completions.jsonl")
+    n_per_prompt: int = option(1, help="completions sampled for each prompt", at_least=1)
+    temperature: float = option(0.8, help="divides the logits; 0 takes the likeliest token", at_least=0)
+    top_p: float = option(
+        0.95, help="sample among the likeliest tokens with this total probability", above=0, at_most=1
+    )
+    max_new_tokens: int = option(160, help="longest completion in tokens", at_least=1)
+    max_prompt_tokens: int = option(320, help="longer prompts are cut on the left", at_least=8)
+    batch_size: int = option(32, help="completions sampled together", at_least=1)
+    seed: int = option(
+        0, help="of the sampling; a completion depends on it, its prompt's id and its number", at_least=0
+    )
+    precision: str = option("auto", help="bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
+    device: str = option("auto", help="auto, cpu, cuda, cuda:0, …")
+    n_threads: int = option(2, help="CPU threads", at_least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One sampled completion: its text, token count, mean log-probability (nats) and why it ended."""
+
+    text: str
+    n_tokens: int
+    mean_logprob: float
+    finish_reason: str
+
+
+def generate(config: GenerateConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
+    """Sample; one JSON line {"id", "messages", "completion", "sample_index", "n_tokens", "mean_logprob",
+    "finish_reason" ("stop" or "length")} per completion, in the order of the prompts.
+
+    Result: completions (path), n_prompts, n_completions, n_tokens, seconds. A run that is stopped or killed keeps whole
+    batches and goes on after the last one.
+    """
+    out = Path(config.out_dir)
+    if not Path(config.prompts).is_file():
+        raise EngineError("input_not_found", f"the prompts file {config.prompts} does not exist")
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    claim_run_directory(out, config, fingerprint={"prompts": sha256_file(config.prompts), "precision": precision})
+    if (done := finished_result(out)) is not None:
+        return done
+    started = time.monotonic()
+    use_threads(config.n_threads)
+    model, tokenizer = load_causal(config.model)
+    model.to(device).eval()
+    window = int(model.config.max_position_embeddings)
+    if config.max_prompt_tokens + config.max_new_tokens > window:
+        raise EngineError(
+            "bad_config", f"max_prompt_tokens + max_new_tokens must stay within the model's window of {window} tokens"
+        )
+    encoder = ChatEncoder(tokenizer, config.max_prompt_tokens)
+    jobs: list[tuple[str, list[dict[str, str]], int]] = []
+    for number, row in enumerate(read_rows(config.prompts), start=1):
+        messages = row_messages(row, f"{config.prompts} row {number}")
+        jobs += [(str(row.get("id", number)), messages, index) for index in range(config.n_per_prompt)]
+    partial = out / "completions.jsonl.part"
+    n_done = _keep_whole_batches(partial, config.batch_size, len(jobs))
+    if n_done:
+        reporter.log(f"resumed after {n_done} of {len(jobs)} completions")
+    pace = Pace(done=n_done)
+    with open(partial, "a", encoding="utf-8") as file:
+        while n_done < len(jobs):
+            if stop.is_set:
+                raise StopRequested
+            batch = jobs[n_done : n_done + config.batch_size]
+            prompts = [_prompt_ids(encoder, messages, config.max_prompt_tokens) for _, messages, _ in batch]
+            seeds = [sample_seed(config.seed, prompt_id, index) for prompt_id, _, index in batch]
+            with autocast(device, precision):
+                sampled = sample(
+                    model,
+                    tokenizer,
+                    prompts,
+                    seeds,
+                    temperature=config.temperature,
+                    top_p=config.top_p,
+                    max_new_tokens=config.max_new_tokens,
+                )
+            for (prompt_id, messages, index), one in zip(batch, sampled, strict=True):
+                row = {
+                    "id": prompt_id,
+                    "messages": messages,
+                    "completion": one.text,
+                    "sample_index": index,
+                    "n_tokens": one.n_tokens,
+                    "mean_logprob": one.mean_logprob,
+                    "finish_reason": one.finish_reason,
+                }
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            n_done += len(batch)
+            reporter.progress(
+                "generate",
+                n_done,
+                len(jobs),
+                unit="completions",
+                message=f"{pace.rate(n_done):.1f} completions/s, ETA {pace.eta(n_done, len(jobs))}",
+            )
+    n_tokens = sum(int(row["n_tokens"]) for row in read_rows(partial))
+    os.replace(partial, out / "completions.jsonl")
+    result = {
+        "completions": str(out / "completions.jsonl"),
+        "n_prompts": len(jobs) // config.n_per_prompt,
+        "n_completions": len(jobs),
+        "n_tokens": n_tokens,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_json(out / "result.json", result)
+    return result
+
+
+@torch.no_grad()
+def sample(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[int],
+    *,
+    temperature: float,
+    top_p: float,
+    max_new_tokens: int,
+) -> list[Sampled]:
+    """Sample one completion per row of token ids, by inverse transform of one uniform number a token.
+
+    The uniforms come from each row's own seed, so a completion does not depend on what it was batched with (up to
+    rounding). Prompts are padded on the left; the model's key-value cache is used; rows that have ended leave the batch
+    when at least half of them have.
+    """
+    eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id or 0
+    device = model.get_input_embeddings().weight.device
+    uniforms = np.stack([np.random.Generator(np.random.Philox(seed)).random(max_new_tokens) for seed in seeds])
+    longest = max(len(prompt) for prompt in prompts)
+    input_ids = torch.full((len(prompts), longest), pad, dtype=torch.int64)
+    mask = torch.zeros((len(prompts), longest), dtype=torch.int64)
+    for row, prompt in enumerate(prompts):
+        input_ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    input_ids, mask = input_ids.to(device), mask.to(device)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    alive = torch.arange(len(prompts), device=device)
+    chosen: list[list[int]] = [[] for _ in prompts]
+    logprobs = np.zeros(len(prompts))
+    ended = np.zeros(len(prompts), dtype=bool)
+    cache = None
+    for step in range(max_new_tokens):
+        output = model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache = output.past_key_values
+        u = torch.from_numpy(uniforms[alive.cpu().numpy(), step]).to(device)
+        token, logprob = pick_tokens(output.logits[:, -1], u, temperature=temperature, top_p=top_p)
+        for row, token_id, value in zip(alive.tolist(), token.tolist(), logprob.tolist(), strict=True):
+            if not ended[row]:
+                chosen[row].append(token_id)
+                logprobs[row] += value
+                ended[row] = token_id == eos
+        if ended.all():
+            break
+        is_alive = torch.from_numpy(~ended[alive.cpu().numpy()]).to(device)
+        keep = torch.arange(len(alive), device=device)
+        if int(is_alive.sum()) * 2 <= len(alive):
+            keep = torch.nonzero(is_alive).squeeze(1)
+            cache.batch_select_indices(keep)
+            alive = alive[keep]
+        input_ids = token[keep][:, None]
+        mask = torch.cat([mask[keep], torch.ones((len(keep), 1), dtype=mask.dtype, device=device)], dim=1)
+        positions = positions[keep][:, -1:] + 1
+    return [
+        Sampled(
+            text=tokenizer.decode(ids[:-1] if has_ended else ids, skip_special_tokens=True).strip(),
+            n_tokens=len(ids),
+            mean_logprob=float(total / max(1, len(ids))),
+            finish_reason="stop" if has_ended else "length",
+        )
+        for ids, total, has_ended in zip(chosen, logprobs, ended, strict=True)
+    ]
+
+
+def pick_tokens(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+    """One token per row of `logits` (n, v) from one uniform number in [0, 1) each (n,).
+
+    Tokens are sorted by probability (softmax of logits / temperature); the smallest prefix whose mass reaches `top_p`
+    is kept; the token is where `u × kept mass` falls in it. Temperature 0 takes the likeliest. Returns token ids (n,)
+    and their log-probability under the untempered model (n,).
+    """
+    logits = logits.double()
+    logprob = torch.log_softmax(logits, dim=-1)
+    if temperature == 0:
+        token = logits.argmax(dim=-1)
+        return token, logprob.gather(1, token[:, None]).squeeze(1)
+    probability, order = torch.softmax(logits / temperature, dim=-1).sort(dim=-1, descending=True, stable=True)
+    mass = probability.cumsum(dim=-1)
+    n_kept = ((mass - probability) < top_p).sum(dim=-1, keepdim=True)
+    kept_mass = mass.gather(1, n_kept - 1)
+    rank = torch.searchsorted(mass, uniforms[:, None].to(mass) * kept_mass, right=True)
+    rank = torch.minimum(rank, n_kept - 1)
+    token = order.gather(1, rank).squeeze(1)
+    return token, logprob.gather(1, token[:, None]).squeeze(1)
+
+
+def sample_seed(seed: int, prompt_id: str, index: int) -> int:
+    """A 64-bit seed of one completion, the same on every machine and in every batch."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{prompt_id}/{index}".encode(), digest_size=8).digest())
+
+
+def _prompt_ids(encoder: ChatEncoder, messages: Sequence[Message], max_tokens: int) -> list[int]:
+    return encoder.cut_prompt(encoder.prompt_ids(messages), max_tokens)
+
+
+def _keep_whole_batches(path: Path, batch_size: int, n_jobs: int) -> int:
+    """Cut a partial output back to whole batches, so that a resumed run batches as the uninterrupted one did."""
+    if not path.is_file():
+        return 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith(b"\n")]
+    n_kept = len(whole) if len(whole) == n_jobs else len(whole) // batch_size * batch_size
+    with open(path, "r+b") as file:
+        file.truncate(sum(len(line) for line in whole[:n_kept]))
+    return n_kept

@@ -1,0 +1,15 @@
+"""`python -m training.engine.reward {train,evaluate,predict} --config FILE`."""
+
+from training.engine.common.cli import Verb, run_main
+from training.engine.reward.evaluate import EvaluateConfig, evaluate
+from training.engine.reward.predict import PredictConfig, predict
+from training.engine.reward.trainer import RewardTrainConfig, train
+
+VERBS = {
+    "train": Verb(RewardTrainConfig, train, "train a reward model on a comparison set"),
+    "evaluate": Verb(EvaluateConfig, evaluate, "report on a reward model on one split of a comparison set"),
+    "predict": Verb(PredictConfig, predict, "rewards of prompts and completions"),
+}
+
+if __name__ == "__main__":
+    run_main("reward", VERBS)

@@ -1,0 +1,196 @@
+"""Comparison sets on disk to batches of token ids: verified, tokenised once, in an order fixed by (seed, epoch)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.engine.common.atomic import sha256_file
+from training.engine.common.chat import ChatEncoder, Encoded
+from training.engine.common.errors import EngineError
+from training.engine.common.progress import Reporter
+from training.engine.reward.model import pad_right
+
+FORMAT = "touchstone.comparison_set/1"
+NUMBERS = ("margin", "weight", "soft_preference", "intensity", "agreement")
+
+
+@dataclass(frozen=True)
+class ComparisonSet:
+    """A comparison set's manifest and where it is; its shards have been checked against their digests."""
+
+    directory: Path
+    manifest: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest over all shards."""
+        return str(self.manifest["digest"])
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The comparisons of one split, n of them, tokenised.
+
+    `chosen` and `rejected` share one list object of prompt ids where neither was cut, so that a forward pass may
+    compute the prompt once. `numbers` holds margin, weight, soft_preference, intensity, agreement as float32 (n,), NaN
+    for null; `meta` holds the rest of the columns that reports need, as lists of n.
+    """
+
+    chosen: list[Encoded]
+    rejected: list[Encoded]
+    numbers: dict[str, NDArray[np.float32]]
+    meta: dict[str, list[Any]]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    @property
+    def n_truncated(self) -> int:
+        """How many comparisons had a text that was cut."""
+        return sum(c.is_truncated or r.is_truncated for c, r in zip(self.chosen, self.rejected, strict=True))
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all texts, prompts counted with each completion."""
+        return sum(one.n_tokens for side in (self.chosen, self.rejected) for one in side)
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Some comparisons of one step as tensors: rows 0..n−1 of `input_ids` (2n, t) are chosen, n..2n−1 rejected."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    soft_preference: Tensor
+    margin: Tensor
+    weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+
+def open_comparison_set(directory: str | Path) -> ComparisonSet:
+    """Read the manifest and check every shard's SHA-256.
+
+    Raises EngineError: "input_not_found", "bad_input" (another format), "digest_mismatch" naming the shard.
+    """
+    directory = Path(directory)
+    path = directory / "manifest.json"
+    if not path.is_file():
+        raise EngineError("input_not_found", f"{directory} holds no comparison set (no manifest.json)")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    if manifest.get("format") != FORMAT:
+        raise EngineError("bad_input", f"{path} has format {manifest.get('format')!r}, expected {FORMAT!r}")
+    for shard in manifest["shards"]:
+        file = directory / shard["path"]
+        if not file.is_file():
+            raise EngineError("input_not_found", f"the shard {file} of the comparison set is missing")
+        if sha256_file(file) != shard["sha256"]:
+            raise EngineError(
+                "digest_mismatch", f"the shard {file} is not what the manifest describes; export it again"
+            )
+    return ComparisonSet(directory, manifest)
+
+
+def read_split(source: ComparisonSet, split: str) -> pa.Table:
+    """All rows of one split ("train", "validation", "test") as an Arrow table; an empty table when it has none."""
+    files = [source.directory / shard["path"] for shard in source.manifest["shards"] if shard["split"] == split]
+    tables = [pq.read_table(file) for file in files]
+    return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def tokenise(
+    table: pa.Table, encoder: ChatEncoder, reporter: Reporter | None = None, *, split: str = ""
+) -> Comparisons:
+    """Token ids of every comparison of a split; a prompt that several comparisons share is tokenised once."""
+    chosen: list[Encoded] = []
+    rejected: list[Encoded] = []
+    prompts: dict[str, list[int]] = {}
+    n_rows = table.num_rows
+    for batch in table.to_batches(max_chunksize=512):
+        for row in batch.select(["prompt", "prompt_digest", "chosen", "rejected"]).to_pylist():
+            messages = row["prompt"]
+            key = row["prompt_digest"] or json.dumps(messages)
+            if key not in prompts:
+                prompts[key] = encoder.prompt_ids(messages)
+            for side, target in (("chosen", chosen), ("rejected", rejected)):
+                ids = encoder.completion_ids(messages, row[side][0]["content"])
+                target.append(encoder.join(prompts[key], ids))
+        if reporter is not None:
+            reporter.progress("tokenise", len(chosen), n_rows, unit="comparisons", message=split)
+    numbers = {
+        name: np.asarray(
+            table.column(name).cast(pa.float32()).fill_null(float("nan")).to_numpy() if n_rows else [], dtype=np.float32
+        )
+        for name in NUMBERS
+    }
+    if n_rows and not all(np.isfinite(numbers[name]).all() for name in ("margin", "weight", "soft_preference")):
+        raise EngineError("bad_input", "margin, weight and soft_preference of a comparison set must be finite numbers")
+    wanted = ("comparison_id", "prompt_digest", "chosen_is_a", "chosen_chars", "rejected_chars")
+    meta = {name: table.column(name).to_pylist() if n_rows else [] for name in wanted}
+    return Comparisons(chosen, rejected, numbers, meta)
+
+
+def epoch_batches(
+    lengths: NDArray[np.int64], *, batch_size: int, seed: int, epoch: int, bucket_batches: int
+) -> list[NDArray[np.int64]]:
+    """Indices of one epoch in batches of `batch_size` (the last may be smaller): a pure function of its arguments.
+
+    The comparisons are shuffled, every run of `bucket_batches` batches is sorted by length so that a batch's texts are
+    about equally long, and the order of the batches is shuffled. bucket_batches = 1 leaves plain shuffled batches.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    bucket = batch_size * max(1, bucket_batches)
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), bucket):
+        part = order[start : start + bucket]
+        if bucket_batches > 1:
+            part = part[np.argsort(lengths[part], kind="stable")]
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def micro_batches(indices: NDArray[np.int64], lengths: NDArray[np.int64], tokens: int) -> list[NDArray[np.int64]]:
+    """Split a batch in order of length so that padded tokens (2 texts × count × longest) stay within `tokens`.
+
+    The split changes memory and speed only: the loss is a sum over comparisons, so the gradient is the batch's.
+    """
+    order = indices[np.argsort(lengths[indices], kind="stable")]
+    parts: list[list[int]] = []
+    for index in order.tolist():
+        if parts and 2 * (len(parts[-1]) + 1) * int(lengths[index]) <= tokens:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    return [np.asarray(part, dtype=np.int64) for part in parts]
+
+
+def pair_lengths(comparisons: Comparisons) -> NDArray[np.int64]:
+    """Tokens of the longer text of each comparison (n,): what its two padded rows cost."""
+    return np.asarray(
+        [max(c.n_tokens, r.n_tokens) for c, r in zip(comparisons.chosen, comparisons.rejected, strict=True)],
+        dtype=np.int64,
+    )
+
+
+def collate(comparisons: Comparisons, indices: Sequence[int] | NDArray[np.int64], pad_id: int) -> MicroBatch:
+    """Right-padded tensors of some comparisons."""
+    picked = [int(index) for index in indices]
+    rows = [comparisons.chosen[i].input_ids for i in picked] + [comparisons.rejected[i].input_ids for i in picked]
+    input_ids, attention_mask = pad_right(rows, pad_id)
+    numbers = {
+        name: torch.from_numpy(comparisons.numbers[name][picked]) for name in ("soft_preference", "margin", "weight")
+    }
+    return MicroBatch(input_ids, attention_mask, **numbers)

@@ -1,0 +1,420 @@
+"""`train`: a reward model from a comparison set, deterministic, resumable to the same weights."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.engine.common.atomic import atomic_directory, write_json
+from training.engine.common.checkpoint import Checkpoints
+from training.engine.common.cli import StopFlag
+from training.engine.common.config import claim_run_directory, config_to_dict, finished_result, option
+from training.engine.common.errors import EngineError, StopRequested
+from training.engine.common.optimisation import (
+    adamw,
+    autocast,
+    resolve_device,
+    resolve_precision,
+    schedule,
+    use_threads,
+)
+from training.engine.common.progress import Pace, Reporter
+from training.engine.reward.data import (
+    Comparisons,
+    ComparisonSet,
+    MicroBatch,
+    collate,
+    epoch_batches,
+    micro_batches,
+    open_comparison_set,
+    pair_lengths,
+    read_split,
+    tokenise,
+)
+from training.engine.reward.evaluate import report_on, score_comparisons
+from training.engine.reward.loss import PreferenceLoss, preference_loss
+from training.engine.reward.metrics import log_loss
+from training.engine.reward.model import RewardModel, rewards_of
+
+ENGINE_VERSION = "1"
+MODEL_FORMAT = "touchstone.reward_model/1"
+
+
+@dataclass(frozen=True)
+class RewardTrainConfig:
+    """Config of `train`. The defaults suit the built-in base model; for a pretrained base see `learning_rate`."""
+
+    base_model: str = option(help="directory or hub id of a decoder or encoder, best the SFT model")
+    comparison_set: str = option(help="directory of a comparison set (manifest.json and Parquet shards)")
+    out_dir: str = option(help="run directory; the reward model is written to OUT/model")
+    project: str = option("", help="slug of the project, for touchstone.json")
+    axis: str = option("", help="what was judged (helpfulness, safety, …); default: the comparison set's")
+    version: int = option(0, help="version of the reward model in its project, for touchstone.json", at_least=0)
+    max_length: int = option(512, help="longest text in tokens; longer prompts are cut on the left", at_least=8)
+    epochs: int = option(3, help="passes over the training split", at_least=1)
+    max_steps: int | None = option(None, help="stop after this many updates, whatever the epochs say", at_least=1)
+    batch_size: int = option(32, help="comparisons per update", at_least=1)
+    micro_batch_tokens: int = option(
+        8192, help="padded tokens in one forward pass; changes memory and speed, not the gradient", at_least=1
+    )
+    bucket_batches: int = option(8, help="batches that are made equally long together; 1: none", at_least=1)
+    learning_rate: float = option(3e-4, help="peak learning rate; 2e-5 to 1e-4 for a pretrained base", above=0)
+    head_learning_rate_factor: float = option(1.0, help="times learning_rate, for the new scalar head", above=0)
+    weight_decay: float = option(0.01, help="decoupled weight decay of matrices", at_least=0)
+    warmup_share: float = option(0.1, help="share of the updates that warm up", at_least=0, at_most=1)
+    max_grad_norm: float = option(1.0, help="gradients are clipped to this norm", above=0)
+    dropout: float = option(0.0, help="replaces every dropout rate of the base", at_least=0, at_most=0.9)
+    head_std: float = option(0.01, help="the new head starts as N(0, head_std / sqrt(width))", at_least=0)
+    use_weights: bool = option(True, help="weight the loss by the set's weights, normalised to mean 1 (scaled BT)")
+    use_margins: bool = option(False, help="subtract the set's margins (Llama 2)")
+    use_soft_preferences: bool = option(True, help="train on the aggregated preference, not on the majority alone")
+    evaluations_per_epoch: int = option(2, help="validation passes per epoch", at_least=1)
+    patience: int = option(4, help="stop after this many validation passes without a better loss", at_least=1)
+    divergence_loss: float = option(5.0, help="stop when the mean loss of 20 updates exceeds this", above=0)
+    reward_rows: int = option(1000, help="training comparisons from which reward mean and std are taken", at_least=1)
+    seed: int = option(0, help="of the head and the data order", at_least=0)
+    precision: str = option("auto", help="bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
+    device: str = option("auto", help="auto, cpu, cuda, cuda:0, …")
+    n_threads: int = option(2, help="CPU threads", at_least=1)
+    checkpoint_steps: int = option(25, help="updates between checkpoints", at_least=1)
+
+
+def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
+    """Train, keep the weights with the best validation loss, evaluate on the test split, write OUT/model.
+
+    OUT/model is a directory for AutoModelForSequenceClassification with touchstone.json and report.json. Result: model,
+    n_train, n_steps, best_step, validation_loss, accuracy and baselines (null without a test split), seconds.
+    Raises EngineError: those of `open_comparison_set` and `RewardModel.from_base`, "empty_input", "diverged".
+    """
+    out = Path(config.out_dir)
+    device = resolve_device(config.device)
+    precision = resolve_precision(config.precision, device)
+    source = open_comparison_set(config.comparison_set)
+    claim_run_directory(out, config, fingerprint={"comparison_set": source.digest, "precision": precision})
+    if (done := finished_result(out)) is not None:
+        return done
+    started = time.monotonic()
+    use_threads(config.n_threads)
+    reward_model = RewardModel.from_base(
+        config.base_model,
+        max_length=config.max_length,
+        seed=config.seed,
+        head_std=config.head_std,
+        dropout=config.dropout,
+    )
+    reward_model.model.to(device)
+    training = tokenise(read_split(source, "train"), reward_model.encoder, reporter, split="train")
+    validation = tokenise(read_split(source, "validation"), reward_model.encoder, reporter, split="validation")
+    test = tokenise(read_split(source, "test"), reward_model.encoder, reporter, split="test")
+    if not len(training):
+        raise EngineError("empty_input", f"the comparison set {config.comparison_set} has no training comparisons")
+    reporter.log(
+        f"{len(training)} comparisons to train on ({training.n_tokens:,} tokens, {training.n_truncated} cut), "
+        f"{len(validation)} for validation, {len(test)} for the test; {device}, {precision}"
+    )
+    run = TrainingRun(config, reward_model, training, validation, out / "checkpoints", device, precision)
+    summary = run.fit(reporter, stop)
+    reporter.progress("evaluate", 0, len(test), unit="comparisons", message="scoring the held-out test split")
+    result: dict[str, Any] = {
+        "model": str(out / "model"),
+        "n_train": len(training),
+        "n_validation": len(validation),
+        "n_test": len(test),
+        **summary,
+        "accuracy": None,
+        "baselines": None,
+        "precision": precision,
+    }
+    report = None
+    if len(test):
+        chosen, rejected = score_comparisons(reward_model, test, config.micro_batch_tokens)
+        report = report_on(test, chosen, rejected, split="test")
+        report["comparison_set_digest"] = source.digest
+        report["training"] = summary
+        result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
+    reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
+    reward_model.metadata = metadata_of(config, source, reward_model, training)
+    with atomic_directory(out / "model") as directory:
+        reward_model.save(directory)
+        if report is not None:
+            write_json(directory / "report.json", report)
+    result["seconds"] = round(time.monotonic() - started, 1)
+    write_json(out / "result.json", result)
+    run.checkpoints.clear()
+    return result
+
+
+class TrainingRun:
+    """One run's model, data, optimiser and position, all of which a checkpoint holds."""
+
+    def __init__(
+        self,
+        config: RewardTrainConfig,
+        reward_model: RewardModel,
+        training: Comparisons,
+        validation: Comparisons,
+        directory: Path,
+        device: str,
+        precision: str,
+    ) -> None:
+        self.config = config
+        self.reward_model = reward_model
+        self.model = reward_model.model
+        self.pad_id = int(reward_model.tokenizer.pad_token_id)
+        self.device = device
+        self.precision = precision
+        self.training = _prepare(training, config)
+        self.validation = validation
+        self.lengths = pair_lengths(training)
+        self.checkpoints = Checkpoints(directory)
+        self.steps_per_epoch = math.ceil(len(training) / config.batch_size)
+        self.n_steps = min(self.steps_per_epoch * config.epochs, config.max_steps or 10**9)
+        self.evaluation_steps = max(1, self.steps_per_epoch // config.evaluations_per_epoch)
+        self.optimiser = adamw(
+            self.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.95)
+        )
+        _split_head_group(self.optimiser, reward_model.head, config.head_learning_rate_factor)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimiser, schedule(self.n_steps, config.warmup_share))
+        self.step = 0
+        self.losses: list[float] = []
+        self.evaluations: list[dict[str, float]] = []
+        self.best: dict[str, float] | None = None
+        self.is_over = False
+        self._order: tuple[int, list[NDArray[np.int64]]] | None = None  # a pure function of the epoch, kept for speed
+
+    def fit(self, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
+        """Train to the end or to early stopping, from the newest checkpoint on; leaves the best weights in the model.
+
+        Returns n_steps, best_step, validation_loss, validation_accuracy, train_loss and the list of evaluations.
+        """
+        torch.manual_seed(self.config.seed)
+        self._resume(reporter)
+        pace = Pace(done=self.step)
+        self.model.train()
+        while self.step < self.n_steps and not self.is_over:
+            loss, accuracy, norm = self._update()
+            self.step += 1
+            self.losses.append(loss)
+            speed = pace.rate(self.step) * self.config.batch_size
+            reporter.progress(
+                "train",
+                self.step,
+                self.n_steps,
+                message=f"loss {loss:.3f}, {speed:.0f} comparisons/s, ETA {pace.eta(self.step, self.n_steps)}",
+                metrics={"loss": loss, "accuracy": accuracy, "gradient_norm": norm, "comparisons_per_s": speed},
+            )
+            recent = self.losses[-20:]
+            if len(recent) == 20 and float(np.mean(recent)) > self.config.divergence_loss:
+                raise EngineError("diverged", _diverged(float(np.mean(recent)), self.step))
+            is_evaluation = self.step % self.evaluation_steps == 0 or self.step == self.n_steps
+            if is_evaluation and len(self.validation):
+                self._evaluate(reporter)
+            is_last = self.step == self.n_steps or self.is_over
+            if is_last or stop.is_set or is_evaluation or self.step % self.config.checkpoint_steps == 0:
+                self._checkpoint()
+            if stop.is_set and not is_last:
+                raise StopRequested
+        if self.best is not None:
+            best = torch.load(self._best_path(int(self.best["step"])), map_location="cpu", weights_only=True)
+            self.model.load_state_dict(best)
+        self.model.eval()
+        tail = self.losses[-max(1, len(self.losses) // 10) :]
+        return {
+            "n_steps": self.step,
+            "best_step": int(self.best["step"]) if self.best else self.step,
+            "validation_loss": self.best["loss"] if self.best else None,
+            "validation_accuracy": self.best["accuracy"] if self.best else None,
+            "train_loss": float(np.mean(tail)),
+            "evaluations": self.evaluations,
+        }
+
+    def _update(self) -> tuple[float, float, float]:
+        """One optimiser step over one batch, in as many micro-batches as the token budget asks for."""
+        epoch, index = divmod(self.step, self.steps_per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            batches = epoch_batches(
+                self.lengths,
+                batch_size=self.config.batch_size,
+                seed=self.config.seed,
+                epoch=epoch,
+                bucket_batches=self.config.bucket_batches,
+            )
+            self._order = (epoch, batches)
+        batch = self._order[1][index]
+        total, n_correct, n_decided = 0.0, 0.0, 0.0
+        for part in micro_batches(batch, self.lengths, self.config.micro_batch_tokens):
+            loss = self.loss_of(collate(self.training, part, self.pad_id))
+            (loss.total / len(batch)).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.total.detach())
+            n_correct += float(loss.n_correct)
+            n_decided += float(loss.n_decided)
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm))
+        value = total / len(batch)
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise EngineError("diverged", _diverged(value, self.step + 1))
+        self.optimiser.step()
+        self.scheduler.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return value, n_correct / max(1.0, n_decided), norm
+
+    def loss_of(self, batch: MicroBatch) -> PreferenceLoss:
+        """Forward pass and loss of one micro-batch."""
+        with autocast(self.device, self.precision):
+            rewards = rewards_of(self.model, batch.input_ids.to(self.device), batch.attention_mask.to(self.device))
+        rewards = rewards.float()
+        chosen, rejected = rewards[: len(batch)], rewards[len(batch) :]
+        return preference_loss(
+            chosen,
+            rejected,
+            soft_preference=batch.soft_preference.to(self.device),
+            margin=batch.margin.to(self.device),
+            weight=batch.weight.to(self.device),
+        )
+
+    @torch.no_grad()
+    def _evaluate(self, reporter: Reporter) -> None:
+        """Validation: unweighted log-loss against the soft preferences, which rewards calibration as well as order."""
+        self.model.eval()
+        gap = np.zeros(len(self.validation))
+        lengths = pair_lengths(self.validation)
+        for part in micro_batches(np.arange(len(self.validation)), lengths, self.config.micro_batch_tokens):
+            gap[part] = self.loss_of(collate(self.validation, part, self.pad_id)).reward_gap.cpu().numpy()
+        self.model.train()
+        p = self.validation.numbers["soft_preference"]
+        decided = p != 0.5
+        hits = 0.5 * (1 + np.sign(gap[decided]) * np.sign(p[decided] - 0.5))
+        loss = log_loss(gap, p)
+        accuracy = float(hits.mean()) if decided.any() else 0.5
+        if not math.isfinite(loss):
+            raise EngineError("diverged", _diverged(loss, self.step))
+        record = {"step": self.step, "loss": loss, "accuracy": accuracy}
+        self.evaluations.append(record)
+        if self.best is None or loss < self.best["loss"]:
+            self.best = record
+            path = self._best_path(self.step)
+            with atomic_directory(path.parent) as directory:
+                torch.save(self.model.state_dict(), directory / path.name)
+        else:
+            since = sum(one["step"] > self.best["step"] for one in self.evaluations)
+            self.is_over = since >= self.config.patience
+        reporter.progress(
+            "validate",
+            self.step,
+            self.n_steps,
+            message=f"validation loss {loss:.3f}, accuracy {accuracy:.1%}, best at step {int(self.best['step'])}",
+            metrics={"validation_loss": loss, "validation_accuracy": accuracy},
+            force=True,
+        )
+        if self.is_over:
+            reporter.log(f"stopped early: no better validation loss since step {int(self.best['step'])}")
+
+    def _checkpoint(self) -> None:
+        self.checkpoints.save(
+            self.step,
+            {
+                "model": self.model.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "scheduler": self.scheduler.state_dict(),
+                "losses": self.losses,
+                "evaluations": self.evaluations,
+                "best": self.best,
+                "is_over": self.is_over,
+            },
+        )
+        for other in self.checkpoints.directory.glob("best-*"):  # only now does no checkpoint need an older one
+            if self.best is None or other != self._best_path(int(self.best["step"])).parent:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def _resume(self, reporter: Reporter) -> None:
+        state = self.checkpoints.load()
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.step, self.losses, self.evaluations = state["step"], state["losses"], state["evaluations"]
+        self.best, self.is_over = state["best"], state["is_over"]
+        reporter.log(f"resumed at step {self.step} of {self.n_steps}")
+
+    def _best_path(self, step: int) -> Path:
+        return self.checkpoints.directory / f"best-{step:06d}" / "weights.pt"
+
+
+def metadata_of(
+    config: RewardTrainConfig, source: ComparisonSet, reward_model: RewardModel, training: Comparisons
+) -> dict[str, Any]:
+    """touchstone.json: what the model is, where it comes from, and the scale of its rewards on training texts."""
+    picked = np.sort(np.random.default_rng(config.seed).permutation(len(training))[: config.reward_rows])
+    texts = [side[i] for side in (training.chosen, training.rejected) for i in picked]
+    rewards = reward_model.score_encoded(texts, tokens_per_batch=config.micro_batch_tokens).astype(np.float64)
+    return {
+        "format": MODEL_FORMAT,
+        "project": config.project or str(source.manifest.get("project", "")),
+        "axis": config.axis or str(source.manifest.get("axis", "")),
+        "version": config.version,
+        "base_model": config.base_model,
+        "max_length": reward_model.max_length,
+        "reward_mean": float(rewards.mean()),
+        "reward_std": float(rewards.std()),
+        "comparison_set_digest": source.digest,
+        "engine_version": ENGINE_VERSION,
+        "config": config_to_dict(config),
+    }
+
+
+def normalised_weights(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights scaled to mean 1, so that the learning rate means the same with and without them.
+
+    Raises EngineError "bad_input" for a negative weight or no positive one.
+    """
+    if len(weights) == 0 or weights.min() < 0 or weights.max() <= 0:
+        raise EngineError("bad_input", "weights of a comparison set must be at least 0 and not all 0")
+    scaled: NDArray[np.float32] = (weights / weights.mean(dtype=np.float64)).astype(np.float32)
+    return scaled
+
+
+def _prepare(training: Comparisons, config: RewardTrainConfig) -> Comparisons:
+    """The training comparisons with the columns that the config does not use set to their neutral values."""
+    numbers = dict(training.numbers)
+    ones = np.ones(len(training), dtype=np.float32)
+    numbers["weight"] = normalised_weights(numbers["weight"]) if config.use_weights else ones
+    if not config.use_margins:
+        numbers["margin"] = 0 * ones
+    if not config.use_soft_preferences:
+        p = numbers["soft_preference"]
+        numbers["soft_preference"] = np.where(p > 0.5, 1.0, np.where(p < 0.5, 0.0, 0.5)).astype(np.float32)
+    return Comparisons(training.chosen, training.rejected, numbers, training.meta)
+
+
+def _split_head_group(optimiser: torch.optim.AdamW, head: nn.Linear, factor: float) -> None:
+    """Give the head's parameters their own learning rate."""
+    if factor == 1.0:
+        return
+    head_ids = {id(parameter) for parameter in head.parameters()}
+    extra: list[dict[str, Any]] = []
+    for group in optimiser.param_groups:
+        mine: Sequence[Tensor] = [p for p in group["params"] if id(p) in head_ids]
+        if mine:
+            group["params"] = [p for p in group["params"] if id(p) not in head_ids]
+            extra.append(
+                {**{k: v for k, v in group.items() if k != "params"}, "params": mine, "lr": group["lr"] * factor}
+            )
+    for group in extra:
+        optimiser.add_param_group(group)
+
+
+def _diverged(loss: float, step: int) -> str:
+    return (
+        f"training diverged: the loss is {loss:.3g} at update {step} (0.69 is a coin toss); "
+        "lower learning_rate, or raise warmup_share"
+    )
