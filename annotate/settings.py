@@ -148,7 +148,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "annotate.common.errors.problem_handler",
+    "EXCEPTION_HANDLER": "annotate.common.problems.problem_handler",
     "DEFAULT_THROTTLE_RATES": {"public": "30/min"},
     "NUM_PROXIES": env.int("NUM_PROXIES", 0),
 }
