@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from rest_framework.test import APIClient
 
 from annotate.accounts.models import User
@@ -19,8 +21,16 @@ from annotate.projects.services import create_project
 PASSWORD = "a long enough passphrase"
 
 
+@cache
+def _hashed_password() -> str:
+    return make_password(PASSWORD)  # slow on purpose, so once
+
+
 def make_user(name: str, **fields: Any) -> User:
-    return User.objects.create_user(f"{name.replace(' ', '.')}@example.org", PASSWORD, name=name, **fields)
+    user = User(email=f"{name.replace(' ', '.')}@example.org", name=name, password=_hashed_password(), **fields)
+    user.full_clean()
+    user.save()
+    return user
 
 
 @dataclass

@@ -12,8 +12,8 @@ class AgreementSnapshot(models.Model):
     computed_at = models.DateTimeField(null=True)
     # When something changed that the snapshot does not show yet; null when it is up to date.
     stale_since = models.DateTimeField(null=True)
-    counts = models.JSONField(default=dict)
-    statistics = models.JSONField(default=dict)
+    counts = models.JSONField(default=dict, blank=True)
+    statistics = models.JSONField(default=dict, blank=True)
 
     class Meta:
         indexes = [

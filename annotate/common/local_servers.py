@@ -365,7 +365,7 @@ def start_postgres(var_dir: Path | str, *, until_parent_ends: bool = False, dura
         if running is not None and _postgres_is_ready(places, running):
             return running
         if running is None:
-            _initialise(places, tree)
+            _initialise(places, tree, durable=durable)
             running = _launch_postgres(places, tree, until_parent_ends=until_parent_ends, durable=durable)
         elif not processes.wait_until(lambda: _postgres_is_ready(places, running), _START_TIMEOUT_S):
             raise LocalServerError(
@@ -375,7 +375,7 @@ def start_postgres(var_dir: Path | str, *, until_parent_ends: bool = False, dura
         return running
 
 
-def _initialise(places: _Places, tree: Path) -> None:
+def _initialise(places: _Places, tree: Path, *, durable: bool) -> None:
     """Make the cluster, whole or not at all, unless it is there; look at its version and owner if it is."""
     data = places.postgres_data
     _link_from_var(places, data)
@@ -402,6 +402,8 @@ def _initialise(places: _Places, tree: Path) -> None:
     command = [str(program), "-D", str(draft), "-U", DATABASE_USER, "--auth=peer", "--encoding=UTF8", "--locale=C"]
     # The built-in provider: sorting does not change with the machine's C library.
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+    if not durable:
+        command.append("--no-sync")
     path = places.log("postgres")
     log = _open_log(path)
     start = os.fstat(log).st_size

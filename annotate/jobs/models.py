@@ -34,7 +34,7 @@ class Job(TimestampedModel):
     kind = models.CharField(max_length=40)
     title = models.CharField(max_length=200)
     queue = models.CharField(max_length=20)
-    params = models.JSONField(default=dict)
+    params = models.JSONField(default=dict, blank=True)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     # Progress. `total` is null while it is not known how much there is to do.
     done = models.PositiveBigIntegerField(default=0)
@@ -42,8 +42,8 @@ class Job(TimestampedModel):
     unit = models.CharField(max_length=20, blank=True)
     message = models.CharField(max_length=300, blank=True)
     # What a resumed run needs to know; written by the handler, opaque to everybody else.
-    checkpoint = models.JSONField(default=dict)
-    result = models.JSONField(default=dict)
+    checkpoint = models.JSONField(default=dict, blank=True)
+    result = models.JSONField(default=dict, blank=True)
     error_code = models.CharField(max_length=60, blank=True)
     error_message = models.TextField(blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)

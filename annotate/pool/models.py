@@ -77,7 +77,7 @@ class Completion(TimestampedModel):
     source = models.ForeignKey(CompletionSource, on_delete=models.RESTRICT, related_name="completions")
     text = models.TextField()
     digest = models.CharField(max_length=64)
-    sampling_parameters = models.JSONField(default=dict)
+    sampling_parameters = models.JSONField(default=dict, blank=True)
     n_tokens = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
@@ -107,7 +107,7 @@ class Import(TimestampedModel):
     format = models.CharField(max_length=16, choices=ImportFormat, default=ImportFormat.AUTO)
     source_name = models.CharField(max_length=120, blank=True)
     source_kind = models.CharField(max_length=16, choices=SourceKind, default=SourceKind.EXTERNAL)
-    counts = models.JSONField(default=dict)
+    counts = models.JSONField(default=dict, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:

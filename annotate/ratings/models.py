@@ -41,7 +41,7 @@ class Rating(models.Model):
     intensity = models.PositiveSmallIntegerField(null=True, blank=True)
     is_neither_acceptable = models.BooleanField(default=False)
     justification = models.TextField(blank=True)
-    spans = models.JSONField(default=list)
+    spans = models.JSONField(default=list, blank=True)
     active_ms = models.PositiveIntegerField(null=True, blank=True)
     guideline_version = models.ForeignKey(GuidelineVersion, on_delete=models.RESTRICT, null=True, related_name="+")
     # Made by the client: sending the same rating again is not a second rating.

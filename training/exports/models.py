@@ -15,10 +15,10 @@ class ComparisonSet(TimestampedModel):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparison_sets")
     number = models.PositiveIntegerField()
     name = models.CharField(max_length=120, blank=True)
-    spec = models.JSONField(default=dict)
+    spec = models.JSONField(default=dict, blank=True)
     # The rest is filled when the shards are written, all at once.
-    counts = models.JSONField(default=dict)
-    manifest = models.JSONField(default=dict)
+    counts = models.JSONField(default=dict, blank=True)
+    manifest = models.JSONField(default=dict, blank=True)
     uri = models.CharField(max_length=500, blank=True)
     digest = models.CharField(max_length=64, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)

@@ -22,7 +22,7 @@ class Checkpoint(TimestampedModel):
     kind = models.CharField(max_length=8, choices=CheckpointKind)
     path = models.CharField(max_length=500)
     parent = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, related_name="children")
-    metrics = models.JSONField(default=dict)
+    metrics = models.JSONField(default=dict, blank=True)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:

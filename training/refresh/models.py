@@ -39,7 +39,7 @@ class RefreshCycle(TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="refresh_cycles")
     number = models.PositiveIntegerField()
-    config = models.JSONField(default=dict)
+    config = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True)
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="refresh_cycle")
     comparison_set = models.ForeignKey(ComparisonSet, on_delete=models.SET_NULL, null=True, related_name="+")

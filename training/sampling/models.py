@@ -22,7 +22,7 @@ class SamplingRound(TimestampedModel):
     random_share = models.FloatField(default=0.15)
     seed = models.BigIntegerField()
     n_candidates = models.PositiveIntegerField(default=0)
-    report = models.JSONField(default=dict)
+    report = models.JSONField(default=dict, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -47,7 +47,7 @@ class SampledComparison(models.Model):
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="sampled_in")
     rank = models.PositiveIntegerField()
     is_random = models.BooleanField()
-    terms = models.JSONField(default=dict)
+    terms = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["rank"]

@@ -19,8 +19,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('computed_at', models.DateTimeField(null=True)),
                 ('stale_since', models.DateTimeField(null=True)),
-                ('counts', models.JSONField(default=dict)),
-                ('statistics', models.JSONField(default=dict)),
+                ('counts', models.JSONField(blank=True, default=dict)),
+                ('statistics', models.JSONField(blank=True, default=dict)),
                 ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='agreement_snapshot', to='projects.project')),
             ],
             options={

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ('intensity', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('is_neither_acceptable', models.BooleanField(default=False)),
                 ('justification', models.TextField(blank=True)),
-                ('spans', models.JSONField(default=list)),
+                ('spans', models.JSONField(blank=True, default=list)),
                 ('active_ms', models.PositiveIntegerField(blank=True, null=True)),
                 ('client_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('origin', models.CharField(choices=[('labeller', 'Labelled here'), ('imported', 'Imported'), ('simulated', 'Simulated'), ('ai', 'AI')], default='labeller', max_length=10)),

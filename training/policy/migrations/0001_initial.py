@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120)),
                 ('kind', models.CharField(choices=[('base', 'Base model'), ('sft', 'SFT model'), ('policy', 'Policy')], max_length=8)),
                 ('path', models.CharField(max_length=500)),
-                ('metrics', models.JSONField(default=dict)),
+                ('metrics', models.JSONField(blank=True, default=dict)),
                 ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='jobs.job')),
                 ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='children', to='policy.checkpoint')),
                 ('pool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='checkpoints', to='projects.pool')),
