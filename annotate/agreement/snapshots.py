@@ -73,3 +73,47 @@ def read_ratings(project: Project) -> dict[str, np.ndarray]:
     kinds = (np.int64, np.int64, np.int8, np.int8, np.int8)
     names = ("comparison", "labeller", "side", "signed_intensity", "first_shown")
     return {name: np.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)}
+
+
+def statistics(project: Project) -> dict[str, Any]:
+    """Agreement of the project as the agreement page shows it (see `AgreementSerializer`)."""
+    columns = read_ratings(project)
+    units, labellers = columns["comparison"], columns["labeller"]
+    # Which completion is called a is an accident of import, and α depends on it.
+    side = metrics.randomise_orientation(units, columns["side"])
+    signed_intensity = metrics.randomise_orientation(units, columns["signed_intensity"])
+    buckets = metrics.disagreement(units, side)
+    _, ratings_each = np.unique(units, return_counts=True)
+    return {
+        "n_ratings": len(units),
+        "n_comparisons": len(ratings_each),
+        "n_multiply_rated": int((ratings_each > 1).sum()),
+        "n_labellers": len(np.unique(labellers)),
+        "percent_agreement": asdict(metrics.percent_agreement(units, side)),
+        "alpha_nominal": asdict(metrics.krippendorff_alpha(units, side, level="nominal")),
+        "alpha_ordinal": asdict(metrics.krippendorff_alpha(units, signed_intensity, level="ordinal")),
+        "disagreement": asdict(buckets),
+        "labellers": _labellers(units, labellers, side, columns["first_shown"]),
+    }
+
+
+def _labellers(
+    units: np.ndarray, labellers: np.ndarray, side: np.ndarray, first_shown: np.ndarray
+) -> list[dict[str, Any]]:
+    """The labellers with the most ratings, at most 200 of them, each with their figures."""
+    ids, n_ratings = np.unique(labellers, return_counts=True)
+    most = ids[np.argsort(-n_ratings, kind="stable")][:LABELLERS_SHOWN]
+    with_others = metrics.leave_one_out_agreement(units, labellers, side)
+    first_share = metrics.first_side_share(labellers, first_shown)
+    pseudonyms = User.objects.in_bulk(most.tolist())
+    counts = dict(zip(ids.tolist(), n_ratings.tolist(), strict=True))
+    return [
+        {
+            "id": labeller,
+            "pseudonym": pseudonyms[labeller].pseudonym,
+            "n_ratings": counts[labeller],
+            "agreement_with_others": asdict(with_others[labeller]),
+            "first_side_share": asdict(first_share[labeller]),
+        }
+        for labeller in most.tolist()
+    ]

@@ -15,10 +15,13 @@ from typing import Any
 from django.conf import settings
 from django.db import close_old_connections, connection
 
+from annotate.common.processes import die_with_parent, end_group
 from annotate.jobs import services
 from annotate.jobs.models import Job
 
 logger = logging.getLogger(__name__)
+
+CHILD_GRACE_S = 20.0
 
 
 class JobCancelled(Exception):
@@ -148,6 +151,8 @@ class JobContext:
             errors="replace",
             env={**os.environ, **(env or {})},
             start_new_session=True,
+            # A worker that is killed outright takes its child along: two trainers must never write one directory.
+            preexec_fn=die_with_parent(signal.SIGTERM),
             cwd=settings.BASE_DIR,
         )
         assert child.stdout is not None and child.stderr is not None
@@ -162,7 +167,9 @@ class JobContext:
         try:
             result, failure = self._follow(child, events, readers)
         except BaseException:
-            _terminate(child)
+            # TERM first: the child may write a checkpoint before it goes.
+            end_group(child.pid, CHILD_GRACE_S)
+            child.wait()
             raise
         if failure is not None:
             raise JobFailed(failure.get("code", "engine_error"), failure.get("message", f"{what} failed."))
@@ -214,16 +221,3 @@ class JobContext:
                 self.flush()
                 return result, failure
             time.sleep(0.1)
-
-
-def _terminate(child: subprocess.Popen, grace_s: float = 20.0) -> None:
-    """End a child and all it started: TERM, time to write a checkpoint, KILL."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
-    try:
-        child.wait(timeout=grace_s)
-    except subprocess.TimeoutExpired:
-        pass
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()

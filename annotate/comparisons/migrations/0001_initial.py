@@ -8,120 +8,272 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('pool', '0001_initial'),
-        ('projects', '0001_initial'),
+        ("pool", "0001_initial"),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Comparison',
+            name="Comparison",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('complete', 'Complete'), ('adjudicated', 'Adjudicated'), ('closed', 'Closed')], default='open', max_length=12)),
-                ('priority', models.IntegerField(default=0)),
-                ('n_wanted', models.PositiveSmallIntegerField()),
-                ('n_taken', models.PositiveSmallIntegerField(default=0)),
-                ('n_a', models.PositiveIntegerField(default=0)),
-                ('n_b', models.PositiveIntegerField(default=0)),
-                ('n_ties', models.PositiveIntegerField(default=0)),
-                ('n_flags', models.PositiveIntegerField(default=0)),
-                ('n_ratings', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('n_a'), '+', models.F('n_b')), '+', models.F('n_ties')), output_field=models.PositiveIntegerField())),
-                ('n_dissenting', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('n_a'), '+', models.F('n_b')), '+', models.F('n_ties')), '-', django.db.models.functions.comparison.Greatest(models.F('n_a'), models.F('n_b'), models.F('n_ties'))), output_field=models.PositiveIntegerField())),
-                ('gold_preferred', models.CharField(choices=[('a', 'A'), ('b', 'B'), ('tie', 'Tie')], max_length=3, null=True)),
-                ('gold_intensity', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pool.completion')),
-                ('b', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pool.completion')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comparisons', to='projects.project')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comparisons', to='pool.prompt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("complete", "Complete"),
+                            ("adjudicated", "Adjudicated"),
+                            ("closed", "Closed"),
+                        ],
+                        default="open",
+                        max_length=12,
+                    ),
+                ),
+                ("priority", models.IntegerField(default=0)),
+                ("n_wanted", models.PositiveSmallIntegerField()),
+                ("n_taken", models.PositiveSmallIntegerField(default=0)),
+                ("n_a", models.PositiveIntegerField(default=0)),
+                ("n_b", models.PositiveIntegerField(default=0)),
+                ("n_ties", models.PositiveIntegerField(default=0)),
+                ("n_flags", models.PositiveIntegerField(default=0)),
+                (
+                    "n_ratings",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(models.F("n_a"), "+", models.F("n_b")),
+                            "+",
+                            models.F("n_ties"),
+                        ),
+                        output_field=models.PositiveIntegerField(),
+                    ),
+                ),
+                (
+                    "n_dissenting",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(models.F("n_a"), "+", models.F("n_b")),
+                                "+",
+                                models.F("n_ties"),
+                            ),
+                            "-",
+                            django.db.models.functions.comparison.Greatest(
+                                models.F("n_a"), models.F("n_b"), models.F("n_ties")
+                            ),
+                        ),
+                        output_field=models.PositiveIntegerField(),
+                    ),
+                ),
+                (
+                    "gold_preferred",
+                    models.CharField(choices=[("a", "A"), ("b", "B"), ("tie", "Tie")], max_length=3, null=True),
+                ),
+                ("gold_intensity", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "a",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="pool.completion"
+                    ),
+                ),
+                (
+                    "b",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="pool.completion"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="comparisons", to="projects.project"
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="comparisons", to="pool.prompt"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('kind', models.CharField(choices=[('regular', 'Regular'), ('gold', 'Gold'), ('repeat', 'Repeat'), ('imported', 'Imported')], default='regular', max_length=10)),
-                ('state', models.CharField(choices=[('leased', 'Leased'), ('submitted', 'Submitted'), ('skipped', 'Skipped'), ('expired', 'Expired')], default='leased', max_length=10)),
-                ('place', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('first', models.CharField(blank=True, choices=[('a', 'A'), ('b', 'B')], max_length=1, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('skip_reason', models.CharField(blank=True, max_length=300)),
-                ('labeller', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to=settings.AUTH_USER_MODEL)),
-                ('comparison', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='comparisons.comparison')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("regular", "Regular"),
+                            ("gold", "Gold"),
+                            ("repeat", "Repeat"),
+                            ("imported", "Imported"),
+                        ],
+                        default="regular",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("leased", "Leased"),
+                            ("submitted", "Submitted"),
+                            ("skipped", "Skipped"),
+                            ("expired", "Expired"),
+                        ],
+                        default="leased",
+                        max_length=10,
+                    ),
+                ),
+                ("place", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("first", models.CharField(blank=True, choices=[("a", "A"), ("b", "B")], max_length=1, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("skip_reason", models.CharField(blank=True, max_length=300)),
+                (
+                    "labeller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "comparison",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="assignments",
+                        to="comparisons.comparison",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(condition=models.Q(('n_taken__lt', models.F('n_wanted')), ('state', 'open')), fields=['project', '-priority', 'id'], name='comparisons_queue'),
+            model_name="comparison",
+            index=models.Index(
+                condition=models.Q(("n_taken__lt", models.F("n_wanted")), ("state", "open")),
+                fields=["project", "-priority", "id"],
+                name="comparisons_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(condition=models.Q(('n_dissenting__gt', 0)), fields=['project', '-n_dissenting', '-id'], name='comparisons_disagreement'),
+            model_name="comparison",
+            index=models.Index(
+                condition=models.Q(("n_dissenting__gt", 0)),
+                fields=["project", "-n_dissenting", "-id"],
+                name="comparisons_disagreement",
+            ),
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(fields=['project', '-id'], name='comparisons_newest'),
+            model_name="comparison",
+            index=models.Index(fields=["project", "-id"], name="comparisons_newest"),
         ),
         migrations.AddIndex(
-            model_name='comparison',
-            index=models.Index(condition=models.Q(('n_ratings__gt', 0)), fields=['project', 'id'], name='comparisons_rated'),
+            model_name="comparison",
+            index=models.Index(
+                condition=models.Q(("n_ratings__gt", 0)), fields=["project", "id"], name="comparisons_rated"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('a__lt', models.F('b'))), name='comparisons_a_before_b'),
+            model_name="comparison",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("a__lt", models.F("b"))), name="comparisons_a_before_b"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.UniqueConstraint(fields=('project', 'a', 'b'), name='comparisons_unique_in_project'),
+            model_name="comparison",
+            constraint=models.UniqueConstraint(fields=("project", "a", "b"), name="comparisons_unique_in_project"),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'complete', 'adjudicated', 'closed'])), name='comparisons_state_known'),
+            model_name="comparison",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["open", "complete", "adjudicated", "closed"])),
+                name="comparisons_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('n_wanted__gte', 1), ('n_taken__gte', 0)), name='comparisons_wants_at_least_one'),
+            model_name="comparison",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("n_wanted__gte", 1), ("n_taken__gte", 0)), name="comparisons_wants_at_least_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('gold_preferred', None), ('gold_preferred__in', ['a', 'b', 'tie']), _connector='OR'), name='comparisons_gold_preferred_known'),
+            model_name="comparison",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("gold_preferred", None), ("gold_preferred__in", ["a", "b", "tie"]), _connector="OR"
+                ),
+                name="comparisons_gold_preferred_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(condition=models.Q(('state', 'leased')), fields=['lease_until'], name='assignments_leases_by_end'),
+            model_name="assignment",
+            index=models.Index(
+                condition=models.Q(("state", "leased")), fields=["lease_until"], name="assignments_leases_by_end"
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(fields=['labeller', 'id'], name='assignments_by_labeller'),
+            model_name="assignment",
+            index=models.Index(fields=["labeller", "id"], name="assignments_by_labeller"),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'repeat'), _negated=True), fields=('comparison', 'labeller'), name='assignments_once_per_labeller'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "repeat"), _negated=True),
+                fields=("comparison", "labeller"),
+                name="assignments_once_per_labeller",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['leased', 'submitted']), ('kind__in', ['regular', 'gold'])), fields=('comparison', 'place'), name='assignments_one_per_place'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["leased", "submitted"]), ("kind__in", ["regular", "gold"])),
+                fields=("comparison", "place"),
+                name="assignments_one_per_place",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['leased', 'submitted']), ('kind__in', ['regular', 'gold']), _negated=True), ('place__isnull', False), _connector='OR'), name='assignments_live_ones_hold_a_place'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["leased", "submitted"]), ("kind__in", ["regular", "gold"]), _negated=True),
+                    ("place__isnull", False),
+                    _connector="OR",
+                ),
+                name="assignments_live_ones_hold_a_place",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'leased'), _negated=True), models.Q(('first__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='assignments_leases_end'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "leased"), _negated=True),
+                    models.Q(("first__isnull", False), ("lease_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="assignments_leases_end",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['leased', 'submitted', 'skipped', 'expired'])), name='assignments_state_known'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["leased", "submitted", "skipped", "expired"])),
+                name="assignments_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['regular', 'gold', 'repeat', 'imported'])), name='assignments_kind_known'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["regular", "gold", "repeat", "imported"])),
+                name="assignments_kind_known",
+            ),
         ),
     ]

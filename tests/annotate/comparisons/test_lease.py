@@ -36,9 +36,9 @@ def test_it_returns_the_same_leases_with_the_same_sides_when_asked_again(cast: C
 
 def test_it_draws_both_orders(cast: Cast, comparisons: Make) -> None:
     comparisons(40)
-    shown_first = {
-        a.first for _ in range(2) for a in services.lease(seat=cast.seat(cast.labeller), n=20)
-    } | {a.first for a in services.lease(seat=cast.seat(cast.second_labeller), n=20)}
+    shown_first = {a.first for _ in range(2) for a in services.lease(seat=cast.seat(cast.labeller), n=20)} | {
+        a.first for a in services.lease(seat=cast.seat(cast.second_labeller), n=20)
+    }
     assert shown_first == {"a", "b"}  # 40 fair draws miss one side once in 2**39
 
 
@@ -96,7 +96,7 @@ def test_it_over_assigns_nothing_when_many_labellers_ask_at_once(cast: Cast) -> 
         seats.append(cast.seat(user))
     failures: list[BaseException] = []
 
-    def work(seat) -> None:  # noqa: ANN001
+    def work(seat) -> None:
         from uuid import uuid4
 
         try:

@@ -42,7 +42,7 @@ def test_it_returns_the_result_and_shows_the_progress(context: JobContext) -> No
 
 
 def test_it_fails_with_what_the_child_said(context: JobContext) -> None:
-    source = "print('{\"event\": \"error\", \"code\": \"diverged\", \"message\": \"loss is NaN\"}'); raise SystemExit(1)"
+    source = 'print(\'{"event": "error", "code": "diverged", "message": "loss is NaN"}\'); raise SystemExit(1)'
     with pytest.raises(JobFailed, match="loss is NaN") as failure:
         context.run_process(python(source), what="Training")
     assert failure.value.code == "diverged"
@@ -58,7 +58,7 @@ def test_a_cancel_ends_the_child_and_its_children(context: JobContext) -> None:
     source = (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        "print('{\"event\": \"progress\", \"done\": %d, \"total\": 1000000}' % child.pid)\n"
+        'print(\'{"event": "progress", "done": %d, "total": 1000000}\' % child.pid)\n'
         "time.sleep(600)\n"
     )
     context.WRITE_EVERY_S = 0

@@ -139,9 +139,7 @@ def test_the_reaper_gives_up_after_too_many_lost_workers(job: Job) -> None:
     assert (job.state, job.error_code) == (JobState.FAILED, "worker_lost")
 
 
-def test_the_reaper_announces_a_job_whose_message_was_lost(
-    job: Job, django_capture_on_commit_callbacks  # noqa: ANN001
-) -> None:
+def test_the_reaper_announces_a_job_whose_message_was_lost(job: Job, django_capture_on_commit_callbacks) -> None:
     Job.objects.filter(pk=job.pk).update(queued_at=timezone.now() - timedelta(minutes=5))
     with django_capture_on_commit_callbacks() as callbacks:
         assert services.reap()["announced"] == 1

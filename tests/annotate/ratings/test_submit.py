@@ -25,7 +25,7 @@ def assignment(cast: Cast, comparisons: Make) -> Assignment:
     return queue.lease(seat=cast.seat(cast.labeller), n=1)[0]
 
 
-def submit(cast: Cast, assignment: Assignment, preferred: str = "first", intensity: int | None = 3, **fields):  # noqa: ANN201
+def submit(cast: Cast, assignment: Assignment, preferred: str = "first", intensity: int | None = 3, **fields):
     judgement = Judgement(fields.pop("client_id", uuid4()), assignment.pk, preferred, intensity, **fields)
     return services.submit(seat=cast.seat(fields.pop("user", cast.labeller)), judgements=[judgement])[0]
 
@@ -125,7 +125,9 @@ def test_it_pins_the_guidelines_it_was_made_under(cast: Cast, assignment: Assign
     assert Rating.objects.get(pk=outcome.rating_id).guideline_version == version
 
 
-@pytest.mark.parametrize("statement", ["UPDATE ratings_rating SET preferred = 'tie', intensity = NULL", "DELETE FROM ratings_rating"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE ratings_rating SET preferred = 'tie', intensity = NULL", "DELETE FROM ratings_rating"]
+)
 def test_the_database_refuses_to_change_a_rating(cast: Cast, assignment: Assignment, statement: str) -> None:
     submit(cast, assignment)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:

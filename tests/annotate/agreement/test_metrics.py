@@ -1,0 +1,404 @@
+"""Agreement statistics: values by hand, against independent libraries, and their invariances."""
+
+import gzip
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import krippendorff
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa
+from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss_kappa
+from statsmodels.stats.proportion import proportion_confint
+
+from annotate.agreement import metrics
+
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+QUICK = {"min_units": 1, "n_resamples": 0}
+
+# Krippendorff's own example (Computing Krippendorff's Alpha-Reliability, 2011): 4 observers, 12 units, 7 missing.
+# He gives α = 0.743 nominal, 0.815 ordinal, 0.849 interval.
+NONE = np.nan
+KRIPPENDORFF_2011 = np.array(
+    [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, NONE, NONE, NONE],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NONE, 3],
+        [NONE, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, NONE],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, NONE],
+    ]
+)
+
+
+def long_form(matrix):
+    """Units, labellers, values of a (labellers, units) matrix with nan where a rating is missing."""
+    labellers, units = np.nonzero(~np.isnan(matrix))
+    return units, labellers, matrix[labellers, units]
+
+
+def random_ratings(seed, n_units=120, n_labellers=6, values=(-4, -3, -2, -1, 0, 1, 2, 3, 4), present=0.6):
+    """A matrix of noisy ratings around a truth per unit, some missing."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(values, n_units)
+    noise = rng.choice(values, (n_labellers, n_units))
+    matrix = np.where(rng.random(noise.shape) < 0.6, truth, noise).astype(float)
+    matrix[rng.random(matrix.shape) > present] = np.nan
+    return matrix
+
+
+def real_ratings(name, axis=None):
+    """Units, labellers, sides (1 first, −1 second, 0 tie) and signed intensities of a file of real ratings."""
+    path = DATA / name
+    if not path.is_file():
+        pytest.fail(f"{path} is missing: these tests need the project's shared real ratings beside the repository")
+    rows = []
+    labeller_numbers: dict[str, int] = {}
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for unit, line in enumerate(lines):
+            for rating in json.loads(line)["ratings"]:
+                if axis in (None, rating["axis"]):
+                    side = {0: 1, 1: -1, None: 0}[rating["preferred"]]
+                    labeller = labeller_numbers.setdefault(rating["labeller"], len(labeller_numbers))
+                    rows.append((unit, labeller, side, side * (rating["intensity"] or 1)))
+    return tuple(np.array(rows).T)
+
+
+def theirs(units, values, level):
+    """α by the `krippendorff` package."""
+    counts, _, distinct = metrics.value_counts(units, values)
+    return krippendorff.alpha(value_counts=counts, value_domain=distinct, level_of_measurement=level)
+
+
+class TestKrippendorffAlpha:
+    @pytest.mark.parametrize(("level", "expected"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+    def test_it_gives_the_values_of_krippendorffs_example(self, level, expected):
+        units, _, values = long_form(KRIPPENDORFF_2011)
+        stat = metrics.krippendorff_alpha(units, values, level=level, **QUICK)
+        assert stat.value == pytest.approx(expected, abs=5e-4)
+        assert stat.n == 11
+
+    def test_it_gives_the_value_worked_out_by_hand(self):
+        """Units (1,1), (1,2), (2,2): o = [[2,1],[1,2]], n_c = 3,3, n = 6; D_o = 2/6, D_e = 18/30, α = 4/9."""
+        stat = metrics.krippendorff_alpha([7, 7, 8, 8, 9, 9], [1, 1, 1, 2, 2, 2], level="nominal", **QUICK)
+        assert stat.value == pytest.approx(4 / 9)
+
+    @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
+    @pytest.mark.parametrize("seed", range(5))
+    def test_it_equals_the_krippendorff_package_on_random_ratings(self, level, seed):
+        matrix = random_ratings(seed)
+        units, _, values = long_form(matrix)
+        expected = krippendorff.alpha(reliability_data=matrix, level_of_measurement=level)
+        assert metrics.krippendorff_alpha(units, values, level=level, **QUICK).value == pytest.approx(expected)
+
+    @pytest.mark.parametrize(
+        ("name", "axis", "nominal", "interval"),
+        [  # the figures in the data's own README
+            ("pandalm.jsonl.gz", None, 0.861, 0.872),
+            ("mtbench_human_turn1.jsonl.gz", None, 0.471, 0.558),
+            ("cragc25.jsonl.gz", None, 0.169, 0.169),
+            ("ukpconvarg1.jsonl.gz", None, 0.267, 0.370),
+            ("xstest_pairs.jsonl.gz", "helpfulness", 0.743, 0.824),
+            ("xstest_pairs.jsonl.gz", "safety", 0.940, 0.979),
+        ],
+    )
+    def test_it_equals_the_package_and_the_published_figures_on_real_ratings(self, name, axis, nominal, interval):
+        units, _, sides, signed = real_ratings(name, axis)
+        for level, values, published in (
+            ("nominal", sides, nominal),
+            ("interval", signed, interval),
+            ("ordinal", signed, None),
+        ):
+            ours = metrics.krippendorff_alpha(units, values, level=level, **QUICK).value
+            assert ours == pytest.approx(theirs(units, values, level), abs=1e-12)
+            if published is not None:
+                assert ours == pytest.approx(published, abs=5e-4)
+
+    @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
+    def test_it_equals_the_package_on_reoriented_real_ratings(self, level):
+        units, _, _, signed = real_ratings("ukpconvarg1.jsonl.gz")
+        turned = metrics.randomise_orientation(units, signed)
+        assert not np.array_equal(turned, signed)
+        ours = metrics.krippendorff_alpha(units, turned, level=level, **QUICK).value
+        assert ours == pytest.approx(theirs(units, turned, level), abs=1e-12)
+
+    def test_it_has_no_value_when_nothing_varies(self):
+        stat = metrics.krippendorff_alpha(np.repeat(np.arange(30), 3), np.ones(90), level="ordinal")
+        assert stat == metrics.Stat(None, None, None, 30, too_few=False)
+
+    def test_it_refuses_an_unknown_level(self):
+        with pytest.raises(ValueError, match="nominal, ordinal or interval"):
+            metrics.krippendorff_alpha([1, 1], [0, 1], level="ratio", min_units=1)  # type: ignore[arg-type]
+
+    def test_its_interval_is_that_of_a_naive_bootstrap_over_units(self):
+        """Resampling units one by one with the package gives the same spread, up to Monte Carlo error."""
+        matrix = random_ratings(3, n_units=80, values=(-1, 0, 1))
+        units, _, values = long_form(matrix)
+        stat = metrics.krippendorff_alpha(units, values, level="nominal", n_resamples=4000)
+        rng = np.random.default_rng(1)
+        naive = [
+            krippendorff.alpha(reliability_data=matrix[:, rng.integers(0, 80, 80)], level_of_measurement="nominal")
+            for _ in range(1500)
+        ]
+        low, high = np.quantile(naive, [0.025, 0.975])
+        width = high - low
+        assert stat.low == pytest.approx(low, abs=0.08 * width)
+        assert stat.high == pytest.approx(high, abs=0.08 * width)
+
+    def test_its_interval_covers_the_population_value(self):
+        """Of 200 samples of 60 units from one population, about 95 % of the intervals hold the population's α."""
+        population = random_ratings(11, n_units=20_000, n_labellers=3, values=(-1, 0, 1), present=1.0)
+        truth = metrics.krippendorff_alpha(*long_form(population)[::2], level="nominal", **QUICK).value
+        rng = np.random.default_rng(5)
+        covered = 0
+        for _ in range(200):
+            units, _, values = long_form(population[:, rng.integers(0, 20_000, 60)])
+            stat = metrics.krippendorff_alpha(units, values, level="nominal", n_resamples=300)
+            covered += stat.low <= truth <= stat.high
+        assert 0.88 * 200 <= covered <= 0.99 * 200
+
+
+class TestPercentAgreement:
+    def test_it_counts_pairs_of_ratings(self):
+        """Unit 1: a, a, b has 1 of 3 pairs equal; unit 2: a, a has 1 of 1; unit 3 has one rating. 2 of 4."""
+        stat = metrics.percent_agreement([1, 1, 1, 2, 2, 3], [1, 1, -1, 1, 1, 0], **QUICK)
+        assert (stat.value, stat.n) == (0.5, 2)
+
+    @pytest.mark.parametrize(
+        ("name", "axis", "published"),
+        [
+            ("pandalm.jsonl.gz", None, 0.917),
+            ("mtbench_human_turn1.jsonl.gz", None, 0.637),
+            ("cragc25.jsonl.gz", None, 0.585),
+            ("ukpconvarg1.jsonl.gz", None, 0.524),
+            ("xstest_pairs.jsonl.gz", "safety", 0.960),
+        ],
+    )
+    def test_it_gives_the_published_figures_on_real_ratings(self, name, axis, published):
+        units, _, sides, _ = real_ratings(name, axis)
+        stat = metrics.percent_agreement(units, sides)
+        assert stat.value == pytest.approx(published, abs=5e-4)
+        assert stat.low < stat.value < stat.high
+
+    def test_perfect_agreement_on_few_units_does_not_look_certain(self):
+        stat = metrics.percent_agreement(np.repeat(np.arange(12), 2), np.ones(24))
+        expected_low, _ = proportion_confint(12, 12, method="wilson")
+        assert (stat.value, stat.high) == (1.0, 1.0)
+        assert stat.low == pytest.approx(expected_low)
+
+
+class TestDisagreement:
+    def test_it_sorts_units_into_buckets(self):
+        """Unanimous aa; majority aab; split ab, a-b-tie and aab-tie (2 of 4 is not more than half); one rating: none."""
+        ratings = {1: [1, 1], 2: [1, 1, -1], 3: [1, -1], 4: [1, -1, 0], 5: [1, 1, -1, 0], 6: [1]}
+        units = [unit for unit, values in ratings.items() for _ in values]
+        found = metrics.disagreement(units, [value for values in ratings.values() for value in values])
+        # Pairs: 1 + 3 + 1 + 3 + 6 = 14; equal ones 1 + 1 + 0 + 0 + 1 = 3.
+        assert (found.unanimous, found.majority, found.split) == (1, 1, 3)
+        assert found.rate == pytest.approx(11 / 14)
+
+    def test_it_gives_the_published_share_of_unanimous_units(self):
+        units, _, sides, _ = real_ratings("mtbench_human_turn1.jsonl.gz")
+        found = metrics.disagreement(units, sides)
+        n_multiply_rated = found.unanimous + found.majority + found.split
+        assert n_multiply_rated == 468
+        assert found.unanimous / n_multiply_rated == pytest.approx(0.5897, abs=5e-5)
+
+    def test_it_has_no_rate_without_a_second_rating(self):
+        assert metrics.disagreement([1, 2, 3], [1, 1, -1]) == metrics.Buckets(0, 0, 0, None)
+
+    def test_it_takes_no_ratings_at_all(self):
+        assert metrics.disagreement([], []) == metrics.Buckets(0, 0, 0, None)
+
+
+class TestCohenKappa:
+    @pytest.mark.parametrize("weights", ["none", "linear", "quadratic"])
+    @pytest.mark.parametrize("seed", range(4))
+    def test_it_equals_scikit_learn_and_statsmodels_on_random_ratings(self, weights, seed):
+        matrix = random_ratings(seed, n_units=200, n_labellers=2, present=1.0)
+        first, second = matrix.astype(int)
+        scale = np.arange(-4, 5)
+        ours = metrics.cohen_kappa(first, second, weights=weights, categories=scale, **QUICK).value
+        theirs = cohen_kappa_score(first, second, labels=scale, weights=None if weights == "none" else weights)
+        assert ours == pytest.approx(theirs)
+        table = np.zeros((9, 9))
+        np.add.at(table, (first + 4, second + 4), 1)
+        wt = {"none": None, "linear": "linear", "quadratic": "quadratic"}[weights]
+        assert ours == pytest.approx(cohens_kappa(table, wt=wt, return_results=False))
+
+    @pytest.mark.parametrize("weights", ["none", "quadratic"])
+    def test_it_equals_scikit_learn_for_every_pair_of_labellers_of_real_ratings(self, weights):
+        units, labellers, sides, _ = real_ratings("pandalm.jsonl.gz")
+        found = {}
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            first, second = metrics.paired_values(units, labellers, sides, one, other)
+            assert len(first) == 945
+            stat = metrics.cohen_kappa(first, second, weights=weights)
+            expected = cohen_kappa_score(first, second, weights=None if weights == "none" else weights)
+            found[one, other] = stat.value - expected
+            assert stat.low < stat.value < stat.high
+        assert list(found.values()) == pytest.approx([0, 0, 0])
+
+    def test_pairs_are_the_units_both_rated(self):
+        units, labellers = [5, 5, 6, 7, 7, 6], [1, 2, 1, 2, 1, 3]
+        first, second = metrics.paired_values(units, labellers, [1, -1, 1, 0, -1, 1], 1, 2)
+        assert (first.tolist(), second.tolist()) == ([1, -1], [-1, 0])
+
+    def test_it_has_no_value_when_both_always_say_the_same_one_thing(self):
+        assert metrics.cohen_kappa([1] * 20, [1] * 20).value is None
+
+    def test_it_refuses_a_value_outside_the_categories(self):
+        with pytest.raises(ValueError, match="outside"):
+            metrics.cohen_kappa([1, 2], [1, 5], categories=[1, 2, 3])
+
+
+class TestFleissKappa:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_it_equals_statsmodels_on_random_ratings(self, seed):
+        matrix = random_ratings(seed, n_labellers=4, present=1.0, values=(-1, 0, 1))
+        units, _, values = long_form(matrix)
+        expected = statsmodels_fleiss_kappa(aggregate_raters(matrix.T)[0])
+        assert metrics.fleiss_kappa(units, values, **QUICK).value == pytest.approx(expected)
+
+    def test_it_equals_statsmodels_on_real_ratings(self):
+        units, _, sides, _ = real_ratings("cragc25.jsonl.gz")
+        expected = statsmodels_fleiss_kappa(metrics.value_counts(units, sides)[0])
+        assert metrics.fleiss_kappa(units, sides, **QUICK).value == pytest.approx(expected)
+
+
+class TestRandomiseOrientation:
+    def test_it_turns_whole_comparisons_and_about_half_of_them(self):
+        ids = np.repeat(np.arange(10_000), 3)
+        values = np.tile([1, -3, 0], 10_000)
+        turned = metrics.randomise_orientation(ids, values).reshape(-1, 3)
+        is_turned = turned[:, 0] == -1
+        assert np.array_equal(turned, np.where(is_turned[:, None], [-1, 3, 0], [1, -3, 0]))
+        assert abs(is_turned.mean() - 0.5) < 4 * 0.5 / np.sqrt(10_000)
+
+    def test_it_does_not_depend_on_order_machine_or_run(self):
+        """The coin of an id is a constant: these are splitmix64's mixes of 1…8 plus its golden increment, lowest bit."""
+
+        def coin(number):
+            mask = 2**64 - 1
+            z = (number + 0x9E3779B97F4A7C15) & mask
+            z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+            z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+            return (z ^ (z >> 31)) & 1
+
+        expected = [-1 if coin(number) else 1 for number in range(1, 9)]
+        assert metrics.randomise_orientation(np.arange(1, 9), np.ones(8, int)).tolist() == expected
+        reverse = metrics.randomise_orientation(np.arange(8, 0, -1), np.ones(8, int))
+        assert reverse.tolist() == expected[::-1]
+
+    def test_another_salt_is_another_assignment(self):
+        ids, ones = np.arange(1000), np.ones(1000, int)
+        same = metrics.randomise_orientation(ids, ones) == metrics.randomise_orientation(ids, ones, salt=1)
+        assert 0.4 < same.mean() < 0.6
+
+    def test_it_takes_away_what_a_fixed_orientation_does_to_alpha(self):
+        """When a is always the better one, α of the side only sees noise; turned at random it sees the agreement."""
+        rng = np.random.default_rng(0)
+        units = np.repeat(np.arange(2000), 3)
+        sides = np.where(rng.random(6000) < 0.85, 1, -1)
+        fixed = metrics.krippendorff_alpha(units, sides, level="nominal", **QUICK).value
+        turned = metrics.krippendorff_alpha(units, metrics.randomise_orientation(units, sides), **QUICK).value
+        assert abs(fixed) < 0.05
+        # Two ratings agree with probability .85² + .15² = .745 and by chance with .5: α = .49.
+        assert turned == pytest.approx(0.49, abs=0.03)
+
+    def test_it_refuses_unsigned_values(self):
+        with pytest.raises(ValueError, match="signed"):
+            metrics.randomise_orientation([1], np.array([1], np.uint8))
+
+
+class TestOneLabeller:
+    def test_leave_one_out_averages_over_the_units_shared_with_anybody(self):
+        """Labeller 1: on unit 1 one of two others agrees, on unit 2 the other one does not, on unit 3 they are alone."""
+        units, labellers = [1, 1, 1, 2, 2, 3], [1, 2, 3, 1, 2, 1]
+        found = metrics.leave_one_out_agreement(units, labellers, [1, 1, -1, 1, -1, 1], **QUICK)
+        assert {labeller: (stat.value, stat.n) for labeller, stat in found.items()} == {
+            1: (0.25, 2),
+            2: (0.25, 2),
+            3: (0.0, 1),
+        }
+
+    def test_leave_one_out_equals_a_plain_loop_on_real_ratings(self):
+        units, labellers, sides, _ = real_ratings("mtbench_human_turn1.jsonl.gz")
+        by_unit = defaultdict(list)
+        for unit, labeller, side in zip(units, labellers, sides, strict=True):
+            by_unit[unit].append((labeller, side))
+        shares = defaultdict(list)
+        for ratings in by_unit.values():
+            for labeller, side in ratings:
+                others = [other_side for other, other_side in ratings if other != labeller]
+                if others:
+                    shares[labeller].append(sum(other == side for other in others) / len(others))
+        found = metrics.leave_one_out_agreement(units, labellers, sides, **QUICK)
+        assert len(shares) > 30
+        assert {k: v.value for k, v in found.items() if v.value is not None} == pytest.approx(
+            {k: np.mean(v) for k, v in shares.items()}
+        )
+
+    def test_a_labeller_who_guesses_stands_out(self):
+        rng = np.random.default_rng(2)
+        truth = rng.choice([-1, 1], 400)
+        matrix = np.where(rng.random((5, 400)) < 0.9, truth, -truth).astype(float)
+        matrix[4] = rng.choice([-1, 1], 400)
+        found = metrics.leave_one_out_agreement(*long_form(matrix))
+        assert found[4].high < min(found[k].low for k in range(4))
+
+    def test_first_side_share_leaves_out_what_is_unknown(self):
+        found = metrics.first_side_share([1] * 12 + [2] * 12, [1] * 9 + [0] * 3 + [-1] * 11 + [1])
+        low, high = proportion_confint(9, 12, method="wilson")
+        assert (found[1].value, found[1].n) == (0.75, 12)
+        assert (found[1].low, found[1].high) == pytest.approx((low, high))
+        assert found[2] == metrics.Stat(None, None, None, 1, too_few=True)
+
+
+class TestEveryStatistic:
+    functions = pytest.mark.parametrize(
+        "statistic",
+        [
+            metrics.percent_agreement,
+            metrics.fleiss_kappa,
+            lambda units, values, **options: metrics.krippendorff_alpha(units, values, level="ordinal", **options),
+        ],
+    )
+
+    @functions
+    def test_it_says_too_few_instead_of_a_number(self, statistic):
+        stat = statistic([1, 1, 2, 2, 3], [1, 1, 1, -1, 1])
+        assert stat == metrics.Stat(None, None, None, 2, too_few=True)
+
+    @functions
+    def test_it_takes_no_ratings_at_all(self, statistic):
+        assert statistic([], []) == metrics.Stat(None, None, None, 0, too_few=True)
+
+    @functions
+    def test_it_is_the_same_for_the_same_seed_and_another_for_another(self, statistic):
+        units, _, values = long_form(random_ratings(0))
+        assert statistic(units, values, seed=4) == statistic(units, values, seed=4)
+        assert statistic(units, values, seed=4) != statistic(units, values, seed=5)
+
+    @functions
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def test_it_depends_neither_on_order_nor_on_names(self, statistic, seed):
+        rng = np.random.default_rng(seed)
+        units, _, values = long_form(random_ratings(seed, n_units=30))
+        order = rng.permutation(len(units))
+        renamed = rng.permutation(10_000)[:30][units]
+        before = statistic(units, values, **QUICK)
+        after = statistic(renamed[order], values[order], **QUICK)
+        assert after.value == pytest.approx(before.value)
+        assert after.n == before.n
+
+    def test_it_refuses_missing_values_as_numbers(self):
+        with pytest.raises(ValueError, match="finite"):
+            metrics.percent_agreement([1, 1], [1.0, np.nan])
+
+    def test_it_refuses_ratings_that_do_not_line_up(self):
+        with pytest.raises(ValueError, match="one entry a rating"):
+            metrics.krippendorff_alpha([1, 1, 2], [0, 1])

@@ -1,0 +1,84 @@
+"""Snapshots follow the ratings, and what they say is what an independent library computes from the same rows."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import krippendorff
+import numpy as np
+import pytest
+
+from annotate.agreement import metrics
+from annotate.agreement.models import AgreementSnapshot
+from annotate.agreement.services import refresh_snapshot
+from annotate.comparisons.models import Comparison
+from annotate.comparisons.services import lease
+from annotate.ratings.models import Rating
+from annotate.ratings.services import Judgement, submit
+from tests.cast import Cast
+
+Make = Callable[..., list[Comparison]]
+
+
+@pytest.fixture
+def rated(cast: Cast, comparisons: Make) -> Cast:
+    """Two labellers over 40 comparisons; they agree on three of four."""
+    comparisons(40)
+    rng = np.random.default_rng(0)
+    for user in (cast.labeller, cast.second_labeller):
+        seat = cast.seat(user)
+        while leases := lease(seat=seat, n=20):
+            judgements = []
+            for assignment in leases:
+                side = "a" if rng.random() < 0.85 else "b"
+                shown = "first" if side == assignment.first else "second"
+                judgements.append(Judgement(uuid4(), assignment.pk, shown, int(rng.integers(1, 5))))
+            submit(seat=seat, judgements=judgements)
+    return cast
+
+
+def test_a_rating_makes_it_stale_and_a_refresh_fresh(rated: Cast) -> None:
+    assert AgreementSnapshot.objects.get(project=rated.project).stale_since is not None
+    snapshot = refresh_snapshot(project_id=rated.project.pk)
+    assert snapshot is not None
+    assert snapshot.stale_since is None
+    assert (snapshot.counts["ratings"], snapshot.counts["comparisons"], snapshot.counts["labellers"]) == (80, 40, 2)
+    assert sum(day["n"] for day in snapshot.counts["ratings_per_day"]) == 80
+
+
+def test_alpha_is_the_independent_librarys(rated: Cast) -> None:
+    snapshot = refresh_snapshot(project_id=rated.project.pk)
+    assert snapshot is not None
+    rows = list(Rating.objects.values_list("comparison_id", "labeller_id", "preferred"))
+    units, labellers = (sorted({row[column] for row in rows}) for column in (0, 1))
+    table = np.full((len(labellers), len(units)), np.nan)
+    for comparison, labeller, preferred in rows:
+        side = metrics.randomise_orientation([comparison], [1 if preferred == "a" else -1])[0]
+        table[labellers.index(labeller), units.index(comparison)] = side
+    expected = krippendorff.alpha(table, level_of_measurement="nominal")
+    found = snapshot.statistics["alpha_nominal"]
+    assert found["value"] == pytest.approx(expected, abs=1e-12)
+    assert found["low"] < found["value"] < found["high"]
+    assert found["n"] == 40
+
+
+def test_the_page_shows_it_with_n_and_limit(rated: Cast) -> None:
+    refresh_snapshot(project_id=rated.project.pk)
+    body = rated.client(rated.reviewer).get("/api/v1/projects/helpfulness/agreement").json()
+    assert body["is_stale"] is False
+    assert (body["n_multiply_rated"], body["n_labellers"]) == (40, 2)
+    n_split = Comparison.objects.filter(n_dissenting__gt=0).count()
+    assert body["disagreement"]["split"] == n_split > 0
+    assert body["percent_agreement"]["value"] == pytest.approx(1 - n_split / 40)
+    assert [labeller["n_ratings"] for labeller in body["labellers"]] == [40, 40]
+
+
+def test_an_empty_project_has_no_number_rather_than_a_wrong_one(cast: Cast) -> None:
+    refresh_snapshot(project_id=cast.project.pk)
+    body = cast.client(cast.reviewer).get("/api/v1/projects/helpfulness/agreement").json()
+    assert body["alpha_nominal"] == {"value": None, "low": None, "high": None, "n": 0, "too_few": True}
+    assert body["disagreement"]["rate"] is None
+
+
+def test_the_overview_says_what_to_do_next(cast: Cast) -> None:
+    body = cast.client(cast.owner).get("/api/v1/projects/helpfulness/overview").json()
+    assert [step["code"] for step in body["next_steps"]] == ["import", "guidelines"]

@@ -1,0 +1,141 @@
+"""Every API endpoint, asked by every role, an outsider and nobody.
+
+The table says what each endpoint asks for. An endpoint that is not in it fails the test, so none can be forgotten.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.test import APIClient
+
+from annotate.jobs.models import Job
+from annotate.projects.models import CAPABILITIES, Capability, Role
+from tests.cast import Cast
+
+LABEL, REVIEW, ADJUDICATE, GUIDELINES, IMPORT, TRAIN, MANAGE = Capability
+ANYONE, SIGNED_IN = "anyone", "signed in"
+
+NEEDS: dict[str, dict[str, Any]] = {
+    "me": {"GET": SIGNED_IN, "PATCH": SIGNED_IN},
+    "tokens": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "token": {"DELETE": SIGNED_IN},
+    "projects": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "public-invitation": {"GET": ANYONE},
+    "accept-invitation": {"POST": ANYONE},
+    "project": {"GET": LABEL, "PATCH": MANAGE},
+    "members": {"GET": REVIEW},
+    "member": {"PATCH": MANAGE, "DELETE": MANAGE},
+    "invitations": {"GET": MANAGE, "POST": MANAGE},
+    "invitation": {"DELETE": MANAGE},
+    "jobs": {"GET": REVIEW},
+    "job": {"GET": REVIEW},
+    "job-log": {"GET": REVIEW},
+    "job-cancel": {"POST": IMPORT},
+    "job-retry": {"POST": IMPORT},
+    "guidelines": {"GET": LABEL, "POST": GUIDELINES},
+    "guideline": {"GET": LABEL},
+    "prompts": {"GET": REVIEW},
+    "prompt": {"GET": REVIEW},
+    "imports": {"GET": IMPORT, "POST": IMPORT},
+    "import": {"GET": IMPORT},
+    "import-errors": {"GET": IMPORT},
+    "next": {"POST": LABEL},
+    "ratings": {"POST": LABEL},
+    "skip": {"POST": LABEL},
+    "flag": {"POST": LABEL},
+    "my-ratings": {"GET": LABEL},
+    "comparisons": {"GET": REVIEW},
+    "comparison": {"GET": REVIEW},
+    "adjudication": {"POST": ADJUDICATE},
+    "overview": {"GET": LABEL},
+    "agreement": {"GET": REVIEW},
+    "agreement-refresh": {"POST": REVIEW},
+}
+
+
+def api_patterns() -> Iterator[tuple[str, str, type]]:
+    """(name, route, view class) of every endpoint below /api/v1/."""
+
+    def walk(patterns: list, prefix: str) -> Iterator[tuple[str, str, type]]:
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, route)
+            elif isinstance(pattern, URLPattern) and route.startswith("api/v1/"):
+                yield pattern.name or route, route, pattern.callback.view_class
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+ENDPOINTS = sorted(api_patterns(), key=lambda endpoint: endpoint[1])
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CALLS = [
+    pytest.param(name, route, method, id=f"{method} /{route}")
+    for name, route, view in ENDPOINTS
+    for method in METHODS
+    if hasattr(view, method.lower())
+]
+
+
+def test_there_are_endpoints() -> None:
+    assert len(CALLS) > 30
+
+
+def address(route: str, job: Job) -> str:
+    values = {"<slug:slug>": "helpfulness", "<uuid:job_id>": str(job.pk), "<str:number>": "current"}
+    for placeholder, value in values.items():
+        route = route.replace(placeholder, value)
+    parts = []
+    for part in route.split("/"):
+        if part.startswith("<int:"):
+            part = "999999"
+        elif part.startswith("<uuid:"):
+            part = str(uuid4())
+        elif part.startswith("<str:"):
+            part = "unknown"
+        parts.append(part)
+    return "/" + "/".join(parts)
+
+
+@pytest.fixture
+def job(cast: Cast) -> Job:
+    from django.utils import timezone
+
+    return Job.objects.create(project=cast.project, kind="import", title="x", queue="default", queued_at=timezone.now())
+
+
+def call(client: APIClient, method: str, url: str) -> Any:
+    return getattr(client, method.lower())(url, **({} if method == "GET" else {"data": {}, "format": "json"}))
+
+
+@pytest.mark.parametrize(("name", "route", "method"), CALLS)
+def test_each_role_gets_what_it_may(cast: Cast, job: Job, name: str, route: str, method: str) -> None:
+    assert method in NEEDS.get(name, {}), f"Say in NEEDS what {method} {name} asks for."
+    need, url = NEEDS[name][method], address(route, job)
+    anonymous = call(cast.client(None), method, url)
+    if need == ANYONE:
+        assert anonymous.status_code not in (401, 403)
+        return
+    assert anonymous.status_code in (401, 403)
+    if need == SIGNED_IN:
+        assert call(cast.client(cast.labeller), method, url).status_code != 401
+        return
+    outsider = call(cast.client(cast.outsider), method, url)
+    assert (outsider.status_code, outsider.json()["code"]) == (404, "not_found"), "an outsider learns nothing"
+    people = {
+        Role.LABELLER: cast.labeller,
+        Role.REVIEWER: cast.reviewer,
+        Role.RESEARCHER: cast.researcher,
+        Role.OWNER: cast.owner,
+    }
+    for role, user in people.items():
+        answer = call(cast.client(user), method, url)
+        code = answer.json().get("code") if answer.content and answer["Content-Type"].endswith("json") else None
+        if need in CAPABILITIES[role]:
+            assert answer.status_code not in (401, 403), f"{role} may do this"
+            assert answer.status_code < 500
+        else:
+            assert (answer.status_code, code) == (403, "not_permitted"), f"{role} may not do this"

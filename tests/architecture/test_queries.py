@@ -1,0 +1,62 @@
+"""Query counts of the main endpoints. A change of a number is a change of cost: it has to be seen in review."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.cast import Cast, make_comparisons
+
+BASELINES: dict[str, int] = json.loads((Path(__file__).parent / "query_counts.json").read_text())
+P = "/api/v1/projects/helpfulness"
+
+
+def next_pairs(cast: Cast) -> None:
+    assert cast.client(cast.labeller).post(f"{P}/next", {"n": 3}, format="json").status_code == 200
+
+
+def submit_with_next(cast: Cast) -> None:
+    client = cast.client(cast.labeller)
+    (first, *_) = client.post(f"{P}/next", {"n": 3}, format="json").json()["assignments"]
+    rating = {"client_id": str(uuid4()), "assignment_id": first["id"], "preferred": "first", "intensity": 1}
+    assert client.post(f"{P}/ratings", {"ratings": [rating], "next": 3}, format="json").status_code == 200
+
+
+def get(path: str) -> Callable[[Cast], None]:
+    def visit(cast: Cast) -> None:
+        assert cast.client(cast.owner).get(path).status_code == 200
+
+    return visit
+
+
+VISITS: dict[str, Callable[[Cast], None]] = {
+    "me": get("/api/v1/me"),
+    "projects": get("/api/v1/projects"),
+    "project": get(P),
+    "overview": get(f"{P}/overview"),
+    "agreement": get(f"{P}/agreement"),
+    "comparisons": get(f"{P}/comparisons"),
+    "members": get(f"{P}/members"),
+    "jobs": get(f"{P}/jobs"),
+    "prompts": get(f"{P}/prompts"),
+    "reward-models": get(f"{P}/reward-models"),
+    "refreshes": get(f"{P}/refreshes"),
+    "next": next_pairs,
+    "next and submit-with-next": submit_with_next,
+}
+
+
+@pytest.mark.parametrize("name", VISITS)
+@pytest.mark.parametrize("n_comparisons", [6, 30])
+def test_the_count_is_the_baseline_at_any_size(cast: Cast, name: str, n_comparisons: int) -> None:
+    make_comparisons(cast.project, n_comparisons)
+    VISITS["overview"](cast)  # makes the snapshot's row, once in a project's life
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        VISITS[name](cast)
+    assert len(queries) == BASELINES[name], "\n".join(query["sql"][:200] for query in queries)
