@@ -11,7 +11,7 @@ REQUEST_EVERY_S = 3
 
 
 def mark_stale(*, project_id: int) -> None:
-    """Note that the snapshot no longer shows everything. Writes only when it was fresh, so ratings do not queue here."""
+    """Note that the snapshot no longer shows everything. Writes only if it was fresh, so ratings do not queue here."""
     changed = AgreementSnapshot.objects.filter(project_id=project_id, stale_since=None).update(
         stale_since=timezone.now()
     )
@@ -36,8 +36,8 @@ def refresh_snapshot(*, project_id: int) -> AgreementSnapshot | None:
     project = Project.objects.filter(pk=project_id).first()
     if project is None:
         return None
-    started_at = timezone.now()
     mark_stale(project_id=project_id)
+    started_at = timezone.now()
     AgreementSnapshot.objects.filter(project=project).update(
         counts=snapshots.counts(project), statistics=snapshots.statistics(project), computed_at=started_at
     )

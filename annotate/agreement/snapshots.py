@@ -1,6 +1,7 @@
 """What a snapshot holds: counts from the database, statistics from `metrics`."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def counts(project: Project) -> dict[str, Any]:
         Comparison.objects.filter(project=project).values_list("state").annotate(n=Count("id")).order_by("state")
     )
     ratings = Rating.objects.filter(project=project)
-    since = timezone.now() - timezone.timedelta(days=DAYS_SHOWN)
+    since = timezone.now() - timedelta(days=DAYS_SHOWN)
     per_day = (
         ratings.filter(created_at__gte=since)
         .annotate(day=TruncDate("created_at"))

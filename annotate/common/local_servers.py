@@ -259,7 +259,7 @@ def _runnable(places: _Places, distribution: str, tree: Path, program: str) -> P
         draft = Path(tempfile.mkdtemp(dir=copy.parent))
         shutil.copytree(tree, draft / tree.name, symlinks=True)
         for root, _, files in os.walk(draft):
-            os.chmod(root, 0o755)
+            os.chmod(root, 0o755)  # noqa: S103  # programs of a public package, for another user to run
             for file in files:
                 status = os.lstat(os.path.join(root, file))
                 os.chmod(os.path.join(root, file), 0o755 if status.st_mode & 0o100 else 0o644)

@@ -92,6 +92,35 @@ def end_group(group: int, grace_s: float = 3.0) -> None:
         wait_until(lambda: not group_members(group), 5.0, 0.05)
 
 
+def with_environment(name: str, value: str) -> list[int]:
+    """Return the pids of processes that were started with `name`=`value`, as far as we may look; never our own."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(name) == value and started_at(process.pid):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def end_all(pids: list[int], grace_s: float = 5.0) -> None:
+    """End these processes: SIGTERM, then SIGKILL for what is left after `grace_s`."""
+    left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    for process in left:
+        _quietly(process.terminate)
+    for process in psutil.wait_procs(left, timeout=grace_s)[1]:
+        _quietly(process.kill)
+    psutil.wait_procs(left, timeout=grace_s)
+
+
+def _quietly(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except psutil.Error:
+        pass
+
+
 def last_lines(path: Path, n: int = 8) -> list[str]:
     """Return the last `n` lines that are not blank of a log that may be large, or none if it cannot be read."""
     try:

@@ -1,4 +1,4 @@
-"""One long-running child process with its log: started, watched, started again when it dies, stopped with all it made."""
+"""A long-running child process with its log: started, watched, started again when it dies, stopped with all it made."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ Lock order everywhere: the labeller's row, then comparisons, then assignments.
 
 import secrets
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -90,7 +90,7 @@ def waiting_for(seat: Seat) -> QuerySet[Comparison]:
     ).order_by("-priority", "id")
 
 
-def _give(comparison: Comparison, labeller: User, until: timezone.datetime) -> Assignment:
+def _give(comparison: Comparison, labeller: User, until: datetime) -> Assignment:
     """Lease one locked comparison. The side shown first is drawn here, once, and stays."""
     used = set(
         comparison.assignments.filter(

@@ -1,6 +1,6 @@
 """The base of every view below /projects/{slug}/."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from rest_framework.exceptions import MethodNotAllowed
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from annotate.accounts.models import User
 from annotate.common.pagination import NewestFirst
 from annotate.projects.access import Seat, access_project
 from annotate.projects.models import Capability
@@ -43,4 +44,4 @@ class ProjectView(PagedView):
             method = next(iter(self.needs))
         if method not in self.needs:
             raise MethodNotAllowed(method)
-        self.seat = access_project(request.user, kwargs["slug"], self.needs[method])
+        self.seat = access_project(cast(User, request.user), kwargs["slug"], self.needs[method])

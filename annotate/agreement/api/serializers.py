@@ -33,7 +33,7 @@ class DayCountSerializer(serializers.Serializer):
 
 class NextStepSerializer(serializers.Serializer):
     code = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # Field.label is the form label of this serializer
     href = serializers.CharField(help_text="Path of the page where it is done.")
 
 

@@ -5,26 +5,38 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AgreementSnapshot',
+            name="AgreementSnapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('computed_at', models.DateTimeField(null=True)),
-                ('stale_since', models.DateTimeField(null=True)),
-                ('counts', models.JSONField(blank=True, default=dict)),
-                ('statistics', models.JSONField(blank=True, default=dict)),
-                ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='agreement_snapshot', to='projects.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("computed_at", models.DateTimeField(null=True)),
+                ("stale_since", models.DateTimeField(null=True)),
+                ("counts", models.JSONField(blank=True, default=dict)),
+                ("statistics", models.JSONField(blank=True, default=dict)),
+                (
+                    "project",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="agreement_snapshot",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('stale_since__isnull', False)), fields=['stale_since'], name='agreement_snapshots_stale')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("stale_since__isnull", False)),
+                        fields=["stale_since"],
+                        name="agreement_snapshots_stale",
+                    )
+                ],
             },
         ),
     ]

@@ -1,7 +1,7 @@
 from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotate.accounts.requests import SignedInRequest
 from annotate.common.errors import DomainError
 from annotate.guidelines import selectors, services
 from annotate.guidelines.api.serializers import GuidelineRequestSerializer, GuidelineVersionSerializer
@@ -13,7 +13,7 @@ class GuidelinesView(ProjectView):
     needs = {"GET": Capability.LABEL, "POST": Capability.GUIDELINES}
 
     @extend_schema(operation_id="guidelines_list", responses=GuidelineVersionSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         return self.paginated(selectors.versions(self.seat.project), GuidelineVersionSerializer)
 
     @extend_schema(
@@ -21,7 +21,7 @@ class GuidelinesView(ProjectView):
         request=GuidelineRequestSerializer,
         responses={201: GuidelineVersionSerializer},
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self, request: SignedInRequest, slug: str) -> Response:
         body = GuidelineRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         version = services.publish_guidelines(project=self.seat.project, author=request.user, **body.validated_data)
@@ -32,7 +32,7 @@ class GuidelineView(ProjectView):
     needs = {"GET": Capability.LABEL}
 
     @extend_schema(operation_id="guidelines_get", responses=GuidelineVersionSerializer)
-    def get(self, request: Request, slug: str, number: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str, number: str) -> Response:
         versions = selectors.versions(self.seat.project)
         version = (
             versions.order_by("-number").first()

@@ -6,62 +6,94 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='GuidelineVersion',
+            name="GuidelineVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('number', models.PositiveIntegerField()),
-                ('body', models.TextField()),
-                ('change_note', models.CharField(blank=True, max_length=500)),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='guideline_versions', to='projects.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("number", models.PositiveIntegerField()),
+                ("body", models.TextField()),
+                ("change_note", models.CharField(blank=True, max_length=500)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="guideline_versions",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WorkedExample',
+            name="WorkedExample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('prompt', models.TextField()),
-                ('completion_a', models.TextField()),
-                ('completion_b', models.TextField()),
-                ('preferred', models.CharField(choices=[('a', 'A'), ('b', 'B'), ('tie', 'Tie')], max_length=3)),
-                ('intensity', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('rationale', models.TextField()),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='examples', to='guidelines.guidelineversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField()),
+                ("prompt", models.TextField()),
+                ("completion_a", models.TextField()),
+                ("completion_b", models.TextField()),
+                ("preferred", models.CharField(choices=[("a", "A"), ("b", "B"), ("tie", "Tie")], max_length=3)),
+                ("intensity", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("rationale", models.TextField()),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="examples",
+                        to="guidelines.guidelineversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.AddConstraint(
-            model_name='guidelineversion',
-            constraint=models.UniqueConstraint(fields=('project', 'number'), name='guideline_versions_number_unique'),
+            model_name="guidelineversion",
+            constraint=models.UniqueConstraint(fields=("project", "number"), name="guideline_versions_number_unique"),
         ),
         migrations.AddConstraint(
-            model_name='guidelineversion',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='guideline_versions_number_from_one'),
+            model_name="guidelineversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__gte", 1)), name="guideline_versions_number_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='guidelineversion',
-            constraint=models.CheckConstraint(condition=models.Q(('body', ''), _negated=True), name='guideline_versions_body_not_empty'),
+            model_name="guidelineversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("body", ""), _negated=True), name="guideline_versions_body_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workedexample',
-            constraint=models.UniqueConstraint(fields=('version', 'position'), name='worked_examples_position_unique'),
+            model_name="workedexample",
+            constraint=models.UniqueConstraint(fields=("version", "position"), name="worked_examples_position_unique"),
         ),
         migrations.AddConstraint(
-            model_name='workedexample',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('intensity', None), ('preferred', 'tie')), models.Q(('intensity__gte', 1), ('intensity__lte', 4), ('preferred__in', ['a', 'b'])), _connector='OR'), name='worked_examples_intensity_unless_tie'),
+            model_name="workedexample",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("intensity", None), ("preferred", "tie")),
+                    models.Q(("intensity__gte", 1), ("intensity__lte", 4), ("preferred__in", ["a", "b"])),
+                    _connector="OR",
+                ),
+                name="worked_examples_intensity_unless_tie",
+            ),
         ),
     ]

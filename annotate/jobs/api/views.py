@@ -1,10 +1,10 @@
 import uuid
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from annotate.accounts.requests import SignedInRequest
 from annotate.common.pagination import NewestCreatedFirst
 from annotate.jobs import services
 from annotate.jobs.access import access_job
@@ -19,19 +19,19 @@ class JobsView(ProjectView):
     needs = {"GET": Capability.REVIEW}
 
     @extend_schema(operation_id="jobs_list", responses=JobSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         return self.paginated(self.seat.project.jobs.all(), JobSerializer, NewestCreatedFirst)
 
 
 class JobView(APIView):
     @extend_schema(operation_id="jobs_get", responses=JobSerializer)
-    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+    def get(self, request: SignedInRequest, job_id: uuid.UUID) -> Response:
         return Response(JobSerializer(access_job(request.user, job_id, Capability.REVIEW)).data)
 
 
 class JobLogView(APIView):
     @extend_schema(operation_id="jobs_log", parameters=[AfterSerializer], responses=JobLogSerializer)
-    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+    def get(self, request: SignedInRequest, job_id: uuid.UUID) -> Response:
         """Lines after `after`, at most 500; without `after` the last 500."""
         query = AfterSerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
@@ -45,13 +45,13 @@ class JobLogView(APIView):
 
 class CancelJobView(APIView):
     @extend_schema(operation_id="jobs_cancel", request=None, responses=JobSerializer)
-    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+    def post(self, request: SignedInRequest, job_id: uuid.UUID) -> Response:
         job = access_job(request.user, job_id, Capability.IMPORT)
         return Response(JobSerializer(services.request_cancel(job=job)).data)
 
 
 class RetryJobView(APIView):
     @extend_schema(operation_id="jobs_retry", request=None, responses=JobSerializer)
-    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+    def post(self, request: SignedInRequest, job_id: uuid.UUID) -> Response:
         job = access_job(request.user, job_id, Capability.IMPORT)
         return Response(JobSerializer(services.retry(job=job)).data)

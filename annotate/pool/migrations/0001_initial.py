@@ -9,129 +9,254 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('jobs', '0001_initial'),
-        ('projects', '0001_initial'),
+        ("jobs", "0001_initial"),
+        ("projects", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CompletionSource',
+            name="CompletionSource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('name', models.CharField(max_length=120)),
-                ('kind', models.CharField(choices=[('sft', 'SFT model'), ('early_policy', 'Early policy'), ('current_policy', 'Current policy'), ('adversarial', 'Adversarial'), ('random', 'Random'), ('human', 'Human'), ('external', 'External model')], default='external', max_length=16)),
-                ('checkpoint', models.CharField(blank=True, max_length=300)),
-                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='completion_sources', to='projects.pool')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("sft", "SFT model"),
+                            ("early_policy", "Early policy"),
+                            ("current_policy", "Current policy"),
+                            ("adversarial", "Adversarial"),
+                            ("random", "Random"),
+                            ("human", "Human"),
+                            ("external", "External model"),
+                        ],
+                        default="external",
+                        max_length=16,
+                    ),
+                ),
+                ("checkpoint", models.CharField(blank=True, max_length=300)),
+                (
+                    "pool",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="completion_sources",
+                        to="projects.pool",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Import',
+            name="Import",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('filename', models.CharField(max_length=255)),
-                ('file_url', models.CharField(max_length=500)),
-                ('format', models.CharField(choices=[('auto', 'Recognise by the first row'), ('touchstone', 'Touchstone JSONL: prompt, completions, ratings'), ('chosen_rejected', 'Chosen and rejected'), ('transcript', 'Transcripts of HH-RLHF'), ('completions', 'A prompt with its completions')], default='auto', max_length=16)),
-                ('source_name', models.CharField(blank=True, max_length=120)),
-                ('source_kind', models.CharField(choices=[('sft', 'SFT model'), ('early_policy', 'Early policy'), ('current_policy', 'Current policy'), ('adversarial', 'Adversarial'), ('random', 'Random'), ('human', 'Human'), ('external', 'External model')], default='external', max_length=16)),
-                ('counts', models.JSONField(blank=True, default=dict)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='import_run', to='jobs.job')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='projects.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("filename", models.CharField(max_length=255)),
+                ("file_url", models.CharField(max_length=500)),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[
+                            ("auto", "Recognise by the first row"),
+                            ("touchstone", "Touchstone JSONL: prompt, completions, ratings"),
+                            ("chosen_rejected", "Chosen and rejected"),
+                            ("transcript", "Transcripts of HH-RLHF"),
+                            ("completions", "A prompt with its completions"),
+                        ],
+                        default="auto",
+                        max_length=16,
+                    ),
+                ),
+                ("source_name", models.CharField(blank=True, max_length=120)),
+                (
+                    "source_kind",
+                    models.CharField(
+                        choices=[
+                            ("sft", "SFT model"),
+                            ("early_policy", "Early policy"),
+                            ("current_policy", "Current policy"),
+                            ("adversarial", "Adversarial"),
+                            ("random", "Random"),
+                            ("human", "Human"),
+                            ("external", "External model"),
+                        ],
+                        default="external",
+                        max_length=16,
+                    ),
+                ),
+                ("counts", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="import_run", to="jobs.job"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="imports", to="projects.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ImportError',
+            name="ImportError",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('line', models.PositiveBigIntegerField()),
-                ('field', models.CharField(blank=True, max_length=200)),
-                ('reason', models.CharField(max_length=500)),
-                ('import_run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='errors', to='pool.import')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("line", models.PositiveBigIntegerField()),
+                ("field", models.CharField(blank=True, max_length=200)),
+                ("reason", models.CharField(max_length=500)),
+                (
+                    "import_run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="errors", to="pool.import"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['line'],
+                "ordering": ["line"],
             },
         ),
         migrations.CreateModel(
-            name='Prompt',
+            name="Prompt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('messages', models.JSONField()),
-                ('digest', models.CharField(max_length=64)),
-                ('excerpt', models.CharField(max_length=200)),
-                ('language', models.CharField(blank=True, max_length=12)),
-                ('origin', models.CharField(blank=True, max_length=200)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), blank=True, default=list, size=None)),
-                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prompts', to='projects.pool')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("messages", models.JSONField()),
+                ("digest", models.CharField(max_length=64)),
+                ("excerpt", models.CharField(max_length=200)),
+                ("language", models.CharField(blank=True, max_length=12)),
+                ("origin", models.CharField(blank=True, max_length=200)),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "pool",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prompts", to="projects.pool"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Completion',
+            name="Completion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('text', models.TextField()),
-                ('digest', models.CharField(max_length=64)),
-                ('sampling_parameters', models.JSONField(blank=True, default=dict)),
-                ('n_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='completions', to='pool.completionsource')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='completions', to='pool.prompt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("text", models.TextField()),
+                ("digest", models.CharField(max_length=64)),
+                ("sampling_parameters", models.JSONField(blank=True, default=dict)),
+                ("n_tokens", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="completions",
+                        to="pool.completionsource",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="completions", to="pool.prompt"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='completionsource',
-            constraint=models.UniqueConstraint(fields=('pool', 'name'), name='completion_sources_name_unique'),
+            model_name="completionsource",
+            constraint=models.UniqueConstraint(fields=("pool", "name"), name="completion_sources_name_unique"),
         ),
         migrations.AddConstraint(
-            model_name='completionsource',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['sft', 'early_policy', 'current_policy', 'adversarial', 'random', 'human', 'external'])), name='completion_sources_kind_known'),
+            model_name="completionsource",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "kind__in",
+                        ["sft", "early_policy", "current_policy", "adversarial", "random", "human", "external"],
+                    )
+                ),
+                name="completion_sources_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('format__in', ['auto', 'touchstone', 'chosen_rejected', 'transcript', 'completions'])), name='imports_format_known'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("format__in", ["auto", "touchstone", "chosen_rejected", "transcript", "completions"])
+                ),
+                name="imports_format_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('source_kind__in', ['sft', 'early_policy', 'current_policy', 'adversarial', 'random', 'human', 'external'])), name='imports_source_kind_known'),
+            model_name="import",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "source_kind__in",
+                        ["sft", "early_policy", "current_policy", "adversarial", "random", "human", "external"],
+                    )
+                ),
+                name="imports_source_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='importerror',
-            constraint=models.UniqueConstraint(fields=('import_run', 'line', 'field'), name='import_errors_once_per_field'),
+            model_name="importerror",
+            constraint=models.UniqueConstraint(
+                fields=("import_run", "line", "field"), name="import_errors_once_per_field"
+            ),
         ),
         migrations.AddIndex(
-            model_name='prompt',
-            index=models.Index(fields=['pool', '-id'], name='prompts_newest'),
+            model_name="prompt",
+            index=models.Index(fields=["pool", "-id"], name="prompts_newest"),
         ),
         migrations.AddIndex(
-            model_name='prompt',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.search.SearchVector('excerpt', config='simple'), name='prompts_excerpt_words'),
+            model_name="prompt",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.search.SearchVector("excerpt", config="simple"), name="prompts_excerpt_words"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.UniqueConstraint(fields=('pool', 'digest'), name='prompts_digest_unique'),
+            model_name="prompt",
+            constraint=models.UniqueConstraint(fields=("pool", "digest"), name="prompts_digest_unique"),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.CheckConstraint(condition=models.Q(('digest__regex', '^[0-9a-f]{64}$')), name='prompts_digest_is_sha256'),
+            model_name="prompt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("digest__regex", "^[0-9a-f]{64}$")), name="prompts_digest_is_sha256"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='completion',
-            constraint=models.UniqueConstraint(fields=('prompt', 'digest'), name='completions_digest_unique'),
+            model_name="completion",
+            constraint=models.UniqueConstraint(fields=("prompt", "digest"), name="completions_digest_unique"),
         ),
         migrations.AddConstraint(
-            model_name='completion',
-            constraint=models.CheckConstraint(condition=models.Q(('digest__regex', '^[0-9a-f]{64}$')), name='completions_digest_is_sha256'),
+            model_name="completion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("digest__regex", "^[0-9a-f]{64}$")), name="completions_digest_is_sha256"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='completion',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='completions_text_not_empty'),
+            model_name="completion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text", ""), _negated=True), name="completions_text_not_empty"
+            ),
         ),
     ]

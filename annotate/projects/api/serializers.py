@@ -147,7 +147,7 @@ class MeSerializer(serializers.ModelSerializer):
     @extend_schema_field(MembershipOfMeSerializer(many=True))
     def get_memberships(self, user: User) -> list[dict[str, Any]]:
         mine = user.memberships.filter(is_active=True).select_related("project").order_by("project__name")
-        return MembershipOfMeSerializer(mine, many=True).data
+        return list(MembershipOfMeSerializer(mine, many=True).data)
 
 
 class MemberUserSerializer(serializers.ModelSerializer):

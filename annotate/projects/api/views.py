@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from annotate.accounts.requests import SignedInRequest
 from annotate.common.errors import DomainError, not_found
 from annotate.common.pagination import NewestFirst, OldestFirst
 from annotate.projects import services
@@ -22,11 +23,11 @@ class MeView(APIView):
     """Who the caller is and where they sit."""
 
     @extend_schema(operation_id="me", responses=s.MeSerializer)
-    def get(self, request: Request) -> Response:
+    def get(self, request: SignedInRequest) -> Response:
         return Response(s.MeSerializer(request.user).data)
 
     @extend_schema(operation_id="me_update", request=s.MeSerializer, responses=s.MeSerializer)
-    def patch(self, request: Request) -> Response:
+    def patch(self, request: SignedInRequest) -> Response:
         body = s.MeSerializer(request.user, data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         body.save()
@@ -35,7 +36,7 @@ class MeView(APIView):
 
 class ProjectsView(PagedView):
     @extend_schema(operation_id="projects_list", responses=s.ProjectSerializer(many=True))
-    def get(self, request: Request) -> Response:
+    def get(self, request: SignedInRequest) -> Response:
         if request.user.is_superuser:
             projects = Project.objects.all()
         else:
@@ -46,7 +47,7 @@ class ProjectsView(PagedView):
     @extend_schema(
         operation_id="projects_create", request=s.ProjectWriteSerializer, responses={201: s.ProjectSerializer}
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: SignedInRequest) -> Response:
         if not request.user.is_staff:
             raise DomainError("not_permitted", "Only staff may create projects; ask an administrator.", status=403)
         body = s.ProjectWriteSerializer(data=request.data)
@@ -69,7 +70,7 @@ class ProjectsView(PagedView):
 class _RolesOf(dict):
     """Role by project id, read in one query for the page; superusers own what they are no member of."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: SignedInRequest) -> None:
         super().__init__(Membership.objects.filter(user=request.user, is_active=True).values_list("project_id", "role"))
 
     def __missing__(self, project_id: int) -> str:
@@ -80,11 +81,11 @@ class ProjectDetailView(ProjectView):
     needs = {"GET": Capability.LABEL, "PATCH": Capability.MANAGE}
 
     @extend_schema(operation_id="projects_get", responses=s.ProjectSerializer)
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         return Response(s.ProjectSerializer.of(self.seat))
 
     @extend_schema(operation_id="projects_update", request=s.ProjectWriteSerializer, responses=s.ProjectSerializer)
-    def patch(self, request: Request, slug: str) -> Response:
+    def patch(self, request: SignedInRequest, slug: str) -> Response:
         body = s.ProjectWriteSerializer(self.seat.project, data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         fixed = {"slug", "pool_id"} & set(body.validated_data)
@@ -100,7 +101,7 @@ class MembersView(ProjectView):
     needs = {"GET": Capability.REVIEW}
 
     @extend_schema(operation_id="members_list", responses=s.MemberSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         members = self.seat.project.memberships.select_related("user")
         return self.paginated(members, s.MemberSerializer, OldestFirst)
 
@@ -109,7 +110,7 @@ class MemberView(ProjectView):
     needs = {"PATCH": Capability.MANAGE, "DELETE": Capability.MANAGE}
 
     @extend_schema(operation_id="members_update", request=s.MemberChangeSerializer, responses=s.MemberSerializer)
-    def patch(self, request: Request, slug: str, member_id: int) -> Response:
+    def patch(self, request: SignedInRequest, slug: str, member_id: int) -> Response:
         body = s.MemberChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
@@ -118,7 +119,7 @@ class MemberView(ProjectView):
         )
 
     @extend_schema(operation_id="members_delete", responses={204: None})
-    def delete(self, request: Request, slug: str, member_id: int) -> Response:
+    def delete(self, request: SignedInRequest, slug: str, member_id: int) -> Response:
         services.remove_member(membership=get_object_or_404(self.seat.project.memberships, pk=member_id))
         return Response(status=204)
 
@@ -127,7 +128,7 @@ class InvitationsView(ProjectView):
     needs = {"GET": Capability.MANAGE, "POST": Capability.MANAGE}
 
     @extend_schema(operation_id="invitations_list", responses=s.InvitationSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         return self.paginated(self.seat.project.invitations.all(), s.InvitationSerializer)
 
     @extend_schema(
@@ -135,7 +136,7 @@ class InvitationsView(ProjectView):
         request=s.InvitationRequestSerializer,
         responses={201: s.InvitationSerializer},
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self, request: SignedInRequest, slug: str) -> Response:
         body = s.InvitationRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         project = self.seat.project
@@ -159,7 +160,7 @@ class InvitationView(ProjectView):
     needs = {"DELETE": Capability.MANAGE}
 
     @extend_schema(operation_id="invitations_delete", responses={204: None})
-    def delete(self, request: Request, slug: str, invitation_id: int) -> Response:
+    def delete(self, request: SignedInRequest, slug: str, invitation_id: int) -> Response:
         services.revoke_invitation(invitation=get_object_or_404(self.seat.project.invitations, pk=invitation_id))
         return Response(status=204)
 

@@ -24,7 +24,7 @@ class JudgementSerializer(serializers.Serializer):
 
 
 class RatingsRequestSerializer(serializers.Serializer):
-    ratings = JudgementSerializer(many=True, min_length=1, max_length=200)
+    ratings = serializers.ListField(child=JudgementSerializer(), min_length=1, max_length=200)
     next = serializers.IntegerField(required=False, default=0, min_value=0, max_value=20)
 
 
@@ -105,7 +105,7 @@ class SourceSerializer(serializers.Serializer):
 
 
 class SideSerializer(serializers.ModelSerializer):
-    source = SourceSerializer()
+    source = SourceSerializer()  # type: ignore[assignment]  # Field.source is where this serializer reads from
 
     class Meta:
         model = Completion

@@ -2,9 +2,9 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.pagination import CursorPagination
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotate.accounts.requests import SignedInRequest
 from annotate.common.pagination import NewestCreatedFirst, NewestFirst
 from annotate.comparisons.api.serializers import (
     AssignmentSerializer,
@@ -36,7 +36,7 @@ class NextView(ProjectView):
     needs = {"POST": Capability.LABEL}
 
     @extend_schema(operation_id="next", request=NextRequestSerializer, responses=NextSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self, request: SignedInRequest, slug: str) -> Response:
         """The caller's leases, topped up to `n`. Asking again returns the same ones."""
         body = NextRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -47,7 +47,7 @@ class RatingsView(ProjectView):
     needs = {"POST": Capability.LABEL}
 
     @extend_schema(operation_id="ratings_submit", request=s.RatingsRequestSerializer, responses=s.SubmittedSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self, request: SignedInRequest, slug: str) -> Response:
         """Store ratings, each by itself, and return the next pairs. What is `accepted` or `duplicate` is committed."""
         body = s.RatingsRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -61,7 +61,7 @@ class SkipView(ProjectView):
     needs = {"POST": Capability.LABEL}
 
     @extend_schema(operation_id="assignments_skip", request=SkipRequestSerializer, responses={204: None})
-    def post(self, request: Request, slug: str, assignment_id: int) -> Response:
+    def post(self, request: SignedInRequest, slug: str, assignment_id: int) -> Response:
         body = SkipRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         skip(seat=self.seat, assignment_id=assignment_id, reason=body.validated_data["reason"])
@@ -72,7 +72,7 @@ class FlagView(ProjectView):
     needs = {"POST": Capability.LABEL}
 
     @extend_schema(operation_id="assignments_flag", request=s.FlagRequestSerializer, responses={204: None})
-    def post(self, request: Request, slug: str, assignment_id: int) -> Response:
+    def post(self, request: SignedInRequest, slug: str, assignment_id: int) -> Response:
         body = s.FlagRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         services.flag(seat=self.seat, assignment_id=assignment_id, **body.validated_data)
@@ -83,7 +83,7 @@ class MyRatingsView(ProjectView):
     needs = {"GET": Capability.LABEL}
 
     @extend_schema(operation_id="my_ratings", responses=s.OwnRatingSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         return self.paginated(selectors.own_ratings(self.seat), s.OwnRatingSerializer, NewestCreatedFirst)
 
 
@@ -108,7 +108,7 @@ class ComparisonsView(ProjectView):
     @extend_schema(
         operation_id="comparisons_list", parameters=[s.ShowSerializer], responses=s.ComparisonSerializer(many=True)
     )
-    def get(self, request: Request, slug: str) -> Response:
+    def get(self, request: SignedInRequest, slug: str) -> Response:
         query = s.ShowSerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         rows = selectors.comparisons(self.seat.project, query.validated_data["show"])
@@ -119,7 +119,7 @@ class ComparisonView(ProjectView):
     needs = {"GET": Capability.REVIEW}
 
     @extend_schema(operation_id="comparisons_get", responses=s.ComparisonDetailSerializer)
-    def get(self, request: Request, slug: str, comparison_id: int) -> Response:
+    def get(self, request: SignedInRequest, slug: str, comparison_id: int) -> Response:
         return Response(
             s.ComparisonDetailSerializer(selectors.comparison_detail(self.seat.project, comparison_id)).data
         )
@@ -133,7 +133,7 @@ class AdjudicationView(ProjectView):
         request=s.AdjudicationRequestSerializer,
         responses={201: s.AdjudicationSerializer},
     )
-    def post(self, request: Request, slug: str, comparison_id: int) -> Response:
+    def post(self, request: SignedInRequest, slug: str, comparison_id: int) -> Response:
         body = s.AdjudicationRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         adjudication = services.adjudicate(
