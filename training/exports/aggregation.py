@@ -37,7 +37,7 @@ class Verdict:
 
 
 def preferred_side(n_a: int, n_b: int) -> str:
-    """"a", "b" or "tie": the side with more votes. Ties are no votes against a side; they lower the agreement."""
+    """ "a", "b" or "tie": the side with more votes. Ties are no votes against a side; they lower the agreement."""
     return "a" if n_a > n_b else "b" if n_b > n_a else "tie"
 
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 from django.db.models import Case, F, FloatField, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Cast, Greatest
+from django.db.models.functions import MD5, Cast, Greatest
 
 from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
@@ -15,17 +15,10 @@ TAKEN = "taken"
 LEFT_OUT = ("gold", "flagged", "invalid", "adjudicated", "too_few_ratings", "tied", "low_agreement")
 
 
-class IdHash(Func):
-    """PostgreSQL's hash of a bigint: an order that looks random and never changes."""
-
-    function = "hashint8"
-    output_field = IntegerField()
-
-
 class DigestTenth(Func):
     """`aggregation.split_of` in SQL: the first 32 bits of a hexadecimal digest modulo 10."""
 
-    template = "(('x' || substr(%(expressions)s, 1, 8))::bit(32)::bigint & 4294967295) %% 10"
+    template = "MOD(('x' || substr(%(expressions)s, 1, 8))::bit(32)::bigint, 10)"
     output_field = IntegerField()
 
 
@@ -67,6 +60,10 @@ def taken(project: Project, spec: Spec) -> QuerySet[Comparison]:
     """The comparisons of the set, in the order of their ids."""
     chosen = with_fate(rated(project), spec).filter(fate=TAKEN)
     if spec.max_comparisons is not None:
-        drawn = chosen.annotate(draw=IdHash("pk")).order_by("draw", "pk").values("pk")[: spec.max_comparisons]
+        drawn = (
+            chosen.annotate(draw=MD5(Cast("pk", models.TextField())))
+            .order_by("draw", "pk")
+            .values("pk")[: spec.max_comparisons]
+        )
         chosen = with_fate(Comparison.objects.filter(pk__in=drawn), spec)
     return chosen.order_by("pk")

@@ -21,9 +21,9 @@ class Checkpoint(TimestampedModel):
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=8, choices=CheckpointKind)
     path = models.CharField(max_length=500)
-    parent = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, related_name="children")
+    parent = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, blank=True, related_name="children")
     metrics = models.JSONField(default=dict, blank=True)
-    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
         constraints = [

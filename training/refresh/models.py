@@ -39,13 +39,20 @@ class RefreshCycle(TimestampedModel):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="refresh_cycles")
     number = models.PositiveIntegerField()
+    name = models.CharField(max_length=120, blank=True)
     config = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True)
     job = models.OneToOneField(Job, on_delete=models.RESTRICT, related_name="refresh_cycle")
-    comparison_set = models.ForeignKey(ComparisonSet, on_delete=models.SET_NULL, null=True, related_name="+")
-    reward_model = models.ForeignKey(RewardModel, on_delete=models.SET_NULL, null=True, related_name="+")
-    sampling_round = models.ForeignKey(SamplingRound, on_delete=models.SET_NULL, null=True, related_name="+")
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    comparison_set = models.ForeignKey(
+        ComparisonSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    reward_model = models.ForeignKey(
+        RewardModel, on_delete=models.SET_NULL, null=True, blank=True, related_name="refresh_cycles"
+    )
+    sampling_round = models.ForeignKey(
+        SamplingRound, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
         constraints = [

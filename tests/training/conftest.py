@@ -1,0 +1,3 @@
+from tests.cast import cast, comparisons
+
+__all__ = ["cast", "comparisons"]

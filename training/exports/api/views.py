@@ -1,0 +1,74 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotate.common.errors import DomainError
+from annotate.projects.models import Capability
+from annotate.projects.views import ProjectView
+from training.exports import selectors, services
+from training.exports.access import access_comparison_set
+from training.exports.api import serializers as s
+from training.exports.spec import Spec
+
+
+def parsed_spec(raw: dict[str, Any] | None) -> Spec:
+    return Spec.parse(raw or {})
+
+
+class ComparisonSetsView(ProjectView):
+    needs = {"GET": Capability.REVIEW, "POST": Capability.TRAIN}
+
+    @extend_schema(operation_id="comparison_sets_list", responses=s.ComparisonSetSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return self.paginated(selectors.comparison_sets(self.seat.project), s.ComparisonSetSerializer)
+
+    @extend_schema(
+        operation_id="comparison_sets_create",
+        request=s.ComparisonSetRequestSerializer,
+        responses={201: s.ComparisonSetSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Start writing a comparison set from the ratings of now. The answer's job says when it is there."""
+        body = s.ComparisonSetRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        made = services.request_comparison_set(
+            project=self.seat.project,
+            spec=parsed_spec(body.validated_data.get("spec")),
+            name=body.validated_data["name"],
+            created_by=self.seat.user,
+        )
+        return Response(s.ComparisonSetSerializer(made).data, status=status.HTTP_201_CREATED)
+
+
+class PreviewView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="comparison_sets_preview", parameters=[s.SpecSerializer], responses=s.PreviewSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """What a spec (as query parameters) would give now, and why comparisons are left out."""
+        query = s.SpecSerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return Response(selectors.preview(self.seat.project, parsed_spec(query.validated_data)))
+
+
+class ComparisonSetView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="comparison_sets_get", responses=s.ComparisonSetSerializer)
+    def get(self, request: Request, slug: str, comparison_set_id: int) -> Response:
+        return Response(s.ComparisonSetSerializer(access_comparison_set(self.seat, comparison_set_id)).data)
+
+
+class ManifestView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="comparison_sets_manifest", responses=s.ManifestSerializer)
+    def get(self, request: Request, slug: str, comparison_set_id: int) -> Response:
+        """The manifest as it lies beside the shards: the SHA-256 of every file, and the spec that made them."""
+        found = access_comparison_set(self.seat, comparison_set_id)
+        if found.frozen_at is None:
+            raise DomainError("not_frozen", "This comparison set is still being written; its job says how far it is.")
+        return Response(found.manifest)

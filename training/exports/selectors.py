@@ -1,0 +1,46 @@
+"""Reads of comparison sets, and the counts that a spec would give now."""
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from annotate.comparisons.models import Comparison
+from annotate.projects.models import Project
+from training.exports.models import ComparisonSet
+from training.exports.querysets import LEFT_OUT, TAKEN, DigestTenth, rated, with_fate
+from training.exports.spec import Spec
+
+
+def comparison_sets(project: Project) -> QuerySet[ComparisonSet]:
+    return ComparisonSet.objects.filter(project=project).select_related("job")
+
+
+def preview(project: Project, spec: Spec) -> dict[str, Any]:
+    """What the spec would give now: comparisons and ratings taken, per split, and why others are left out.
+
+    Two queries over the counts that comparisons carry; no rating is read.
+    """
+    judged = with_fate(rated(project), spec)
+    fates = {row["fate"]: row["n"] for row in judged.values("fate").annotate(n=Count("pk")).order_by()}
+    tenth = DigestTenth("prompt__digest")
+    taken = (
+        judged.filter(fate=TAKEN)
+        .annotate(tenth=tenth)
+        .aggregate(
+            comparisons=Count("pk"),
+            prompts=Count("prompt", distinct=True),
+            ratings=Sum("n_ratings", default=0),
+            train=Count("pk", filter=Q(tenth__lt=8)),
+            validation=Count("pk", filter=Q(tenth=8)),
+            test=Count("pk", filter=Q(tenth=9)),
+        )
+    )
+    cap = spec.max_comparisons
+    if cap is not None and taken["comparisons"] > cap:
+        share = cap / taken["comparisons"]
+        taken = {name: round(n * share) for name, n in taken.items()} | {"comparisons": cap}
+    return {
+        **taken,
+        "left_out": {name: fates.get(name, 0) for name in LEFT_OUT},
+        "unrated": Comparison.objects.filter(project=project, n_ratings=0).count(),
+    }

@@ -1,0 +1,124 @@
+"""Writes of comparison sets: making the row, writing the files, freezing both together."""
+
+import hashlib
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Max
+from django.utils import timezone
+
+from annotate.accounts.models import User
+from annotate.jobs.context import JobContext
+from annotate.jobs.models import Job
+from annotate.jobs.services import enqueue
+from annotate.projects.models import Project
+from training import artifacts
+from training.exports.models import ComparisonSet
+from training.exports.querysets import taken
+from training.exports.reading import comparison_rows
+from training.exports.shards import SPLITS, ShardWriter, digest_of
+from training.exports.spec import Spec
+
+FORMAT = "touchstone.comparison_set/1"
+
+
+@transaction.atomic
+def create_comparison_set(
+    *, project: Project, spec: Spec, name: str = "", job: Job | None = None, created_by: User | None = None
+) -> ComparisonSet:
+    """Make the row of a set that is still to be written. Locks the project's row, so that numbers do not collide."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    latest = project.comparison_sets.aggregate(latest=Max("number"))["latest"] or 0
+    made = ComparisonSet(
+        project=project, number=latest + 1, name=name, spec=spec.to_dict(), job=job, created_by=created_by
+    )
+    made.full_clean()
+    made.save()
+    return made
+
+
+@transaction.atomic
+def request_comparison_set(*, project: Project, spec: Spec, name: str = "", created_by: User | None) -> ComparisonSet:
+    """Make a set and queue the job that writes it."""
+    made = create_comparison_set(project=project, spec=spec, name=name, created_by=created_by)
+    made.job = enqueue(
+        kind="export",
+        title=f"Export comparison set {made.number}",
+        project=project,
+        params={"comparison_set": made.pk},
+        created_by=created_by,
+    )
+    made.save(update_fields=["job"])
+    return made
+
+
+def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) -> ComparisonSet:
+    """Write shards and manifest, then freeze the row. A set that is frozen already is left as it is.
+
+    A run that was cut short is repeated from the start: its files carry no manifest, so nobody took them for whole.
+    """
+    comparison_set.refresh_from_db()
+    if comparison_set.frozen_at is not None:
+        return comparison_set
+    project, spec = comparison_set.project, Spec.parse(comparison_set.spec)
+    url = artifacts.artifact_url("comparison-sets", project.slug, comparison_set.number)
+    artifacts.remove(url)
+    filesystem, directory = artifacts.open_filesystem(url)
+    expected = taken(project, spec).aggregate(comparisons=Count("pk"), prompts=Count("prompt", distinct=True))
+    per_split: Counter[str] = Counter()
+    labellers: set[int] = set()
+    guideline_versions: set[int] = set()
+    n_ratings = n_ties = 0
+    with ShardWriter(filesystem, directory) as writer:
+        for done, row in enumerate(comparison_rows(project, spec), start=1):
+            labellers |= row.pop("labeller_ids")
+            n_ties += row.pop("is_tie")
+            guideline_versions.update(row["guideline_versions"])
+            n_ratings += row["n_ratings"]
+            per_split[row["split"]] += 1
+            writer.add(row)
+            if done % 200 == 0:
+                context.progress(
+                    done, max(done, expected["comparisons"]), unit="comparisons", message="writing comparisons"
+                )
+    manifest = {
+        "format": FORMAT,
+        "project": project.slug,
+        "axis": project.axis,
+        "spec": spec.to_dict(),
+        "counts": {split: per_split[split] for split in SPLITS},
+        "shards": writer.shards,
+        "code_version": code_version(),
+        "digest": digest_of(writer.shards),
+    }
+    artifacts.write_file(f"{url}/manifest.json", (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    counts = manifest["counts"] | {
+        "comparisons": sum(per_split.values()),
+        "prompts": expected["prompts"],
+        "ratings": n_ratings,
+        "ties": n_ties,
+        "labellers": len(labellers),
+        "guideline_versions": sorted(guideline_versions),
+    }
+    uri = directory if artifacts.is_local(url) else url
+    return _freeze(comparison_set, uri, manifest, counts)
+
+
+def _freeze(comparison_set: ComparisonSet, uri: str, manifest: dict[str, Any], counts: dict[str, Any]) -> ComparisonSet:
+    ComparisonSet.objects.filter(pk=comparison_set.pk, frozen_at=None).update(
+        uri=uri, manifest=manifest, counts=counts, digest=manifest["digest"], frozen_at=timezone.now()
+    )
+    comparison_set.refresh_from_db()
+    return comparison_set
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 (12 digits) of the modules that decide what is in a shard: another value, perhaps other rows."""
+    here = Path(__file__).parent
+    sources = [here / f"{name}.py" for name in ("aggregation", "querysets", "reading", "shards", "spec")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]

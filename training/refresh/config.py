@@ -1,0 +1,82 @@
+"""What a refresh is asked to do, as a validated value."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from training.exports.spec import Spec
+from training.policy.services import BUILTIN, BaseSettings, validate_base_model
+from training.reward.options import TrainingOptions
+from training.sampling.options import ACQUISITIONS, DEFAULT_ACQUISITION, SamplingOptions
+
+__all__ = ["ACQUISITIONS", "RefreshConfig"]
+
+
+@dataclass(frozen=True)
+class RefreshConfig:
+    """Everything that a refresh needs to know, saved whole with its cycle.
+
+    `base` are overrides of the engine's configs of the built-in model; programs set them, forms do not.
+    """
+
+    base_model: str = BUILTIN
+    spec: Spec = field(default_factory=Spec)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    base: BaseSettings = field(default_factory=BaseSettings)
+
+    def __post_init__(self) -> None:
+        validate_base_model(self.base_model)
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        base_model: str = BUILTIN,
+        acquisition: str = DEFAULT_ACQUISITION,
+        budget: int | None = None,
+        spec: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+    ) -> "RefreshConfig":
+        """From what a form, the API or the command line gives. Raises ValidationError with every wrong field."""
+        problems: dict[str, Any] = {}
+
+        def attempt(prefix: str, make: Any) -> Any:
+            try:
+                return make()
+            except ValidationError as error:
+                problems.update({f"{prefix}{name}": texts for name, texts in error.message_dict.items()})
+                return None
+
+        chosen = {"acquisition": acquisition} | ({} if budget is None else {"budget": budget})
+        parts = {
+            "spec": attempt("spec.", lambda: Spec.parse(spec or {})),
+            "training": attempt("training.", lambda: TrainingOptions.parse(training or {})),
+            "sampling": attempt("", lambda: SamplingOptions(**chosen)),
+        }
+        attempt("", lambda: validate_base_model(base_model))
+        if problems:
+            raise ValidationError(problems)
+        return cls(base_model=base_model, **parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "base_model": self.base_model,
+            "spec": self.spec.to_dict(),
+            "training": self.training.to_dict(),
+            "sampling": dataclasses.asdict(self.sampling),
+            "base": dataclasses.asdict(self.base),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> "RefreshConfig":
+        """What `to_dict` gave."""
+        return cls(
+            base_model=raw["base_model"],
+            spec=Spec.parse(raw["spec"]),
+            training=TrainingOptions.parse(raw["training"]),
+            sampling=SamplingOptions(**raw["sampling"]),
+            base=BaseSettings(**raw["base"]),
+        )

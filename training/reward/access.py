@@ -1,0 +1,16 @@
+"""The only way from a request's identifier to a permitted reward model."""
+
+from annotate.common.errors import not_found
+from annotate.projects.access import Seat
+from training.reward.models import RewardModel
+
+
+def access_reward_model(seat: Seat, pk: int) -> RewardModel:
+    found = (
+        RewardModel.objects.filter(project=seat.project, pk=pk)
+        .select_related("comparison_set", "job", "project")
+        .first()
+    )
+    if found is None:
+        raise not_found("reward model")
+    return found
