@@ -113,11 +113,12 @@ class TestKrippendorffAlpha:
     )
     def test_it_equals_the_package_and_the_published_figures_on_real_ratings(self, name, axis, nominal, interval):
         units, _, sides, signed = real_ratings(name, axis)
-        for level, values, published in (
+        cases: list[tuple[metrics.Level, np.ndarray, float | None]] = [
             ("nominal", sides, nominal),
             ("interval", signed, interval),
             ("ordinal", signed, None),
-        ):
+        ]
+        for level, values, published in cases:
             ours = metrics.krippendorff_alpha(units, values, level=level, **QUICK).value
             assert ours == pytest.approx(theirs(units, values, level), abs=1e-12)
             if published is not None:
