@@ -5,8 +5,6 @@ import os
 import signal
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 from django.conf import settings
 
 from annotate.common import processes
+from annotate.common.probe import answers
 from annotate.common.supervisor import Child, stop_all
 from tests import environment
 
@@ -48,10 +47,18 @@ class _Processes:
     def __init__(self, *children: Child) -> None:
         self.children = children
 
-    def _start_missing(self) -> None:
+    def _start(self, what: str, is_ready: Callable[[], bool]) -> None:
+        """Start what does not run and wait until `is_ready`; fail the test with the logs if it does not get there."""
         for child in self.children:
             if not child.is_running:
                 child.start()
+
+        def is_dead() -> bool:
+            return not all(child.is_running for child in self.children)
+
+        if not processes.wait_until(lambda: is_dead() or is_ready(), 90.0, 0.1) or is_dead():
+            ends = ["\n".join([f"--- {child.log}", *processes.last_lines(child.log, 30)]) for child in self.children]
+            pytest.fail(f"{' and '.join(child.name for child in self.children)} did not {what}.\n" + "\n".join(ends))
 
     def logs(self) -> list[Callable[[], tuple[str, str]]]:
         """Return readers of what each child writes to its log from now on."""
@@ -67,10 +74,6 @@ class _Processes:
             return read
 
         return [reader(child) for child in self.children]
-
-    def _fail(self, why: str) -> None:
-        ends = ["\n".join([f"--- {child.log}", *processes.last_lines(child.log, 30)]) for child in self.children]
-        pytest.fail(f"{why}\n" + "\n".join(ends))
 
     def stop(self) -> None:
         stop_all(self.children)
@@ -109,9 +112,7 @@ class CeleryWorkers(_Processes):
     def ensure_ready(self) -> None:
         """Have both workers answer a ping, with nothing in the queues that an earlier test has left."""
         self.purge()
-        self._start_missing()
-        if not processes.wait_until(lambda: len(self.ping()) == len(self.QUEUES), 60.0, 0.1):
-            self._fail(f"Celery workers do not answer; only {self.ping()} do.")
+        self._start("answer a ping", lambda: len(self.ping()) == len(self.QUEUES))
 
     def ping(self) -> list[str]:
         """Return the node names of the workers that answer."""
@@ -167,6 +168,7 @@ class Web(_Processes):
                 command=[
                     *(sys.executable, "-m", "gunicorn", "annotate.wsgi", "--bind", f"127.0.0.1:{os.environ['PORT']}"),
                     *("--worker-class", "gthread", "--workers", "1", "--threads", "4", "--graceful-timeout", "5"),
+                    "--no-control-socket",
                 ],
                 log=Path(os.environ["VAR_DIR"]) / "log" / "web.log",
                 env=test_database_environment(),
@@ -175,14 +177,7 @@ class Web(_Processes):
         )
 
     def ensure_ready(self) -> None:
-        self._start_missing()
-        if not processes.wait_until(lambda: answers(f"{self.url}/readyz") or self._is_dead(), 60.0, 0.1):
-            self._fail(f"{self.url}/readyz does not answer 200.")
-        if self._is_dead():
-            self._fail("The web server ended.")
-
-    def _is_dead(self) -> bool:
-        return not self.children[0].is_running
+        self._start("answer /readyz", lambda: answers(f"{self.url}/readyz"))
 
 
 class Scorer(_Processes):
@@ -204,19 +199,7 @@ class Scorer(_Processes):
         )
 
     def ensure_ready(self) -> None:
-        self._start_missing()
-        is_dead = lambda: not self.children[0].is_running  # noqa: E731
-        if not processes.wait_until(lambda: answers(f"{self.url}/healthz") or is_dead(), 90.0, 0.1) or is_dead():
-            self._fail(f"{self.url}/healthz does not answer 200.")
-
-
-def answers(url: str) -> bool:
-    """Whether a GET of `url` is answered by 200 within two seconds."""
-    try:
-        with urllib.request.urlopen(url, timeout=2.0) as response:
-            return response.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+        self._start("answer /healthz", lambda: answers(f"{self.url}/healthz"))
 
 
 @contextlib.contextmanager

