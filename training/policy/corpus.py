@@ -89,6 +89,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     """Write rows one a line and return how many there were."""
     n = 0
     with open(path, "w", encoding="utf-8") as file:
-        for n, row in enumerate(rows, start=1):
+        for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            n += 1
     return n

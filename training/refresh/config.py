@@ -4,14 +4,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
-
 from training.exports.spec import Spec
 from training.policy.services import BUILTIN, BaseSettings, validate_base_model
 from training.reward.options import TrainingOptions
-from training.sampling.options import ACQUISITIONS, DEFAULT_ACQUISITION, SamplingOptions
-
-__all__ = ["ACQUISITIONS", "RefreshConfig"]
+from training.sampling.options import DEFAULT_ACQUISITION, SamplingOptions
+from training.validation import under
 
 
 @dataclass(frozen=True)
@@ -40,26 +37,14 @@ class RefreshConfig:
         spec: dict[str, Any] | None = None,
         training: dict[str, Any] | None = None,
     ) -> "RefreshConfig":
-        """From what a form, the API or the command line gives. Raises ValidationError with every wrong field."""
-        problems: dict[str, Any] = {}
-
-        def attempt(prefix: str, make: Any) -> Any:
-            try:
-                return make()
-            except ValidationError as error:
-                problems.update({f"{prefix}{name}": texts for name, texts in error.message_dict.items()})
-                return None
-
+        """From what a form, the API or the command line gives. Raises ValidationError by field."""
         chosen = {"acquisition": acquisition} | ({} if budget is None else {"budget": budget})
-        parts = {
-            "spec": attempt("spec.", lambda: Spec.parse(spec or {})),
-            "training": attempt("training.", lambda: TrainingOptions.parse(training or {})),
-            "sampling": attempt("", lambda: SamplingOptions(**chosen)),
-        }
-        attempt("", lambda: validate_base_model(base_model))
-        if problems:
-            raise ValidationError(problems)
-        return cls(base_model=base_model, **parts)
+        return cls(
+            base_model=base_model,
+            spec=under("spec", lambda: Spec.parse(spec or {})),
+            training=under("training", lambda: TrainingOptions.parse(training or {})),
+            sampling=SamplingOptions(**chosen),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -1,5 +1,3 @@
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -12,10 +10,7 @@ from training.exports import selectors, services
 from training.exports.access import access_comparison_set
 from training.exports.api import serializers as s
 from training.exports.spec import Spec
-
-
-def parsed_spec(raw: dict[str, Any] | None) -> Spec:
-    return Spec.parse(raw or {})
+from training.validation import under
 
 
 class ComparisonSetsView(ProjectView):
@@ -36,7 +31,7 @@ class ComparisonSetsView(ProjectView):
         body.is_valid(raise_exception=True)
         made = services.request_comparison_set(
             project=self.seat.project,
-            spec=parsed_spec(body.validated_data.get("spec")),
+            spec=under("spec", lambda: Spec.parse(body.validated_data.get("spec", {}))),
             name=body.validated_data["name"],
             created_by=self.seat.user,
         )
@@ -51,7 +46,7 @@ class PreviewView(ProjectView):
         """What a spec (as query parameters) would give now, and why comparisons are left out."""
         query = s.SpecSerializer(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        return Response(selectors.preview(self.seat.project, parsed_spec(query.validated_data)))
+        return Response(selectors.preview(self.seat.project, Spec.parse(query.validated_data)))
 
 
 class ComparisonSetView(ProjectView):

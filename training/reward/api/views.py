@@ -10,6 +10,7 @@ from training.reward import scoring, selectors, services
 from training.reward.access import access_reward_model
 from training.reward.api import serializers as s
 from training.reward.options import TrainingOptions
+from training.validation import under
 
 
 class RewardModelsView(ProjectView):
@@ -32,7 +33,7 @@ class RewardModelsView(ProjectView):
             project=self.seat.project,
             comparison_set=access_comparison_set(self.seat, body.validated_data["comparison_set_id"]),
             base_model=body.validated_data["base_model"],
-            options=TrainingOptions.parse(body.validated_data.get("training", {})),
+            options=under("training", lambda: TrainingOptions.parse(body.validated_data.get("training", {}))),
             created_by=self.seat.user,
         )
         return Response(s.RewardModelDetailSerializer(model).data, status=status.HTTP_201_CREATED)
