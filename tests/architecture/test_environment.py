@@ -33,7 +33,7 @@ def variables_read() -> dict[str, Any]:
                 default = ast.literal_eval(defaults[0]) if defaults else None
             except ValueError:
                 default = None
-            name = node.args[0].value
+            name = str(node.args[0].value)
             found[name] = found.get(name) if default is None else default
     return found
 
