@@ -15,7 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
+
+import training.engine  # noqa: F401 - first, since it says how torch's threads wait
+
+import torch  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
@@ -48,8 +51,8 @@ COMPARISON_SCHEMA = pa.schema(
 
 
 @pytest.fixture(autouse=True)
-def _two_threads() -> None:
-    torch.set_num_threads(2)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # the models here are tiny; a second thread only waits
 
 
 def real_comparisons(name: str) -> list[dict[str, Any]]:
@@ -113,7 +116,7 @@ def write_comparison_set(directory: Path, rows: Iterable[dict[str, Any]]) -> Pat
         pq.write_table(pa.Table.from_pylist(members, schema=COMPARISON_SCHEMA), path, compression="zstd")
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         shards.append({"path": path.name, "split": split, "rows": len(members), "sha256": sha256})
-    digest = hashlib.sha256("".join(shard["sha256"] for shard in shards).encode()).hexdigest()
+    digest = hashlib.sha256("".join(str(shard["sha256"]) for shard in shards).encode()).hexdigest()
     manifest = {
         "format": "touchstone.comparison_set/1",
         "project": "real",
@@ -162,8 +165,12 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         n_layers=2,
         n_heads=2,
         context_length=256,
-        max_tokens=20_000,
+        max_tokens=100_000,
+        epochs=4.0,
+        rows_per_step=2,
+        learning_rate=6e-3,
         precision="fp32",
+        n_threads=1,
     )
     with open(os.devnull, "w", encoding="utf-8") as quiet:
         result = train_base(config, Reporter(quiet), StopFlag())

@@ -78,6 +78,8 @@ class ChatEncoder:
         clean = [{"role": m["role"], "content": self._neutralise(m["content"])} for m in messages]
         if not self.tokenizer.chat_template:
             return default_prompt_text(clean)
+        if not clean:
+            return self._opening_text()
         return str(self.tokenizer.apply_chat_template(clean, tokenize=False, add_generation_prompt=True))
 
     def completion_text(self, messages: Sequence[Message], completion: str) -> str:
@@ -100,9 +102,8 @@ class ChatEncoder:
         if messages and messages[-1]["role"] == "assistant":
             last = messages[-1]["content"]
             return self.prompt_ids(messages[:-1]) + self.completion_ids(messages[:-1], last)
-        ids = self._tokenise(self.prompt_text(messages))
-        opening = self._tokenise(self.prompt_text([]))
-        return ids[: len(ids) - len(opening)] if opening and ids[-len(opening) :] == opening else ids
+        ids = self._tokenise(self.prompt_text(messages).removesuffix(self._opening_text()))
+        return self._begin_ids + ids if self._begin_ids and ids[:1] != self._begin_ids[:1] else ids
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids of a plain text for language modelling, ending in the end token, not truncated."""
@@ -150,6 +151,17 @@ class ChatEncoder:
             return prompt_ids
         n_tail = n_tokens - len(self._begin_ids)
         return self._begin_ids + (prompt_ids[-n_tail:] if n_tail > 0 else [])
+
+    def _opening_text(self) -> str:
+        """What the template writes between the last message and the completion."""
+        if not self.tokenizer.chat_template:
+            return default_prompt_text([])
+        turn = [{"role": "user", "content": "x"}]
+        without, with_opening = (
+            str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=is_open))
+            for is_open in (False, True)
+        )
+        return with_opening.removeprefix(without)
 
     def _closing_ids(self) -> list[int]:
         if not hasattr(self, "_closing"):

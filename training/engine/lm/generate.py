@@ -20,7 +20,7 @@ from training.engine.common.chat import ChatEncoder, Message
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import claim_run_directory, finished_result, option
 from training.engine.common.errors import EngineError, StopRequested
-from training.engine.common.optimisation import autocast, resolve_device, resolve_precision, use_threads
+from training.engine.common.optimisation import resolve_device, resolve_precision, use_threads
 from training.engine.common.progress import Pace, Reporter
 from training.engine.common.rows import read_rows, row_messages
 from training.engine.lm.sft import load_causal
@@ -77,7 +77,8 @@ def generate(config: GenerateConfig, reporter: Reporter, stop: StopFlag) -> dict
     started = time.monotonic()
     use_threads(config.n_threads)
     model, tokenizer = load_causal(config.model)
-    model.to(device).eval()
+    # Weights are converted once: autocast would do it again for every token.
+    model.to(device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32).eval()
     window = int(model.config.max_position_embeddings)
     if config.max_prompt_tokens + config.max_new_tokens > window:
         raise EngineError(
@@ -100,16 +101,15 @@ def generate(config: GenerateConfig, reporter: Reporter, stop: StopFlag) -> dict
             batch = jobs[n_done : n_done + config.batch_size]
             prompts = [_prompt_ids(encoder, messages, config.max_prompt_tokens) for _, messages, _ in batch]
             seeds = [sample_seed(config.seed, prompt_id, index) for prompt_id, _, index in batch]
-            with autocast(device, precision):
-                sampled = sample(
-                    model,
-                    tokenizer,
-                    prompts,
-                    seeds,
-                    temperature=config.temperature,
-                    top_p=config.top_p,
-                    max_new_tokens=config.max_new_tokens,
-                )
+            sampled = sample(
+                model,
+                tokenizer,
+                prompts,
+                seeds,
+                temperature=config.temperature,
+                top_p=config.top_p,
+                max_new_tokens=config.max_new_tokens,
+            )
             for (prompt_id, messages, index), one in zip(batch, sampled, strict=True):
                 row = {
                     "id": prompt_id,

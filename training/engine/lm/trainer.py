@@ -100,7 +100,7 @@ def fit(
         )
         with autocast(settings.device, settings.precision):
             loss = token_loss(model, input_ids, positions, has_loss) / has_loss.sum().clamp(min=1)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):

@@ -106,7 +106,8 @@ def report_on(
         ]
 
     intensity = comparisons.numbers["intensity"][decided]
-    agreement = comparisons.numbers["agreement"][decided]
+    # As float64 and rounded: float32(0.7) is below 0.7, and no float32 lies between 1 and the last bucket's end.
+    agreement = np.round(comparisons.numbers["agreement"][decided].astype(np.float64), 6)
     longer = ((chosen_chars - rejected_chars)[decided] * side).astype(np.float64)
     levels = [int(level) for level in np.unique(np.rint(intensity[np.isfinite(intensity)]))]
     by_intensity = [(str(level), np.rint(intensity) == level) for level in levels]

@@ -44,7 +44,7 @@ def preference_loss(
     w = torch.ones_like(gap) if weight is None else weight.to(gap)
     per_comparison = -w * (p * logsigmoid(gap - m) + (1 - p) * logsigmoid(-gap - m))
     is_decided = p != 0.5
-    agrees = 0.5 * (1 + torch.sign(gap) * torch.sign(p - 0.5))
+    agrees = 0.5 * (1 + torch.sign(gap.detach()) * torch.sign(p - 0.5))
     return PreferenceLoss(
         total=per_comparison.sum(),
         per_comparison=per_comparison,

@@ -47,7 +47,7 @@ class RewardModel:
     def __init__(
         self, model: nn.Module, tokenizer: Any, *, max_length: int, metadata: dict[str, Any] | None = None
     ) -> None:
-        self.model = model
+        self.model: Any = model
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.metadata = metadata or {}
@@ -186,8 +186,7 @@ class RewardModel:
         The caller makes it atomic (`atomic_directory`).
         """
         path = Path(path)
-        model: Any = self.model
-        model.save_pretrained(path)
+        self.model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
         if self.metadata:
             (path / "touchstone.json").write_text(
@@ -235,7 +234,8 @@ def final_features(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) 
 
 def rewards_of(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
     """Rewards (n,) of right-padded token ids (n, t), differentiable."""
-    return final_linear(model)(final_features(model, input_ids, attention_mask)).squeeze(-1)
+    rewards: Tensor = final_linear(model)(final_features(model, input_ids, attention_mask)).squeeze(-1)
+    return rewards
 
 
 def is_decoder(model: nn.Module) -> bool:

@@ -64,8 +64,11 @@ class RewardTrainConfig:
     epochs: int = option(3, help="passes over the training split", at_least=1)
     max_steps: int | None = option(None, help="stop after this many updates, whatever the epochs say", at_least=1)
     batch_size: int = option(32, help="comparisons per update", at_least=1)
-    micro_batch_tokens: int = option(
-        8192, help="padded tokens in one forward pass; changes memory and speed, not the gradient", at_least=1
+    micro_batch_tokens: int | None = option(
+        None,
+        help="padded tokens in one forward pass; changes memory and speed, not the gradient; "
+        "null: 2048 on a CPU (whose caches it fits), 32768 on a GPU",
+        at_least=1,
     )
     bucket_batches: int = option(8, help="batches that are made equally long together; 1: none", at_least=1)
     learning_rate: float = option(3e-4, help="peak learning rate; 2e-5 to 1e-4 for a pretrained base", above=0)
@@ -137,13 +140,13 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     }
     report = None
     if len(test):
-        chosen, rejected = score_comparisons(reward_model, test, config.micro_batch_tokens)
+        chosen, rejected = score_comparisons(reward_model, test, run.micro_batch_tokens)
         report = report_on(test, chosen, rejected, split="test")
         report["comparison_set_digest"] = source.digest
         report["training"] = summary
         result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
     reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
-    reward_model.metadata = metadata_of(config, source, reward_model, training)
+    reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens)
     with atomic_directory(out / "model") as directory:
         reward_model.save(directory)
         if report is not None:
@@ -173,13 +176,14 @@ class TrainingRun:
         self.pad_id = int(reward_model.tokenizer.pad_token_id)
         self.device = device
         self.precision = precision
+        self.micro_batch_tokens = config.micro_batch_tokens or (2048 if device == "cpu" else 32768)
         self.training = _prepare(training, config)
         self.validation = validation
         self.lengths = pair_lengths(training)
         self.checkpoints = Checkpoints(directory)
         self.steps_per_epoch = math.ceil(len(training) / config.batch_size)
         self.n_steps = min(self.steps_per_epoch * config.epochs, config.max_steps or 10**9)
-        self.evaluation_steps = max(1, self.steps_per_epoch // config.evaluations_per_epoch)
+        self.evaluation_steps = math.ceil(self.steps_per_epoch / config.evaluations_per_epoch)
         self.optimiser = adamw(
             self.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.95)
         )
@@ -252,9 +256,9 @@ class TrainingRun:
             self._order = (epoch, batches)
         batch = self._order[1][index]
         total, n_correct, n_decided = 0.0, 0.0, 0.0
-        for part in micro_batches(batch, self.lengths, self.config.micro_batch_tokens):
+        for part in micro_batches(batch, self.lengths, self.micro_batch_tokens):
             loss = self.loss_of(collate(self.training, part, self.pad_id))
-            (loss.total / len(batch)).backward()  # type: ignore[no-untyped-call]
+            (loss.total / len(batch)).backward()
             total += float(loss.total.detach())
             n_correct += float(loss.n_correct)
             n_decided += float(loss.n_decided)
@@ -287,7 +291,7 @@ class TrainingRun:
         self.model.eval()
         gap = np.zeros(len(self.validation))
         lengths = pair_lengths(self.validation)
-        for part in micro_batches(np.arange(len(self.validation)), lengths, self.config.micro_batch_tokens):
+        for part in micro_batches(np.arange(len(self.validation)), lengths, self.micro_batch_tokens):
             gap[part] = self.loss_of(collate(self.validation, part, self.pad_id)).reward_gap.cpu().numpy()
         self.model.train()
         p = self.validation.numbers["soft_preference"]
@@ -351,12 +355,16 @@ class TrainingRun:
 
 
 def metadata_of(
-    config: RewardTrainConfig, source: ComparisonSet, reward_model: RewardModel, training: Comparisons
+    config: RewardTrainConfig,
+    source: ComparisonSet,
+    reward_model: RewardModel,
+    training: Comparisons,
+    tokens_per_batch: int,
 ) -> dict[str, Any]:
     """touchstone.json: what the model is, where it comes from, and the scale of its rewards on training texts."""
     picked = np.sort(np.random.default_rng(config.seed).permutation(len(training))[: config.reward_rows])
     texts = [side[i] for side in (training.chosen, training.rejected) for i in picked]
-    rewards = reward_model.score_encoded(texts, tokens_per_batch=config.micro_batch_tokens).astype(np.float64)
+    rewards = reward_model.score_encoded(texts, tokens_per_batch=tokens_per_batch).astype(np.float64)
     return {
         "format": MODEL_FORMAT,
         "project": config.project or str(source.manifest.get("project", "")),
