@@ -76,9 +76,11 @@ def load_pandalm(project: Project, n: int, n_unrated: int = 0) -> list[Compariso
             continue
         seen.add(comparison.pk)
         for said in row["ratings"]:
-            preferred = "tie" if said["preferred"] is None else "ab"[sorted((first.pk, second.pk)).index(
-                (first, second)[said["preferred"]].pk
-            )]  # fmt: skip
+            preferred = (
+                "tie"
+                if said["preferred"] is None
+                else "ab"[sorted((first.pk, second.pk)).index((first, second)[said["preferred"]].pk)]
+            )
             person = labeller(said["labeller"])
             assignments.append(
                 Assignment(
@@ -86,7 +88,7 @@ def load_pandalm(project: Project, n: int, n_unrated: int = 0) -> list[Compariso
                     labeller=person,
                     kind=AssignmentKind.IMPORTED,
                     state=AssignmentState.SUBMITTED,
-                )  # fmt: skip
+                )
             )
             ratings.append(
                 Rating(
@@ -97,7 +99,7 @@ def load_pandalm(project: Project, n: int, n_unrated: int = 0) -> list[Compariso
                     preferred=preferred,
                     origin=RatingOrigin.IMPORTED,
                     created_at=timezone.now(),
-                )  # fmt: skip
+                )
             )
             name = {"a": "n_a", "b": "n_b", "tie": "n_ties"}[preferred]
             setattr(comparison, name, getattr(comparison, name) + 1)

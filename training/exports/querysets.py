@@ -11,6 +11,7 @@ from training.exports.aggregation import EPSILON
 from training.exports.spec import Spec
 
 TAKEN = "taken"
+IS_TAKEN = Q(fate=TAKEN)
 # Why a comparison is left out, in the order in which the reasons are looked at.
 LEFT_OUT = ("gold", "flagged", "invalid", "adjudicated", "too_few_ratings", "tied", "low_agreement")
 
@@ -58,7 +59,7 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec) -> QuerySet[Compari
 
 def taken(project: Project, spec: Spec) -> QuerySet[Comparison]:
     """The comparisons of the set, in the order of their ids."""
-    chosen = with_fate(rated(project), spec).filter(fate=TAKEN)
+    chosen = with_fate(rated(project), spec).filter(IS_TAKEN)
     if spec.max_comparisons is not None:
         drawn = (
             chosen.annotate(draw=MD5(Cast("pk", models.TextField())))

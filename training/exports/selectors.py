@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
 from training.exports.models import ComparisonSet
-from training.exports.querysets import LEFT_OUT, TAKEN, DigestTenth, rated, with_fate
+from training.exports.querysets import IS_TAKEN, LEFT_OUT, DigestTenth, rated, with_fate
 from training.exports.spec import Spec
 
 
@@ -21,10 +21,10 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
     Two queries over the counts that comparisons carry; no rating is read.
     """
     judged = with_fate(rated(project), spec)
-    fates = {row["fate"]: row["n"] for row in judged.values("fate").annotate(n=Count("pk")).order_by()}
+    fates = {row["which"]: row["n"] for row in judged.values(which=F("fate")).annotate(n=Count("pk")).order_by()}
     tenth = DigestTenth("prompt__digest")
     taken = (
-        judged.filter(fate=TAKEN)
+        judged.filter(IS_TAKEN)
         .annotate(tenth=tenth)
         .aggregate(
             comparisons=Count("pk"),

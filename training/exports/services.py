@@ -85,18 +85,19 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
                 context.progress(
                     done, max(done, expected["comparisons"]), unit="comparisons", message="writing comparisons"
                 )
+    split_counts = {split: per_split[split] for split in SPLITS}
     manifest = {
         "format": FORMAT,
         "project": project.slug,
         "axis": project.axis,
         "spec": spec.to_dict(),
-        "counts": {split: per_split[split] for split in SPLITS},
+        "counts": split_counts,
         "shards": writer.shards,
         "code_version": code_version(),
         "digest": digest_of(writer.shards),
     }
     artifacts.write_file(f"{url}/manifest.json", (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
-    counts = manifest["counts"] | {
+    counts: dict[str, Any] = split_counts | {
         "comparisons": sum(per_split.values()),
         "prompts": expected["prompts"],
         "ratings": n_ratings,

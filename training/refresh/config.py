@@ -38,12 +38,12 @@ class RefreshConfig:
         training: dict[str, Any] | None = None,
     ) -> "RefreshConfig":
         """From what a form, the API or the command line gives. Raises ValidationError by field."""
-        chosen = {"acquisition": acquisition} | ({} if budget is None else {"budget": budget})
+        sampling = SamplingOptions(acquisition=acquisition)
         return cls(
             base_model=base_model,
             spec=under("spec", lambda: Spec.parse(spec or {})),
             training=under("training", lambda: TrainingOptions.parse(training or {})),
-            sampling=SamplingOptions(**chosen),
+            sampling=sampling if budget is None else dataclasses.replace(sampling, budget=budget),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def candidate_rows(project: Project) -> Iterator[dict[str, Any]]:
     rows = prompts.iterator(chunk_size=CHUNK)
     while chunk := list(itertools.islice(rows, CHUNK)):
         ids = [pk for pk, _ in chunk]
-        completions = defaultdict(list)
+        completions: dict[int, list[tuple[int, str]]] = defaultdict(list)
         for prompt_id, pk, text in (
             Completion.objects.filter(prompt_id__in=ids).order_by("pk").values_list("prompt_id", "pk", "text")
         ):

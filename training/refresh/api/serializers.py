@@ -23,11 +23,9 @@ class RefreshRequestSerializer(serializers.Serializer):
 
 
 class RefreshStageSerializer(serializers.ModelSerializer):
-    label = serializers.CharField(source="get_name_display", read_only=True)
-
     class Meta:
         model = RefreshStage
-        fields = ["name", "label", "state", "started_at", "finished_at", "summary"]
+        fields = ["name", "state", "started_at", "finished_at", "summary"]
 
 
 class RefreshSerializer(serializers.ModelSerializer):

@@ -63,4 +63,4 @@ class SamplingRoundDetailSerializer(SamplingRoundSerializer):
     def get_comparisons(self, sampling_round: SamplingRound) -> list[dict[str, Any]]:
         """The first 500 by rank."""
         chosen = sampling_round.sampled_comparisons.select_related("comparison__prompt").order_by("rank")[:500]
-        return SampledComparisonSerializer(chosen, many=True).data
+        return list(SampledComparisonSerializer(chosen, many=True).data)

@@ -1,8 +1,7 @@
 """`manage.py refresh --project P [--watch]`: what the Refresh button does, from a terminal."""
 
-import sys
 import time
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -43,7 +42,7 @@ class Command(BaseCommand):
             known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
             raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
         cycle = self._running(project) if options["attach"] else self._start(project, options)
-        console = Console(file=self.stdout._out if hasattr(self.stdout, "_out") else sys.stdout, highlight=False)
+        console = Console(file=cast(TextIO, self.stdout), highlight=False)
         if not (options["watch"] or options["attach"]):
             console.print(
                 f"Refresh {cycle.number} of {escape(project.name)} is queued (job {cycle.job_id}).\n"
@@ -51,6 +50,7 @@ class Command(BaseCommand):
             )
             return
         try:
+            console.print(f"Refresh {cycle.number} of {escape(project.name)}. Ctrl-C stops watching, not the refresh.")
             job = watch(cycle, console)
         except KeyboardInterrupt:
             console.print(
