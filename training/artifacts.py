@@ -86,6 +86,11 @@ def local_directory(uri: str) -> Path:
     return cached
 
 
+def forget_run(job_id: uuid.UUID) -> None:
+    """Remove a job's run directories from this machine."""
+    shutil.rmtree(settings.VAR_DIR / "runs" / str(job_id), ignore_errors=True)
+
+
 def run_directory(job_id: uuid.UUID, part: str) -> Path:
     """Where a job's engine processes keep configs and checkpoints; a resumed job finds them again."""
     path = settings.VAR_DIR / "runs" / str(job_id) / part

@@ -5,6 +5,7 @@ does only what is missing, so nothing is made twice.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from django.db import transaction
 
@@ -49,7 +50,7 @@ def base(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> str
     size = found.checkpoint.metrics.get("n_parameters") or (
         found.checkpoint.parent.metrics.get("n_parameters") if found.checkpoint.parent else None
     )
-    return f"{found.name}, made from this project's own texts" + (f" ({size / 1e6:.1f}M parameters)." if size else ".")
+    return f"{found.name}, made from this project's own texts" + (f" ({size:,} parameters)." if size else ".")
 
 
 def train(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> str:
@@ -65,7 +66,8 @@ def train(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> st
                 created_by=cycle.created_by,
             )
             cycle.save(update_fields=["reward_model"])
-    model = reward.train_reward_model(model=cycle.reward_model, base=_base(context), context=context)
+    found = _base(cycle, config, context)
+    model = reward.train_reward_model(model=cycle.reward_model, base=found, context=context)
     summary = model.report["training"]
     return (
         f"v{model.version} trained on {summary['n_train']} comparisons in {summary['n_steps']} updates, "
@@ -73,7 +75,10 @@ def train(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> st
     )
 
 
-def _base(context: JobContext) -> BaseModel:
+def _base(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> BaseModel:
+    """What the stage before found; made again where this job goes on on another machine."""
+    if context.checkpoint["base"]["checkpoint"] and not Path(context.checkpoint["base"]["path"]).is_dir():
+        base(cycle, config, context)
     found = context.checkpoint["base"]
     checkpoint = Checkpoint.objects.get(pk=found["checkpoint"]) if found["checkpoint"] else None
     return BaseModel(found["path"], found["name"], checkpoint)

@@ -176,6 +176,7 @@ def _engine(context: JobContext, run: Path, verb: str, config: dict[str, Any], *
 def training_ended(*, job: Job) -> None:
     """After a job's end: a model that it left unfinished has failed, with the job's reason."""
     if job.state == JobState.SUCCEEDED:
+        artifacts.forget_run(job.pk)  # what was to be kept is published
         return
     reason = job.error_message or "Its job was cancelled."
     RewardModel.objects.filter(job=job, state=RewardModelState.TRAINING).update(
@@ -193,6 +194,7 @@ def promote_by_rule(*, model: RewardModel) -> Decision:
     """Promote a candidate if the rules allow it; otherwise write down why not."""
     model.refresh_from_db()
     if model.state == RewardModelState.PROMOTED:
+        registry.sync()  # an earlier run may have been cut short between its commit and the file
         return Decision(True, model.state_reason)
     decision = decide(model.report)
     if decision.promote:

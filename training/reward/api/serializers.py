@@ -3,21 +3,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from annotate.agreement.api.serializers import StatSerializer
 from annotate.jobs.api.serializers import JobSerializer
 from training.exports.api.serializers import ComparisonSetBriefSerializer
 from training.policy.services import BUILTIN
 from training.reward import selectors
 from training.reward.models import RewardModel
-
-
-class StatSerializer(serializers.Serializer):
-    """A figure with its 95 % interval; `too_few`: do not rely on it."""
-
-    value = serializers.FloatField(allow_null=True)
-    low = serializers.FloatField(allow_null=True)
-    high = serializers.FloatField(allow_null=True)
-    n = serializers.IntegerField()
-    too_few = serializers.BooleanField()
 
 
 class BaselinesSerializer(serializers.Serializer):
