@@ -1,0 +1,1 @@
+"""The demo world: a simulator whose truth is known, and the command that seeds and removes it."""
