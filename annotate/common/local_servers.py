@@ -321,10 +321,15 @@ def _spawn(places: _Places, command: list[str], log: int, death_signal: int | No
 
 def _has_ended(pid: int) -> bool:
     """Whether process `pid` is gone; reaps it if it was a child of ours."""
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
+    _reap()
     return processes.started_at(pid) is None
+
+
+def _reap() -> None:
+    """Let the system forget children that have ended: PostgreSQL takes the zombie of its predecessor for alive."""
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            del _children[pid]
 
 
 def _end(pid: int, *, steps: tuple[tuple[int, float], ...]) -> None:
@@ -432,7 +437,7 @@ def _initialise(places: _Places, tree: Path, *, durable: bool) -> None:
     try:
         child = _spawn(places, command, log, signal.SIGKILL)
         child.wait()
-        _children.pop(child.pid, None)
+        _reap()
     finally:
         os.close(log)
     if child.returncode != 0:
@@ -456,7 +461,9 @@ def _launch_postgres(places: _Places, tree: Path, *, until_parent_ends: bool, du
     while True:
         # postgres_pid() said that nobody runs here: a file that names a pid of somebody else's would keep it from
         # starting, as it cannot tell that process from a server.
-        (data / "postmaster.pid").unlink(missing_ok=True)
+        _reap()
+        for stale in (data / "postmaster.pid", places.run / ".s.PGSQL.5432.lock", places.run / ".s.PGSQL.5432"):
+            stale.unlink(missing_ok=True)
         log = _open_log(path)
         start = os.fstat(log).st_size
         try:

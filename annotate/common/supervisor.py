@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,3 +140,34 @@ def stop_all(children: Sequence[Child], *, at_once: bool = False) -> None:
             child.ask_to_stop()
     for child in children:
         child.stop(at_once=at_once)
+
+
+class Janitor:
+    """A forked copy of this process that runs `clean` if we end without `dismiss`, even by SIGKILL.
+
+    Fork it early, before threads and connections. It shares what we hold by then, such as file locks, until it is done.
+    """
+
+    def __init__(self, clean: Callable[[], None]) -> None:
+        reading, self._writing = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid:
+            os.close(reading)
+            return
+        try:
+            os.setsid()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            os.close(self._writing)
+            if os.read(reading, 1) == b"":  # the pipe closed without a word: nobody is left to write one
+                clean()
+        finally:
+            os._exit(0)
+
+    def dismiss(self) -> None:
+        """Let it go without cleaning, and wait for its end."""
+        os.write(self._writing, b"x")
+        os.close(self._writing)
+        os.waitpid(self.pid, 0)
