@@ -38,7 +38,7 @@ class TrainBaseConfig:
     n_layers: int = option(4, help="number of layers", at_least=1)
     n_heads: int = option(4, help="attention heads; must divide hidden_size", at_least=1)
     context_length: int = option(512, help="longest text the model reads, in tokens", at_least=32)
-    epochs: float = option(2.0, help="passes over the corpus, as far as max_tokens allows", above=0)
+    epochs: float = option(4.0, help="passes over the corpus, as far as max_tokens allows", above=0)
     max_tokens: int = option(400_000, help="most tokens to train on, which bounds the time", at_least=1)
     rows_per_step: int = option(4, help="rows of context_length tokens per update", at_least=1)
     learning_rate: float = option(3e-3, help="peak learning rate", above=0)

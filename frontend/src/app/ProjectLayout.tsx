@@ -1,0 +1,125 @@
+import { AppShell, Badge, Burger, Container, Group, NavLink, ScrollArea, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import {
+  IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconListCheck, IconPencilCheck, IconRefresh,
+  IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, type Icon,
+} from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Suspense } from 'react';
+import { Link, Outlet, useLocation, useParams } from 'react-router';
+import { Loaded, Loading } from '@/components/States';
+import { TopBar } from '@/components/TopBar';
+import { api } from '@/lib/api/client';
+import type { Capability, Project } from '@/lib/api/types';
+import { ProjectContext, projectKey } from '@/lib/session';
+
+interface Section {
+  path: string;
+  label: string;
+  icon: Icon;
+  needs: Capability;
+}
+
+const SECTIONS: Section[] = [
+  { path: '', label: 'Overview', icon: IconGauge, needs: 'label' },
+  { path: 'label', label: 'Label', icon: IconPencilCheck, needs: 'label' },
+  { path: 'my-ratings', label: 'My ratings', icon: IconListCheck, needs: 'label' },
+  { path: 'guidelines', label: 'Guidelines', icon: IconBook2, needs: 'label' },
+  { path: 'prompts', label: 'Prompts', icon: IconDatabase, needs: 'review' },
+  { path: 'imports', label: 'Imports', icon: IconFileImport, needs: 'import' },
+  { path: 'agreement', label: 'Agreement', icon: IconChartDots3, needs: 'review' },
+  { path: 'comparisons', label: 'Comparisons', icon: IconScale, needs: 'review' },
+  { path: 'reward-models', label: 'Reward models', icon: IconTargetArrow, needs: 'review' },
+  { path: 'refreshes', label: 'Refresh', icon: IconRefresh, needs: 'review' },
+  { path: 'jobs', label: 'Jobs', icon: IconStack2, needs: 'review' },
+  { path: 'members', label: 'Members', icon: IconUsers, needs: 'review' },
+  { path: 'settings', label: 'Settings', icon: IconSettings, needs: 'manage' },
+];
+
+/** Navigation of a project by what the caller may do, and the page beside it. */
+export function ProjectLayout() {
+  const { slug = '' } = useParams();
+  const [isOpen, { toggle, close }] = useDisclosure();
+  const { pathname } = useLocation();
+  const project = useQuery({ queryKey: projectKey(slug), queryFn: () => api.get<Project>(`projects/${slug}`) });
+  const isLabelling = pathname.endsWith('/label');
+  const may = (section: Section) => project.data?.capabilities.includes(section.needs);
+
+  return (
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !isOpen, desktop: isLabelling } }}
+      padding={isLabelling ? 0 : 'md'}
+    >
+      <a href="#page" className="skip-link">
+        Skip to the page
+      </a>
+      <AppShell.Header>
+        <TopBar
+          start={
+            <Burger
+              opened={isOpen}
+              onClick={toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label={isOpen ? 'Close navigation' : 'Open navigation'}
+            />
+          }
+          middle={
+            project.data && (
+              <Group gap={8} wrap="nowrap" style={{ minWidth: 0 }}>
+                <Text c="dimmed" aria-hidden>
+                  /
+                </Text>
+                <Text component={Link} to={`/projects/${slug}`} fw={600} truncate c="inherit" td="none">
+                  {project.data.name}
+                </Text>
+                {project.data.is_demo && (
+                  <Badge variant="light" color="yellow" tt="none">
+                    demo
+                  </Badge>
+                )}
+              </Group>
+            )
+          }
+        />
+      </AppShell.Header>
+      <AppShell.Navbar p="xs">
+        <ScrollArea component="nav" aria-label="Project">
+          {SECTIONS.filter(may).map(({ path, label, icon: SectionIcon }) => {
+            const to = `/projects/${slug}${path && `/${path}`}`;
+            return (
+              <NavLink
+                key={path}
+                component={Link}
+                to={to}
+                label={label}
+                leftSection={<SectionIcon size={18} stroke={1.7} aria-hidden />}
+                active={path ? pathname === to || pathname.startsWith(`${to}/`) : pathname === to}
+                onClick={close}
+                style={{ borderRadius: 'var(--mantine-radius-md)' }}
+              />
+            );
+          })}
+        </ScrollArea>
+      </AppShell.Navbar>
+      <AppShell.Main id="page">
+        <Loaded query={project}>
+          {(found) => (
+            <ProjectContext value={found}>
+              <Suspense fallback={<Loading />}>
+                {isLabelling ? (
+                  <Outlet />
+                ) : (
+                  <Container size="xl" py="sm" px={0}>
+                    <Outlet />
+                  </Container>
+                )}
+              </Suspense>
+            </ProjectContext>
+          )}
+        </Loaded>
+      </AppShell.Main>
+    </AppShell>
+  );
+}

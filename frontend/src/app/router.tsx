@@ -1,0 +1,46 @@
+import { createBrowserRouter, type RouteObject } from 'react-router';
+import { accountRoutes } from '@/features/account/routes';
+import { publicRoutes } from '@/features/auth/routes';
+import { dataRoutes } from '@/features/data/routes';
+import { guidelinesRoutes } from '@/features/guidelines/routes';
+import { jobsRoutes } from '@/features/jobs/routes';
+import { labellingRoutes } from '@/features/labelling/routes';
+import { membersRoutes } from '@/features/members/routes';
+import { modelsRoutes } from '@/features/models/routes';
+import { projectRoutes, projectsRoutes } from '@/features/projects/routes';
+import { refreshRoutes } from '@/features/refresh/routes';
+import { reviewRoutes } from '@/features/review/routes';
+import { NotFound, PageError } from './errors';
+import { ProjectLayout } from './ProjectLayout';
+import { SignedIn } from './SignedIn';
+
+const insideProject: RouteObject[] = [
+  ...projectRoutes,
+  ...labellingRoutes,
+  ...guidelinesRoutes,
+  ...dataRoutes,
+  ...reviewRoutes,
+  ...modelsRoutes,
+  ...refreshRoutes,
+  ...jobsRoutes,
+  ...membersRoutes,
+];
+
+export const router = createBrowserRouter([
+  {
+    errorElement: <PageError />,
+    children: [
+      ...publicRoutes,
+      {
+        element: <SignedIn />,
+        errorElement: <PageError />,
+        children: [
+          ...projectsRoutes,
+          ...accountRoutes,
+          { path: 'projects/:slug', element: <ProjectLayout />, errorElement: <PageError />, children: insideProject },
+          { path: '*', element: <NotFound /> },
+        ],
+      },
+    ],
+  },
+]);

@@ -1,0 +1,51 @@
+import { Alert, Badge, Group, Progress, Stack, Text } from '@mantine/core';
+import type { Job, JobState } from '@/lib/api/types';
+import { duration, number } from '@/lib/format';
+
+const COLOURS: Record<JobState, string> = {
+  queued: 'gray',
+  running: 'blue',
+  succeeded: 'teal',
+  failed: 'red',
+  cancelled: 'orange',
+};
+
+export function StateBadge({ state, colour }: { state: string; colour?: string }) {
+  return (
+    <Badge variant="light" color={colour ?? COLOURS[state as JobState] ?? 'gray'} tt="none">
+      {state}
+    </Badge>
+  );
+}
+
+/** How far a job is, or why it failed. */
+export function JobProgress({ job }: { job: Job }) {
+  const { done, total, unit, message, fraction } = job.progress;
+  const isRunning = job.state === 'running';
+  const value = job.state === 'succeeded' ? 100 : (fraction ?? 0) * 100;
+  const steps = total ? `${number(done)} of ${number(total)} ${unit}` : done ? `${number(done)} ${unit}` : '';
+  return (
+    <Stack gap={6}>
+      <Group justify="space-between" gap="xs">
+        <Group gap="xs">
+          <StateBadge state={job.is_cancelling ? 'cancelling' : job.state} colour={job.is_cancelling ? 'orange' : undefined} />
+          <Text size="sm">{message || (job.state === 'queued' ? 'Waiting for a worker' : '')}</Text>
+        </Group>
+        <Text size="sm" c="dimmed" style={{ fontVariantNumeric: 'tabular-nums' }}>
+          {[steps, job.started_at && duration(job.started_at, job.finished_at)].filter(Boolean).join(' · ')}
+        </Text>
+      </Group>
+      <Progress
+        value={isRunning && fraction === null ? 100 : value}
+        animated={isRunning}
+        color={COLOURS[job.state]}
+        aria-label={`Progress of ${job.title}`}
+      />
+      {job.error && (
+        <Alert color="red" title="It failed" role="alert">
+          {job.error.message}
+        </Alert>
+      )}
+    </Stack>
+  );
+}

@@ -1,0 +1,114 @@
+import { Alert, Button, Card, Code, Group, Select, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { askFirst } from '@/components/confirm';
+import { Copy } from '@/components/Copy';
+import { complain } from '@/components/notify';
+import { Loaded } from '@/components/States';
+import { TimeAgo } from '@/components/TimeAgo';
+import { api } from '@/lib/api/client';
+import type { ApiToken } from '@/lib/api/types';
+
+/** Keys for programs; the clear text is seen once. */
+export function Tokens() {
+  const queries = useQueryClient();
+  const key = ['tokens'];
+  const tokens = useQuery({ queryKey: key, queryFn: () => api.get<ApiToken[]>('tokens') });
+  const form = useForm({ initialValues: { name: '', expires_in_days: '90' } });
+  const create = useMutation({
+    mutationFn: ({ name, expires_in_days }: typeof form.values) =>
+      api.post<ApiToken>('tokens', { name, expires_in_days: Number(expires_in_days) }),
+    onSuccess: async () => {
+      form.reset();
+      await queries.invalidateQueries({ queryKey: key });
+    },
+    onError: complain,
+  });
+  const remove = useMutation({
+    mutationFn: (id: number) => api.delete(`tokens/${id}`),
+    onSuccess: () => queries.invalidateQueries({ queryKey: key }),
+    onError: complain,
+  });
+  return (
+    <Card withBorder radius="lg" padding="lg">
+      <Stack>
+        <Title order={2}>API tokens</Title>
+        <Text c="dimmed" size="sm">
+          For programs: <Code>Authorization: Bearer tst_…</Code>. What you may do, a token may do.
+        </Text>
+        {create.data?.token && (
+          <Alert color="teal" title="Copy it now: it is not shown again">
+            <Group gap="xs" wrap="nowrap">
+              <Code style={{ overflowWrap: 'anywhere' }}>{create.data.token}</Code>
+              <Copy value={create.data.token} label="Copy the token" />
+            </Group>
+          </Alert>
+        )}
+        <form onSubmit={form.onSubmit((values) => create.mutate(values))}>
+          <Group align="flex-end">
+            <TextInput label="Name" placeholder="notebook" required maxLength={100} {...form.getInputProps('name')} />
+            <Select
+              label="Works for"
+              allowDeselect={false}
+              data={[
+                { value: '30', label: '30 days' },
+                { value: '90', label: '90 days' },
+                { value: '365', label: 'a year' },
+              ]}
+              {...form.getInputProps('expires_in_days')}
+            />
+            <Button type="submit" loading={create.isPending}>
+              Make a token
+            </Button>
+          </Group>
+        </form>
+        <Loaded query={tokens} rows={2}>
+          {(rows) =>
+            rows.length > 0 && (
+              <Table aria-label="API tokens">
+                <Table.Thead>
+                  <Table.Tr>
+                    <Table.Th>Name</Table.Th>
+                    <Table.Th>Begins with</Table.Th>
+                    <Table.Th>Last used</Table.Th>
+                    <Table.Th>Until</Table.Th>
+                    <Table.Th aria-label="Actions" />
+                  </Table.Tr>
+                </Table.Thead>
+                <Table.Tbody>
+                  {rows.map((token) => (
+                    <Table.Tr key={token.id}>
+                      <Table.Td>{token.name}</Table.Td>
+                      <Table.Td>
+                        <Code>{token.prefix}…</Code>
+                      </Table.Td>
+                      <Table.Td>{token.last_used_at ? <TimeAgo at={token.last_used_at} /> : 'never'}</Table.Td>
+                      <Table.Td>{new Date(token.expires_at).toLocaleDateString('en', { dateStyle: 'medium' })}</Table.Td>
+                      <Table.Td ta="right">
+                        <Button
+                          size="xs"
+                          variant="subtle"
+                          color="red"
+                          onClick={() =>
+                            askFirst({
+                              title: `Delete ${token.name}?`,
+                              text: 'Programs that use it stop working at once.',
+                              confirm: 'Delete the token',
+                              onConfirm: () => remove.mutate(token.id),
+                            })
+                          }
+                        >
+                          Delete
+                        </Button>
+                      </Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            )
+          }
+        </Loaded>
+      </Stack>
+    </Card>
+  );
+}

@@ -1,0 +1,31 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useNavigate } from 'react-router';
+import { PageHeader } from '@/components/PageHeader';
+import { PlainLayout } from '@/components/PlainLayout';
+import { api, type Page } from '@/lib/api/client';
+import type { Project } from '@/lib/api/types';
+import { meKey } from '@/lib/session';
+import { DEFAULTS, ProjectForm } from './ProjectForm';
+
+export function NewProjectPage() {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const projects = useQuery({ queryKey: ['projects'], queryFn: () => api.get<Page<Project>>('projects', { page_size: 200 }) });
+  const owned = projects.data?.results.filter((project) => project.role === 'owner') ?? [];
+  const pools = [...new Map(owned.map(({ pool }) => [pool.id, pool])).values()];
+  return (
+    <PlainLayout>
+      <PageHeader title="New project" description="You can change everything but the pool later." />
+      <ProjectForm
+        initial={DEFAULTS}
+        pools={pools.map((pool) => ({ value: String(pool.id), label: `Share “${pool.name}”` }))}
+        submitLabel="Create the project"
+        onSubmit={async ({ pool_id, ...values }) => {
+          const project = await api.post<Project>('projects', { ...values, ...(pool_id ? { pool_id } : {}) });
+          await queries.invalidateQueries({ queryKey: meKey });
+          void navigate(`/projects/${project.slug}`);
+        }}
+      />
+    </PlainLayout>
+  );
+}

@@ -1,0 +1,423 @@
+/** What the API answers, by the names of its OpenAPI schema. */
+
+export type Capability = 'label' | 'review' | 'adjudicate' | 'guidelines' | 'import' | 'train' | 'manage';
+export type Role = 'labeller' | 'reviewer' | 'researcher' | 'owner';
+
+export interface ProjectBrief {
+  slug: string;
+  name: string;
+  axis: string;
+  is_demo: boolean;
+  is_archived: boolean;
+}
+
+export interface Me {
+  id: number;
+  email: string;
+  name: string;
+  pseudonym: string;
+  is_staff: boolean;
+  can_create_projects: boolean;
+  mfa_enabled: boolean;
+  memberships: { project: ProjectBrief; role: Role; capabilities: Capability[] }[];
+}
+
+export interface Project extends ProjectBrief {
+  description: string;
+  intensity_labels: string[];
+  ties_allowed: boolean;
+  min_ratings: number;
+  max_ratings: number;
+  disagreement_limit: number;
+  lease_minutes: number;
+  pool: { id: number; name: string };
+  role: Role;
+  capabilities: Capability[];
+  created_at: string;
+}
+
+export interface Stat {
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  n: number;
+  too_few: boolean;
+}
+
+export interface Overview {
+  computed_at: string | null;
+  is_stale: boolean;
+  counts: {
+    prompts: number;
+    completions: number;
+    comparisons: number;
+    comparisons_open: number;
+    comparisons_complete: number;
+    ratings: number;
+    labellers: number;
+  };
+  ratings_per_day: { date: string; n: number }[];
+  next_steps: { code: string; label: string; href: string }[];
+}
+
+export interface Agreement {
+  computed_at: string | null;
+  is_stale: boolean;
+  n_ratings: number;
+  n_comparisons: number;
+  n_multiply_rated: number;
+  n_labellers: number;
+  percent_agreement: Stat;
+  alpha_nominal: Stat;
+  alpha_ordinal: Stat;
+  disagreement: {
+    rate: number | null;
+    limit: number;
+    is_above: boolean;
+    unanimous: number;
+    majority: number;
+    split: number;
+  };
+  labellers: {
+    id: number;
+    pseudonym: string;
+    n_ratings: number;
+    agreement_with_others: Stat;
+    first_side_share: Stat;
+  }[];
+}
+
+export interface Member {
+  id: number;
+  user: { id: number; name: string; email: string | null; pseudonym: string; kind: string };
+  role: Role;
+  is_active: boolean;
+  joined_at: string;
+}
+
+export interface Invitation {
+  id: number;
+  email: string;
+  role: Role;
+  state: 'pending' | 'accepted' | 'revoked' | 'expired';
+  url: string | null;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface PublicInvitation {
+  project_name: string;
+  role: Role;
+  email: string;
+  inviter: string;
+  needs_account: boolean;
+}
+
+export interface ApiToken {
+  id: number;
+  name: string;
+  prefix: string;
+  created_at: string;
+  expires_at: string;
+  last_used_at: string | null;
+  token?: string;
+}
+
+export type StoredSide = 'a' | 'b' | 'tie';
+
+export interface WorkedExample {
+  prompt: string;
+  completion_a: string;
+  completion_b: string;
+  preferred: StoredSide;
+  intensity: number | null;
+  rationale: string;
+}
+
+export interface GuidelineVersion {
+  number: number;
+  body: string;
+  change_note: string;
+  author: string;
+  published_at: string;
+  examples: WorkedExample[];
+}
+
+export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface Job {
+  id: string;
+  kind: string;
+  title: string;
+  state: JobState;
+  progress: { done: number; total: number | null; unit: string; message: string; fraction: number | null };
+  attempt: number;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  error: { code: string; message: string } | null;
+  result: Record<string, unknown>;
+  is_cancelling: boolean;
+  can_cancel: boolean;
+  can_retry: boolean;
+}
+
+export interface JobLogLine {
+  seq: number;
+  at: string;
+  level: string;
+  message: string;
+}
+
+export interface Message {
+  role: string;
+  content: string;
+}
+
+export interface ImportRun {
+  id: number;
+  filename: string;
+  format: string;
+  job: Job;
+  counts: Record<string, number>;
+  errors: { line: number; field: string; reason: string }[];
+  created_at: string;
+}
+
+export interface PromptRow {
+  id: number;
+  messages: Message[];
+  language: string;
+  tags: string[];
+  n_completions: number;
+  created_at: string;
+}
+
+export interface Source {
+  name: string;
+  kind: string;
+}
+
+export interface PromptDetail extends PromptRow {
+  completions: { id: number; text: string; source: Source; created_at: string }[];
+}
+
+export interface Assignment {
+  id: number;
+  prompt: { messages: Message[] };
+  first: { text: string };
+  second: { text: string };
+  lease_until: string;
+}
+
+export interface LabellerProgress {
+  rated_today: number;
+  rated_total: number;
+  available: number;
+  available_is_capped: boolean;
+}
+
+export interface NextAnswer {
+  assignments: Assignment[];
+  progress: LabellerProgress;
+  guideline_version: number | null;
+}
+
+export type ShownSide = 'first' | 'second' | 'tie';
+
+export interface Judgement {
+  client_id: string;
+  assignment_id: number;
+  preferred: ShownSide;
+  intensity: number | null;
+  active_ms: number;
+  justification: string;
+}
+
+export interface Outcome {
+  client_id: string;
+  status: 'accepted' | 'duplicate' | 'rejected';
+  rating_id: number | null;
+  code: string;
+  detail: string;
+}
+
+export interface SubmittedAnswer extends NextAnswer {
+  results: Outcome[];
+}
+
+export interface ComparisonRow {
+  id: number;
+  prompt_excerpt: string;
+  state: 'open' | 'complete' | 'adjudicated' | 'closed';
+  priority: number;
+  n_wanted: number;
+  n_ratings: number;
+  n_a: number;
+  n_b: number;
+  n_ties: number;
+  n_flags: number;
+  disagreement: number | null;
+  is_gold: boolean;
+  created_at: string;
+}
+
+export interface ComparisonDetail extends ComparisonRow {
+  prompt: { messages: Message[] };
+  a: { id: number; text: string; source: Source };
+  b: { id: number; text: string; source: Source };
+  ratings: {
+    id: number;
+    labeller: { pseudonym: string };
+    preferred: StoredSide;
+    intensity: number | null;
+    justification: string;
+    active_ms: number | null;
+    guideline_version: number | null;
+    origin: string;
+    first: 'a' | 'b' | null;
+    is_superseded: boolean;
+    created_at: string;
+  }[];
+  flags: {
+    id: number;
+    labeller: { pseudonym: string };
+    kind: string;
+    note: string;
+    created_at: string;
+    resolved_at: string | null;
+  }[];
+  adjudication: {
+    reviewer: string;
+    verdict: StoredSide | 'invalid';
+    intensity: number | null;
+    note: string;
+    created_at: string;
+  } | null;
+}
+
+export interface Spec {
+  min_ratings?: number;
+  min_agreement?: number;
+  ties?: 'drop' | 'soft';
+  intensity_weighting?: 'scaled_bt' | 'none';
+  include_adjudicated?: boolean;
+}
+
+export interface SetPreview {
+  comparisons: number;
+  prompts: number;
+  ratings: number;
+  train: number;
+  validation: number;
+  test: number;
+  left_out: Record<string, number>;
+  unrated: number;
+}
+
+export interface ComparisonSet {
+  id: number;
+  number: number;
+  name: string;
+  spec: Spec;
+  counts: Record<string, number>;
+  digest: string;
+  uri: string;
+  frozen_at: string | null;
+  created_at: string;
+  job: Job | null;
+}
+
+export interface RewardModelMetrics {
+  accuracy: Stat;
+  baselines: { longer: Stat; always_a: Stat };
+  n_test: number;
+}
+
+export interface RewardModel {
+  id: number;
+  version: number;
+  state: 'training' | 'candidate' | 'promoted' | 'retired' | 'failed';
+  state_reason: string;
+  metrics: RewardModelMetrics;
+  base_model: string;
+  comparison_set: { id: number; number: number };
+  promoted_at: string | null;
+  created_at: string;
+}
+
+export interface Lineage {
+  comparison_set: { id: number; number: number; digest: string };
+  n_comparisons: number;
+  n_ratings: number;
+  n_labellers: number;
+  guideline_versions: number[];
+  base_models: { name: string; kind: string; metrics: Record<string, unknown> }[];
+  refresh: { id: number; number: number } | null;
+  sampling_rounds: { id: number; number: number }[];
+}
+
+export interface RewardModelDetail extends RewardModel {
+  report: Record<string, unknown>;
+  config: Record<string, unknown>;
+  lineage: Lineage;
+  job: Job | null;
+}
+
+export type StageState = 'pending' | 'running' | 'succeeded' | 'skipped' | 'failed';
+
+export interface RefreshCycle {
+  id: number;
+  number: number;
+  name: string;
+  state: 'running' | 'succeeded' | 'failed' | 'cancelled';
+  config: Record<string, unknown>;
+  stages: {
+    name: string;
+    label: string;
+    state: StageState;
+    started_at: string | null;
+    finished_at: string | null;
+    summary: string;
+  }[];
+  job: Job;
+  comparison_set: { id: number; number: number } | null;
+  reward_model: RewardModel | null;
+  sampling_round: { id: number; number: number } | null;
+  created_at: string;
+}
+
+export interface SamplingRound {
+  id: number;
+  number: number;
+  acquisition: string;
+  budget: number;
+  random_share: number;
+  seed: number;
+  n_candidates: number;
+  n_chosen: number;
+  n_rated: number;
+  reward_model: { id: number; version: number };
+  created_at: string;
+  finished_at: string | null;
+}
+
+export interface SamplingRoundDetail extends SamplingRound {
+  report: Record<string, unknown>;
+  comparisons: {
+    comparison_id: number;
+    rank: number;
+    is_random: boolean;
+    terms: Record<string, number | string | null>;
+    prompt_excerpt: string;
+    state: string;
+    n_ratings: number;
+  }[];
+}
+
+export interface Score {
+  version: number;
+  rewards: number[];
+  n_tokens: number[];
+  truncated: boolean[];
+}

@@ -1,0 +1,39 @@
+/** Numbers and times as people read them. */
+
+export function percent(share: number | null | undefined, digits = 1): string {
+  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(digits)} %`;
+}
+
+export function number(value: number | null | undefined, digits?: number): string {
+  if (value === null || value === undefined) return '–';
+  return digits === undefined ? value.toLocaleString('en') : value.toFixed(digits);
+}
+
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+  ['second', 1],
+];
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+
+/** "3 minutes ago"; dates further off than a month are written out. */
+export function timeAgo(iso: string, now = Date.now()): string {
+  const seconds = (new Date(iso).getTime() - now) / 1000;
+  if (Math.abs(seconds) > 30 * 86_400) return new Date(iso).toLocaleDateString('en', { dateStyle: 'medium' });
+  const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ['second', 1];
+  return relative.format(Math.round(seconds / size), unit);
+}
+
+/** "1 min 20 s" from the seconds between two times. */
+export function duration(from: string | null, to: string | null, now = Date.now()): string {
+  if (!from) return '–';
+  const seconds = Math.max(0, Math.round(((to ? new Date(to).getTime() : now) - new Date(from).getTime()) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
+}
