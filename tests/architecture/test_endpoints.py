@@ -53,6 +53,19 @@ NEEDS: dict[str, dict[str, Any]] = {
     "overview": {"GET": LABEL},
     "agreement": {"GET": REVIEW},
     "agreement-refresh": {"POST": REVIEW},
+    "comparison-sets": {"GET": REVIEW, "POST": TRAIN},
+    "comparison-sets-preview": {"GET": REVIEW},
+    "comparison-set": {"GET": REVIEW},
+    "comparison-set-manifest": {"GET": REVIEW},
+    "reward-models": {"GET": REVIEW, "POST": TRAIN},
+    "reward-model": {"GET": REVIEW},
+    "reward-model-promote": {"POST": TRAIN},
+    "reward-model-retire": {"POST": TRAIN},
+    "score": {"POST": REVIEW},
+    "sampling-rounds": {"GET": REVIEW},
+    "sampling-round": {"GET": REVIEW},
+    "refreshes": {"GET": REVIEW, "POST": TRAIN},
+    "refresh": {"GET": REVIEW},
 }
 
 

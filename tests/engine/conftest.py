@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import training.engine  # noqa: F401 - first, since it says how torch's threads wait
+from tests.real_data import real_data
 
 import torch  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-REAL_DATA = REPOSITORY.parent / "shared" / "data"
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 COMPARISON_SCHEMA = pa.schema(
@@ -56,11 +56,8 @@ def _one_thread() -> None:
 
 
 def real_comparisons(name: str) -> list[dict[str, Any]]:
-    """Comparisons of one of the real data sets; fails with what is missing where there are none."""
-    path = REAL_DATA / f"{name}.jsonl.gz"
-    if not path.is_file():
-        pytest.fail(f"this test needs the real ratings in {path}, which is not there (see README.md, test data)")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    """Comparisons of one of the real data sets."""
+    with gzip.open(real_data(f"{name}.jsonl.gz"), "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 

@@ -3,7 +3,6 @@
 import gzip
 import itertools
 import json
-from pathlib import Path
 
 from django.utils import timezone
 
@@ -12,13 +11,12 @@ from annotate.comparisons.services import add_comparisons
 from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.projects.models import Project
 from annotate.ratings.models import Rating, RatingOrigin
+from tests.real_data import real_data
 from tests.training.ratings import labeller, sha256
 from training.policy.services import BaseSettings
 from training.refresh.config import RefreshConfig
 from training.reward.options import TrainingOptions
 from training.sampling.options import SamplingOptions
-
-PANDALM = Path(__file__).parent / "data" / "pandalm.jsonl.gz"
 
 # A model that trains in seconds; the code path is the product's.
 TINY_BASE = BaseSettings(
@@ -44,7 +42,7 @@ def tiny_config(*, budget: int = 20, checkpoint_steps: int = 2, **training) -> R
 
 def load_pandalm(project: Project, n: int, n_unrated: int = 0) -> list[Comparison]:
     """The first n comparisons with their ratings; of the last `n_unrated` only prompts and completions."""
-    with gzip.open(PANDALM, "rt", encoding="utf-8") as file:
+    with gzip.open(real_data("pandalm.jsonl.gz"), "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in itertools.islice(file, n)]
     prompts: dict[str, Prompt] = {}
     completions: dict[tuple[str, str], Completion] = {}

@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import krippendorff
@@ -17,8 +16,8 @@ from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss_kap
 from statsmodels.stats.proportion import proportion_confint
 
 from annotate.agreement import metrics
+from tests.real_data import real_data
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 QUICK: dict[str, Any] = {"min_units": 1, "n_resamples": 0}
 
 # Krippendorff's own example (Computing Krippendorff's Alpha-Reliability, 2011): 4 observers, 12 units, 7 missing.
@@ -58,9 +57,7 @@ def random_ratings(seed, n_units=120, n_labellers=6, values=(-4, -3, -2, -1, 0, 
 
 def real_ratings(name, axis=None):
     """Units, labellers, sides (1 first, −1 second, 0 tie) and signed intensities of a file of real ratings."""
-    path = DATA / name
-    if not path.is_file():
-        pytest.fail(f"{path} is missing: these tests need the project's shared real ratings beside the repository")
+    path = real_data(name)
     rows = []
     labeller_numbers: dict[str, int] = {}
     with gzip.open(path, "rt", encoding="utf-8") as lines:
