@@ -166,7 +166,15 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RoleEnum": "annotate.projects.models.Role",
         "JobStateEnum": "annotate.jobs.models.JobState",
+        "InvitationStateEnum": "annotate.projects.api.serializers.INVITATION_STATES",
+        "ComparisonStateEnum": "annotate.comparisons.models.ComparisonState",
         "PreferredEnum": "annotate.ratings.models.Preferred",
+        "ShownPreferredEnum": "annotate.ratings.api.serializers.SHOWN_SIDES",
+        "VerdictEnum": "annotate.ratings.api.serializers.VERDICTS",
+        "FlagKindEnum": "annotate.ratings.models.FlagKind",
+        "SourceKindEnum": "annotate.pool.models.SourceKind",
+        "StageStateEnum": "training.refresh.models.StageState",
+        "RewardModelStateEnum": "training.reward.models.RewardModelState",
     },
 }
 

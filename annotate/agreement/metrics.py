@@ -457,6 +457,8 @@ def first_side_share(
 
 def _by_labeller(labellers: NDArray[Any]) -> list[tuple[int, NDArray[np.int64]]]:
     """(labeller, indices of their ratings) in ascending order of labellers."""
+    if not len(labellers):
+        return []
     order = np.argsort(labellers, kind="stable")
     ids, starts = np.unique(labellers[order], return_index=True)
     return [(int(labeller), chosen) for labeller, chosen in zip(ids, np.split(order, starts[1:]), strict=True)]

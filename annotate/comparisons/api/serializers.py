@@ -4,11 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotate.comparisons.models import Assignment
-
-
-class MessageSerializer(serializers.Serializer):
-    role = serializers.CharField()
-    content = serializers.CharField()
+from annotate.pool.api.serializers import MessageSerializer
 
 
 class ShownPromptSerializer(serializers.Serializer):

@@ -8,6 +8,8 @@ from annotate.accounts.models import User
 from annotate.projects.access import Seat
 from annotate.projects.models import CAPABILITIES, Invitation, Membership, Pool, Project, Role
 
+INVITATION_STATES = ["pending", "accepted", "revoked", "expired"]
+
 
 class CapabilitiesField(serializers.ListField):
     child = serializers.CharField()
@@ -174,7 +176,7 @@ class InvitationSerializer(serializers.ModelSerializer):
     """`url` is known only in the answer that made the invitation: the token itself is not kept."""
 
     url = serializers.SerializerMethodField()
-    state = serializers.ChoiceField(choices=["pending", "accepted", "revoked", "expired"], read_only=True)
+    state = serializers.ChoiceField(choices=INVITATION_STATES, read_only=True)
 
     class Meta:
         model = Invitation

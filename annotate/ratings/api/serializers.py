@@ -10,6 +10,7 @@ from annotate.ratings.models import Adjudication, Flag, FlagKind, Rating
 from annotate.ratings.selectors import SHOW
 
 SHOWN_SIDES = ["first", "second", "tie"]
+VERDICTS = ["a", "b", "tie", "invalid"]
 
 
 class JudgementSerializer(serializers.Serializer):
@@ -167,7 +168,7 @@ class AdjudicationSerializer(serializers.ModelSerializer):
 
 
 class AdjudicationRequestSerializer(serializers.Serializer):
-    preferred = serializers.ChoiceField(choices=["a", "b", "tie", "invalid"])
+    preferred = serializers.ChoiceField(choices=VERDICTS)
     intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=5000)
 
