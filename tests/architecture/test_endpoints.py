@@ -69,16 +69,16 @@ NEEDS: dict[str, dict[str, Any]] = {
 }
 
 
-def api_patterns() -> Iterator[tuple[str, str, type]]:
+def api_patterns() -> Iterator[tuple[str, str, Any]]:
     """(name, route, view class) of every endpoint below /api/v1/."""
 
-    def walk(patterns: list, prefix: str) -> Iterator[tuple[str, str, type]]:
+    def walk(patterns: list, prefix: str) -> Iterator[tuple[str, str, Any]]:
         for pattern in patterns:
             route = prefix + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
                 yield from walk(pattern.url_patterns, route)
             elif isinstance(pattern, URLPattern) and route.startswith("api/v1/"):
-                yield pattern.name or route, route, pattern.callback.view_class
+                yield pattern.name or route, route, vars(pattern.callback)["view_class"]
 
     yield from walk(get_resolver().url_patterns, "")
 

@@ -58,7 +58,7 @@ class Up:
         began = time.monotonic()
         self.launch()
         assert self.process is not None
-        processes.wait_until(lambda: "Ctrl-C stops" in self.said or self.process.poll() is not None, START_S, 0.1)  # type: ignore[union-attr]
+        processes.wait_until(lambda: "Ctrl-C stops" in self.said or self.process.poll() is not None, START_S, 0.1)
         assert "Ctrl-C stops" in self.said, self.said
         return time.monotonic() - began
 

@@ -15,7 +15,7 @@ class CompletionSourceSerializer(serializers.ModelSerializer):
 
 
 class CompletionSerializer(serializers.ModelSerializer):
-    source = CompletionSourceSerializer()
+    source = CompletionSourceSerializer()  # type: ignore[assignment]  # DRF's fields have a `source` of their own
 
     class Meta:
         model = Completion

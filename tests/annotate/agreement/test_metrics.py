@@ -135,7 +135,7 @@ class TestKrippendorffAlpha:
 
     def test_it_refuses_an_unknown_level(self):
         with pytest.raises(ValueError, match="nominal, ordinal or interval"):
-            metrics.krippendorff_alpha([1, 1], [0, 1], level="ratio", min_units=1)  # type: ignore[arg-type]
+            metrics.krippendorff_alpha([1, 1], [0, 1], level="ratio", min_units=1)
 
     def test_its_interval_is_that_of_a_naive_bootstrap_over_units(self):
         """Resampling units one by one with the package gives the same spread, up to Monte Carlo error."""

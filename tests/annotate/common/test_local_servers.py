@@ -360,7 +360,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setenv("PATH", str(var))  # no redis-server of the machine either
     with pytest.raises(local_servers.LocalServerError, match=f"pip install .* or set {variable}"):
-        start_it(var)  # type: ignore[operator]
+        start_it(var)
 
 
 def test_an_installed_redis_will_do_where_there_is_no_wheel(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
