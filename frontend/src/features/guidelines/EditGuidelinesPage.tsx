@@ -103,7 +103,7 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
                       data={[{ value: 'a', label: 'A' }, { value: 'b', label: 'B' }, { value: 'tie', label: 'Tie' }]}
                       value={example.preferred}
                       onChange={(value) => {
-                        form.setFieldValue(`examples.${position}.preferred`, value);
+                        form.setFieldValue(`examples.${position}.preferred`, value ?? example.preferred);
                         form.setFieldValue(`examples.${position}.intensity`, value === 'tie' ? null : (example.intensity ?? 1));
                       }}
                     />
