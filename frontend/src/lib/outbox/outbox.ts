@@ -158,13 +158,13 @@ export class Outbox {
     if (settled.length === 0) throw new Error('The server did not say what became of the ratings.');
     await this.remove(settled.map((outcome) => outcome.client_id));
     const left = await this.list();
-    // In one go, so that what is sent and what is counted by the server never show twice or not at all.
-    this.options.onAnswer?.(answer);
-    this.show({ unsent: left.length });
     for (const outcome of settled) {
       const judgement = sent.get(outcome.client_id);
       if (outcome.status === 'rejected' && judgement) this.options.onRejected?.(outcome, judgement);
     }
+    // In one go, so that what is sent and what is counted by the server never show twice or not at all.
+    this.options.onAnswer?.(answer);
+    this.show({ unsent: left.length });
   }
 
   private async giveUp(batch: Held[], error: ApiError): Promise<void> {
