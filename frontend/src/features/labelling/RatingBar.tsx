@@ -1,0 +1,37 @@
+import { UnstyledButton } from '@mantine/core';
+import type { CSSProperties } from 'react';
+import type { Choice } from './intensity';
+import classes from './Labelling.module.css';
+
+interface Props {
+  choices: Choice[];
+  n_levels: number;
+  onChoose: (choice: Choice) => void;
+}
+
+/** The answers, from "A strongest" to "B strongest". */
+export function RatingBar({ choices, n_levels, onChoose }: Props) {
+  const sizes = { '--n-choices': choices.length, '--n-levels': n_levels } as CSSProperties;
+  const tone = (choice: Choice) => `${Math.round((24 * (choice.intensity ?? 0)) / n_levels)}%`;
+  return (
+    <div role="group" aria-label="Which is better?" className={classes.choices} style={sizes}>
+      {choices.map((choice) => (
+        <UnstyledButton
+          key={choice.id}
+          className={classes.choice}
+          style={{ '--tone': tone(choice) }}
+          mod={{ tie: choice.preferred === 'tie' }}
+          aria-label={`${choice.label} (${choice.keyName})`}
+          aria-keyshortcuts={choice.keyName}
+          title={`${choice.label} (${choice.keyName})`}
+          onClick={() => onChoose(choice)}
+        >
+          <span className={classes.key} aria-hidden>
+            {choice.keyName}
+          </span>
+          {choice.label}
+        </UnstyledButton>
+      ))}
+    </div>
+  );
+}
