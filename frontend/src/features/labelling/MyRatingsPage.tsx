@@ -1,0 +1,86 @@
+import { Button, Text } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { Link } from 'react-router';
+import { complain } from '@/components/notify';
+import { PagedTable, type Column } from '@/components/PagedTable';
+import { PageHeader } from '@/components/PageHeader';
+import { EmptyState } from '@/components/States';
+import { TimeAgo } from '@/components/TimeAgo';
+import { ApiError } from '@/lib/api/client';
+import type { ShownSide } from '@/lib/api/types';
+import { Outbox } from '@/lib/outbox/outbox';
+import { ownerKey } from '@/lib/outbox/store';
+import { usePages } from '@/lib/pages';
+import { useMe, useProject } from '@/lib/session';
+import { verdictOf } from './intensity';
+import { sendRatings } from './session';
+import { UnsentNotice } from './UnsentNotice';
+
+interface OwnRating {
+  id: number;
+  assignment_id: number;
+  prompt_excerpt: string;
+  preferred: ShownSide;
+  intensity: number | null;
+  justification: string;
+  created_at: string;
+}
+
+/** What the caller has rated in this project, newest first. */
+export function MyRatingsPage() {
+  const { slug, intensity_labels } = useProject();
+  const me = useMe();
+  const ratings = usePages<OwnRating>(['projects', slug, 'my-ratings'], `projects/${slug}/my-ratings`);
+  const rate = (
+    <Button component={Link} to={`/projects/${slug}/label`}>
+      Rate comparisons
+    </Button>
+  );
+  const columns: Column<OwnRating>[] = [
+    { title: 'Prompt', cell: (row) => <Text size="sm" lineClamp={2} dir="auto">{row.prompt_excerpt}</Text> },
+    { title: 'Your rating', cell: (row) => verdictOf(row, intensity_labels) },
+    {
+      title: 'Why',
+      cell: (row) => <Text size="sm" c="dimmed" lineClamp={2} dir="auto">{row.justification || '–'}</Text>,
+    },
+    { title: 'When', cell: (row) => <TimeAgo at={row.created_at} />, align: 'right' },
+  ];
+  return (
+    <>
+      <PageHeader
+        title="My ratings"
+        description="What you rated, in the words of the scale. A is the completion that stood on the left of your screen."
+        actions={rate}
+      />
+      {me.data && <Unsent key={`${me.data.id}/${slug}`} userId={me.data.id} />}
+      <PagedTable
+        query={ratings}
+        columns={columns}
+        rowKey={(row) => row.id}
+        label="My ratings"
+        empty={<EmptyState title="You have not rated anything yet">Your ratings are listed here as you make them.</EmptyState>}
+      />
+    </>
+  );
+}
+
+/** Ratings of this project that are still in the browser: sent from here too. */
+function Unsent({ userId }: { userId: number }) {
+  const { slug } = useProject();
+  const queries = useQueryClient();
+  const [outbox] = useState(
+    () =>
+      new Outbox({
+        owner: ownerKey(userId, slug),
+        send: (ratings) => sendRatings(slug, ratings, 0),
+        onAnswer: () => void queries.invalidateQueries({ queryKey: ['projects', slug, 'my-ratings'] }),
+        onRejected: (outcome) => complain(new ApiError(409, outcome.code, `A rating was not taken. ${outcome.detail}`)),
+      }),
+  );
+  useEffect(() => {
+    outbox.start();
+    return () => outbox.stop();
+  }, [outbox]);
+  return <UnsentNotice outbox={outbox} />;
+}
