@@ -210,3 +210,24 @@ class EngineProcess:
 def engine(tmp_path: Path) -> EngineProcess:
     """Engine commands with their config files in this test's directory."""
     return EngineProcess(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained_model(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, real_set: Callable[..., Path]) -> Path:
+    """Directory of a reward model trained on 150 real comparisons."""
+    from training.engine.common.cli import StopFlag
+    from training.engine.common.progress import Reporter
+    from training.engine.reward.trainer import RewardTrainConfig, train
+
+    config = RewardTrainConfig(
+        base_model=str(tiny_base),
+        comparison_set=str(real_set("pandalm", limit=150)),
+        out_dir=str(tmp_path_factory.mktemp("trained") / "run"),
+        max_length=128,
+        batch_size=16,
+        epochs=1,
+        n_threads=1,
+        version=1,
+    )
+    with open(os.devnull, "w", encoding="utf-8") as quiet:
+        return Path(train(config, Reporter(quiet), StopFlag())["model"])

@@ -175,9 +175,14 @@ class RewardModel:
         self, items: Sequence[tuple[Sequence[Message], str]], *, tokens_per_batch: int = 8192
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Rewards (n,) and features (n, d) of the items in one pass."""
-        features, rewards = self._run(
-            [self.encode(m, completion).input_ids for m, completion in items], tokens_per_batch
-        )
+        encoded = [self.encode(m, completion) for m, completion in items]
+        return self.score_and_features_encoded(encoded, tokens_per_batch=tokens_per_batch)
+
+    def score_and_features_encoded(
+        self, encoded: Sequence[Encoded], *, tokens_per_batch: int = 8192
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`score_and_features` of texts that are already token ids."""
+        features, rewards = self._run([one.input_ids for one in encoded], tokens_per_batch)
         return rewards, features
 
     def save(self, path: str | Path) -> None:

@@ -45,6 +45,7 @@ from training.engine.reward.evaluate import report_on, score_comparisons
 from training.engine.reward.loss import PreferenceLoss, preference_loss
 from training.engine.reward.metrics import log_loss
 from training.engine.reward.model import RewardModel, rewards_of
+from training.engine.reward.posterior import HeadPosterior
 
 ENGINE_VERSION = "1"
 MODEL_FORMAT = "touchstone.reward_model/1"
@@ -95,7 +96,8 @@ class RewardTrainConfig:
 def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
     """Train, keep the weights with the best validation loss, evaluate on the test split, write OUT/model.
 
-    OUT/model is a directory for AutoModelForSequenceClassification with touchstone.json and report.json. Result: model,
+    OUT/model is a directory for AutoModelForSequenceClassification with touchstone.json, report.json and the posterior
+    of its head. Result: model,
     n_train, n_steps, best_step, validation_loss, accuracy and baselines (null without a test split), seconds.
     Raises EngineError: those of `open_comparison_set` and `RewardModel.from_base`, "empty_input", "diverged".
     """
@@ -147,8 +149,10 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
     reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
     reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens)
+    posterior = posterior_of(reward_model, run.training, run.micro_batch_tokens)
     with atomic_directory(out / "model") as directory:
         reward_model.save(directory)
+        posterior.save(directory)
         if report is not None:
             write_json(directory / "report.json", report)
     result["seconds"] = round(time.monotonic() - started, 1)
@@ -378,6 +382,14 @@ def metadata_of(
         "engine_version": ENGINE_VERSION,
         "config": config_to_dict(config),
     }
+
+
+def posterior_of(reward_model: RewardModel, training: Comparisons, tokens_per_batch: int) -> HeadPosterior:
+    """What the training comparisons leave open about the head, kept beside the weights for active sampling."""
+    texts = [*training.chosen, *training.rejected]
+    rewards, features = reward_model.score_and_features_encoded(texts, tokens_per_batch=tokens_per_batch)
+    n = len(training)
+    return HeadPosterior.fit(features[:n] - features[n:], rewards[:n] - rewards[n:], training.numbers["weight"])
 
 
 def normalised_weights(weights: NDArray[np.float32]) -> NDArray[np.float32]:
