@@ -64,6 +64,7 @@ function Labelling({ userId }: { userId: number }) {
         <VisuallyHidden>
           <h1>Rate comparisons</h1>
         </VisuallyHidden>
+        <Announcer session={session} queue={queue} last={last} />
         <UnsentNotice outbox={session.outbox} />
         {pair ? (
           <PairScreen
@@ -99,27 +100,35 @@ interface StateProps {
   queue: QueueSnapshot;
 }
 
-/** "12 today · 431 left", what is unsent, and what was done last, said aloud too. */
-function Status({ session, queue: { progress, pairs, isExhausted }, last }: StateProps & { last: string }) {
+interface LastProps extends StateProps {
+  /** What was done last. */
+  last: string;
+}
+
+/** "12 today · 431 left", what is unsent, and what was done last. */
+function Status({ session, queue: { progress, pairs }, last }: LastProps) {
   const { unsent } = useOutbox(session.outbox);
   if (!progress) return <span />;
-  const n_today = progress.rated_today + unsent;
   const left = progress.available_is_capped
     ? `${number(progress.available)}+ left`
     : `${number(progress.available + pairs.length)} left`;
-  const next = pairs.length > 0 ? 'Next comparison.' : isExhausted ? 'Nothing is left.' : '';
   return (
     <Text size="sm" component="div" className={classes.numbers}>
-      {`${number(n_today)} today · ${left}`} <UnsentCount outbox={session.outbox} />
+      {`${number(progress.rated_today + unsent)} today · ${left}`} <UnsentCount outbox={session.outbox} />
       <Text span size="sm" c="dimmed" aria-hidden>
         {last && ` · ${last}`}
       </Text>
-      {/* With the count, so that the same answer twice is said twice. */}
-      <VisuallyHidden role="status" aria-live="polite">
-        {last && `${last}. ${n_today} today. ${next}`}
-      </VisuallyHidden>
     </Text>
   );
+}
+
+/** Says aloud what was done and what comes. Stays in the page, since what appears together with its text is not read. */
+function Announcer({ session, queue: { progress, pairs, isExhausted }, last }: LastProps) {
+  const { unsent } = useOutbox(session.outbox);
+  const next = pairs.length > 0 ? 'Next comparison.' : isExhausted ? 'Nothing is left.' : '';
+  // With the count, so that the same answer twice is said twice.
+  const n_today = (progress?.rated_today ?? 0) + unsent;
+  return <VisuallyHidden role="status">{last && `${last}. ${n_today} today. ${next}`}</VisuallyHidden>;
 }
 
 /** Nothing to show: loading, done, signed out, or the server does not answer. */

@@ -1,0 +1,404 @@
+import { MantineProvider } from '@mantine/core';
+import { Notifications, notifications } from '@mantine/notifications';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { MemoryRouter } from 'react-router';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Assignment, GuidelineVersion, Judgement, Me, Project } from '@/lib/api/types';
+import { meKey, ProjectContext } from '@/lib/session';
+import { LabellingPage } from './LabellingPage';
+
+const PROJECT: Project = {
+  slug: 'helpfulness',
+  name: 'Helpfulness',
+  axis: 'helpfulness',
+  is_demo: false,
+  is_archived: false,
+  description: '',
+  intensity_labels: ['significantly better', 'better', 'slightly better', 'negligibly better or unsure'],
+  ties_allowed: false,
+  min_ratings: 3,
+  max_ratings: 5,
+  disagreement_limit: 0.3,
+  lease_minutes: 30,
+  pool: { id: 1, name: 'Pool' },
+  role: 'labeller',
+  capabilities: ['label'],
+  created_at: '2026-09-01T00:00:00Z',
+};
+const GUIDELINES: GuidelineVersion = {
+  number: 2,
+  body: 'Prefer the completion that **does** what was asked.',
+  change_note: 'Length no longer counts.',
+  author: 'Ada',
+  published_at: '2026-09-01T00:00:00Z',
+  examples: [],
+};
+
+const pairOf = (id: number): Assignment => ({
+  id,
+  prompt: { messages: [{ role: 'user', content: `Question ${id}` }] },
+  first: { text: `first of ${id}` },
+  second: { text: `second of ${id}` },
+  lease_until: '2026-10-01T12:00:00Z',
+});
+
+/** The server's side of the labelling API, over fetch. */
+class FakeServer {
+  pairs: number[] = [];
+  ratings: Judgement[] = [];
+  setAside: { path: string; body: unknown }[] = [];
+  guidelineVersion: number | null = 2;
+  capped = false;
+  /** Set to answer everything with it, 0 for no answer at all. */
+  failing: number | null = null;
+  rejects = new Map<number, string>();
+
+  readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
+    const path = String(input).replace('/api/v1/projects/helpfulness/', '');
+    if (this.failing === 0) throw new TypeError('Failed to fetch');
+    if (this.failing) return json(this.failing, { code: 'failing', detail: `Status ${this.failing}.` });
+    const body = (init.body ? JSON.parse(String(init.body)) : {}) as Record<string, unknown>;
+    if (path.startsWith('guidelines/')) return json(200, GUIDELINES);
+    if (path === 'next') return json(200, this.next(body.n as number));
+    if (path === 'ratings') {
+      const results = (body.ratings as Judgement[]).map((sent) => this.store(sent));
+      return json(200, { results, ...this.next(body.next as number) });
+    }
+    const [, id] = /^assignments\/(\d+)\/(?:skip|flag)$/.exec(path) ?? [];
+    if (!id) return json(404, { code: 'not_found', detail: `No ${path}` });
+    this.setAside.push({ path, body });
+    this.pairs = this.pairs.filter((pair) => pair !== Number(id));
+    return new Response(null, { status: 204 });
+  };
+
+  private store(sent: Judgement) {
+    const { client_id, assignment_id } = sent;
+    this.pairs = this.pairs.filter((pair) => pair !== assignment_id);
+    const detail = this.rejects.get(assignment_id);
+    if (detail) return { client_id, status: 'rejected', rating_id: null, code: 'no', detail };
+    const isNew = !this.ratings.some((rating) => rating.client_id === client_id);
+    if (isNew) this.ratings.push(sent);
+    return { client_id, status: isNew ? 'accepted' : 'duplicate', rating_id: 1, code: '', detail: '' };
+  }
+
+  private next(n: number) {
+    return {
+      assignments: this.pairs.slice(0, n).map(pairOf),
+      progress: {
+        rated_today: this.ratings.length,
+        rated_total: this.ratings.length,
+        available: this.capped ? 200 : Math.max(0, this.pairs.length - n),
+        available_is_capped: this.capped,
+      },
+      guideline_version: this.guidelineVersion,
+    };
+  }
+}
+
+function json(status: number, body: unknown): Response {
+  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
+}
+
+let server: FakeServer;
+let userId = 0;
+
+function open(project: Partial<Project> = {}) {
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: Infinity } } });
+  const me: Partial<Me> = { id: userId, name: 'Lee' };
+  queries.setQueryData(meKey, me);
+  return render(
+    <MantineProvider env="test">
+      <QueryClientProvider client={queries}>
+        <Notifications />
+        <MemoryRouter>
+          <ProjectContext value={{ ...PROJECT, ...project }}>
+            <LabellingPage />
+          </ProjectContext>
+        </MemoryRouter>
+      </QueryClientProvider>
+    </MantineProvider>,
+  );
+}
+
+const seen = (version: number) => localStorage.setItem(`touchstone:guidelines-seen:${userId}:helpfulness`, String(version));
+const isShown = (id: number) => screen.findByText(`Question ${id}`);
+
+beforeEach(() => {
+  server = new FakeServer();
+  // A user of their own for each test, since the outbox outlives the page.
+  userId += 1;
+  localStorage.clear();
+  vi.stubGlobal('fetch', vi.fn(server.fetch));
+  vi.stubGlobal('scrollTo', vi.fn());
+  vi.stubGlobal('ResizeObserver', class { observe() {} unobserve() {} disconnect() {} });
+  // What Mantine asks of a browser and jsdom does not have.
+  Object.defineProperty(document, 'fonts', { configurable: true, value: new EventTarget() });
+  vi.stubGlobal('matchMedia', (query: string) => ({
+    matches: query.includes('min-width'),
+    media: query,
+    addEventListener() {},
+    removeEventListener() {},
+    addListener() {},
+    removeListener() {},
+  }));
+});
+
+afterEach(() => {
+  cleanup();
+  notifications.clean();
+  vi.unstubAllGlobals();
+});
+
+describe('LabellingPage', () => {
+  it('rates by keyboard: the next pair is there at once, the rating arrives', async () => {
+    seen(2);
+    server.pairs = [11, 12, 13, 14, 15, 16, 17];
+    open();
+    await isShown(11);
+    expect(within(screen.getByTestId('completion-a')).getByText('first of 11')).toBeTruthy();
+    expect(within(screen.getByTestId('completion-b')).getByText('second of 11')).toBeTruthy();
+    expect(screen.getByText(/0 today · 7 left/)).toBeTruthy();
+
+    await userEvent.keyboard('1');
+    expect(screen.getByText('Question 12')).toBeTruthy();
+    expect(screen.queryByText('Question 11')).toBeNull();
+    expect(document.activeElement?.textContent).toBe('Prompt');
+    expect(window.scrollTo).toHaveBeenLastCalledWith(0, 0);
+
+    await userEvent.keyboard('8');
+    await isShown(13);
+    await waitFor(() => expect(server.ratings).toHaveLength(2));
+    expect(server.ratings).toMatchObject([
+      { assignment_id: 11, preferred: 'first', intensity: 4, justification: '' },
+      { assignment_id: 12, preferred: 'second', intensity: 4 },
+    ]);
+    expect(server.ratings[0]?.active_ms).toBeTypeOf('number');
+    await screen.findByText(/2 today · 5 left/);
+    expect(screen.getAllByRole('status').map((status) => status.textContent)).toContain(
+      'Rated: B significantly better. 2 today. Next comparison.',
+    );
+  });
+
+  it('rates by the buttons, which say what they do and their key', async () => {
+    seen(2);
+    server.pairs = [21, 22];
+    open();
+    await isShown(21);
+    const button = screen.getByRole('button', { name: 'A negligibly better or unsure (4)' });
+    expect(button.getAttribute('aria-keyshortcuts')).toBe('4');
+    await userEvent.click(button);
+    await waitFor(() => expect(server.ratings).toMatchObject([{ assignment_id: 21, preferred: 'first', intensity: 1 }]));
+  });
+
+  it('takes a tie only where the project allows it', async () => {
+    seen(2);
+    server.pairs = [31, 32];
+    open();
+    await isShown(31);
+    await userEvent.keyboard('t');
+    expect(screen.getByText('Question 31')).toBeTruthy();
+    cleanup();
+
+    open({ ties_allowed: true });
+    await isShown(31);
+    await userEvent.keyboard('t');
+    await isShown(32);
+    await waitFor(() => expect(server.ratings).toMatchObject([{ preferred: 'tie', intensity: null }]));
+  });
+
+  it('sends the reason that was written down, and takes no digits of it for answers', async () => {
+    seen(2);
+    server.pairs = [41, 42];
+    open();
+    await isShown(41);
+    await userEvent.keyboard('n');
+    await userEvent.keyboard('A has 2 errors{Escape}');
+    expect(screen.getByText('Question 41')).toBeTruthy();
+    await userEvent.keyboard('6');
+    await waitFor(() =>
+      expect(server.ratings).toMatchObject([{ preferred: 'second', intensity: 2, justification: 'A has 2 errors' }]),
+    );
+  });
+
+  it('skips with a reason; keys are off while the dialog is open', async () => {
+    seen(2);
+    server.pairs = [51, 52];
+    open();
+    await isShown(51);
+    await userEvent.keyboard('s');
+    const dialog = await screen.findByRole('dialog', { name: 'Skip this comparison' });
+    await userEvent.keyboard('1');
+    expect(server.ratings).toEqual([]);
+    await userEvent.click(within(dialog).getByRole('radio', { name: 'I cannot decide' }));
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Skip' }));
+    await isShown(52);
+    expect(screen.queryByRole('dialog')).toBeNull();
+    await waitFor(() =>
+      expect(server.setAside).toEqual([{ path: 'assignments/51/skip', body: { reason: 'I cannot decide' } }]),
+    );
+  });
+
+  it('flags with a kind and a note', async () => {
+    seen(2);
+    server.pairs = [61, 62];
+    open();
+    await isShown(61);
+    await userEvent.keyboard('f');
+    const dialog = await screen.findByRole('dialog', { name: 'Flag this comparison' });
+    await userEvent.click(within(dialog).getByRole('radio', { name: /Personal data/ }));
+    await userEvent.type(within(dialog).getByRole('textbox'), 'a phone number');
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Flag' }));
+    await isShown(62);
+    await waitFor(() =>
+      expect(server.setAside).toEqual([
+        { path: 'assignments/61/flag', body: { kind: 'personal_data', note: 'a phone number' } },
+      ]),
+    );
+  });
+
+  it('shows the guidelines beside the pair, and rating goes on', async () => {
+    seen(2);
+    server.pairs = [71, 72];
+    open();
+    await isShown(71);
+    await userEvent.keyboard('g');
+    const panel = await screen.findByRole('complementary', { name: 'Guidelines' });
+    await within(panel).findByText(/what was asked/);
+    await userEvent.keyboard('1');
+    await isShown(72);
+    expect(screen.getByRole('complementary', { name: 'Guidelines' })).toBeTruthy();
+    await userEvent.keyboard('g');
+    expect(screen.queryByRole('complementary')).toBeNull();
+  });
+
+  it('lists every key in the help', async () => {
+    seen(2);
+    server.pairs = [81];
+    open();
+    await isShown(81);
+    await userEvent.keyboard('?');
+    const dialog = await screen.findByRole('dialog', { name: 'Keys' });
+    const keys = within(dialog).getAllByRole('row').map((row) => row.querySelector('kbd')?.textContent);
+    expect(keys).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', 'N', 'S', 'F', 'G', '?']);
+    await userEvent.keyboard('{Escape}');
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  });
+
+  it('shows the guidelines before the first pair, once for each version', async () => {
+    server.pairs = [91];
+    const { unmount } = open();
+    await screen.findByText('Before you start: the guidelines');
+    await userEvent.keyboard('1');
+    await userEvent.click(await screen.findByRole('button', { name: 'Start rating' }));
+    await isShown(91);
+    expect(server.ratings).toEqual([]);
+    unmount();
+
+    const again = open();
+    await isShown(91);
+    again.unmount();
+
+    server.guidelineVersion = 3;
+    open();
+    await screen.findByText('The guidelines have changed');
+    expect(screen.getByText('Length no longer counts.')).toBeTruthy();
+  });
+
+  it('says where there are no guidelines, and lets them start', async () => {
+    server.guidelineVersion = null;
+    server.pairs = [101];
+    open();
+    await screen.findByText('This project has no guidelines yet');
+    await userEvent.click(screen.getByRole('button', { name: 'Start rating' }));
+    await isShown(101);
+  });
+
+  it('keeps ratings while the server is away and sends them when it is back', async () => {
+    seen(2);
+    server.pairs = [111, 112, 113];
+    open();
+    await isShown(111);
+    server.failing = 0;
+    await userEvent.keyboard('2');
+    await isShown(112);
+    await screen.findByText('1 unsent');
+    await screen.findByText(/1 rating kept in this browser/);
+
+    server.failing = null;
+    await userEvent.click(screen.getByRole('button', { name: 'Send now' }));
+    await waitFor(() => expect(server.ratings).toMatchObject([{ assignment_id: 111, intensity: 3 }]));
+    await waitFor(() => expect(screen.queryByText('1 unsent')).toBeNull());
+  });
+
+  it('does not ask again after a reload what was rated but not sent', async () => {
+    seen(2);
+    server.pairs = [121, 122];
+    const { unmount } = open();
+    await isShown(121);
+    server.failing = 503;
+    await userEvent.keyboard('1');
+    await screen.findByText('1 unsent');
+    unmount();
+
+    server.failing = null;
+    open();
+    await isShown(122);
+    expect(screen.queryByText('Question 121')).toBeNull();
+    await waitFor(() => expect(server.ratings).toMatchObject([{ assignment_id: 121 }]));
+  });
+
+  it('keeps ratings and asks to sign in after a 401', async () => {
+    seen(2);
+    server.pairs = [131, 132];
+    open();
+    await isShown(131);
+    server.failing = 401;
+    await userEvent.keyboard('1');
+    await screen.findByText(/You have been signed out\. 1 rating kept/);
+    expect(screen.getByRole('button', { name: 'Sign in again' })).toBeTruthy();
+  });
+
+  it('tells in words when the server does not take a rating', async () => {
+    seen(2);
+    server.pairs = [141, 142];
+    server.rejects.set(141, 'You have rated this comparison already, perhaps in another tab.');
+    open();
+    await isShown(141);
+    await userEvent.keyboard('1');
+    await screen.findByText(/perhaps in another tab/);
+    expect(screen.queryByText('1 unsent')).toBeNull();
+  });
+
+  it('says when nothing is left, and checks again', async () => {
+    seen(2);
+    server.pairs = [151];
+    open();
+    await isShown(151);
+    await userEvent.keyboard('1');
+    await screen.findByText('You are done for now');
+    server.pairs = [152];
+    await userEvent.click(screen.getByRole('button', { name: 'Check again' }));
+    await isShown(152);
+  });
+
+  it('says why it could not load, and tries again', async () => {
+    seen(2);
+    server.pairs = [161];
+    server.failing = 503;
+    open();
+    await screen.findByText('Status 503.');
+    server.failing = null;
+    await userEvent.click(screen.getByRole('button', { name: 'Try again' }));
+    await isShown(161);
+  });
+
+  it('shows a count that was cut off with a plus', async () => {
+    seen(2);
+    server.capped = true;
+    server.pairs = [171];
+    open();
+    await screen.findByText(/0 today · 200\+ left/);
+  });
+});
