@@ -121,7 +121,7 @@ class MessageSerializer(serializers.Serializer):
 class ScoreRequestSerializer(serializers.Serializer):
     messages = MessageSerializer(many=True, allow_empty=False)
     completions = serializers.ListField(
-        child=serializers.CharField(max_length=200_000, allow_blank=True, trim_whitespace=False),
+        child=serializers.CharField(max_length=200_000, trim_whitespace=False),
         allow_empty=False,
         max_length=64,
     )

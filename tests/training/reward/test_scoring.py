@@ -1,0 +1,63 @@
+"""Rewards of the promoted model through the API, by the real scorer."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from annotate.common.processes import wait_until
+from tests.training.real import load_pandalm, tiny_config
+from tests.training.refresh.conftest import wait_for_job
+from tests.training.reward.registered import make_model
+from training.reward import registry
+from training.reward.models import RewardModelState
+
+URL = "/api/v1/projects/helpfulness/score"
+BODY = {"messages": [{"role": "user", "content": "Name a colour."}], "completions": ["Blue.", "No."]}
+
+
+@pytest.fixture
+def registry_file():
+    path = Path(os.environ["VAR_DIR"]) / "artifacts" / "scorer" / "registry.json"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_without_a_model_it_says_what_to_do(cast):
+    answer = cast.client(cast.researcher).post(URL, BODY, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_reward_model")
+
+
+def test_a_model_that_is_not_loaded_yet_is_to_be_asked_later(cast, live_scorer, registry_file):
+    make_model(cast.project, RewardModelState.PROMOTED)
+    answer = cast.client(cast.researcher).post(URL, BODY, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (503, "scorer_unavailable")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(240)
+def test_what_a_refresh_promotes_is_served(cast, celery_workers, live_scorer, registry_file):
+    from training.refresh.services import start_refresh
+    from training.reward.services import promote
+
+    load_pandalm(cast.project, 300)
+    cycle = start_refresh(project=cast.project, config=tiny_config(budget=5), created_by=cast.researcher)
+    assert wait_for_job(cycle).state == "succeeded"
+    cycle.refresh_from_db()
+    if cycle.reward_model.state != RewardModelState.PROMOTED:
+        promote(model=cycle.reward_model, reason="for this test")
+    assert json.loads(registry_file.read_text())["models"][0]["version"] == cycle.reward_model.version
+    client = cast.client(cast.researcher)
+    assert wait_until(lambda: client.post(URL, BODY, format="json").status_code == 200, 30, 0.2)
+    answer = client.post(URL, BODY, format="json").json()
+    assert answer["version"] == 1 and len(set(answer["rewards"])) == 2 and answer["truncated"] == [False, False]
+
+    from training.engine.reward.model import RewardModel
+
+    model = RewardModel.load(cycle.reward_model.artifact_uri)
+    expected = model.score([(BODY["messages"], text) for text in BODY["completions"]])
+    assert answer["rewards"] == pytest.approx(expected, abs=1e-4)
+    shutil.rmtree(cycle.reward_model.artifact_uri)
+    registry.sync()
