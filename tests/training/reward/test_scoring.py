@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from training.reward import registry
 from training.reward.models import RewardModelState
 
 URL = "/api/v1/projects/helpfulness/score"
-BODY = {"messages": [{"role": "user", "content": "Name a colour."}], "completions": ["Blue.", "No."]}
+BODY: dict[str, Any] = {"messages": [{"role": "user", "content": "Name a colour."}], "completions": ["Blue.", "No."]}
 
 
 @pytest.fixture
