@@ -47,7 +47,7 @@ function Guidelines({ version, isUpdate, onStart }: { version: GuidelineVersion;
           {isUpdate ? 'The guidelines have changed' : 'Before you start: the guidelines'}
         </Title>
         <Text c="dimmed">
-          Version {version.number}. While you rate, the key G shows them beside the completions.
+          Version {version.number}. While you rate, “Guidelines” (key G) shows them again.
         </Text>
         {isUpdate && version.change_note && (
           <Alert title="What is new" color="yellow">

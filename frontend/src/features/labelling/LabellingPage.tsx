@@ -143,8 +143,11 @@ function NoPair({ session, queue }: StateProps) {
       />
     );
   }
+  if (unsent > 0 && state !== 'idle' && state !== 'sending') {
+    // The notice above says why.
+    return <Text c="dimmed">The next comparisons come once your ratings are sent.</Text>;
+  }
   if (queue.error instanceof ApiError && queue.error.status === 401) {
-    if (unsent > 0 && state === 'signed_out') return null;
     return (
       <Alert color="red" title="You have been signed out">
         <SignInAgain />
@@ -153,9 +156,6 @@ function NoPair({ session, queue }: StateProps) {
   }
   if (queue.error && !queue.isLoading) {
     return <ErrorState error={queue.error} retry={() => void session.queue.refill()} />;
-  }
-  if (unsent > 0 && state !== 'idle' && state !== 'sending') {
-    return <Text c="dimmed">The next comparisons come once your ratings are sent.</Text>;
   }
   return <PairSkeleton />;
 }

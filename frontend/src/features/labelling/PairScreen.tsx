@@ -69,6 +69,7 @@ export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, o
     { id: 'help', keyName: '?', label: 'Show these keys', perform: () => setDialog('help') },
   ];
   useShortcuts(shortcuts, hasKeys);
+  const write = byId(shortcuts, 'note');
 
   return (
     <>
@@ -87,10 +88,15 @@ export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, o
             leftSection={<IconPlayerSkipForward size={16} aria-hidden />}
           />
           <ShortcutButton shortcut={byId(shortcuts, 'flag')} text="Flag" leftSection={<IconFlag size={16} aria-hidden />} />
-          <ShortcutButton shortcut={byId(shortcuts, 'help')} text="Keys" leftSection={<IconKeyboard size={16} aria-hidden />} />
+          <ShortcutButton
+            shortcut={byId(shortcuts, 'help')}
+            text="Keys"
+            leftSection={<IconKeyboard size={16} aria-hidden />}
+            visibleFrom="xs"
+          />
         </Group>
       </div>
-      <section aria-labelledby="prompt">
+      <div>
         <Title order={2} size="sm" c="dimmed" mb={4} id="prompt" ref={heading} tabIndex={-1} className={classes.heading}>
           Prompt
         </Title>
@@ -99,7 +105,7 @@ export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, o
         <div className={classes.prompt} role="region" aria-labelledby="prompt" tabIndex={0}>
           <Conversation messages={pair.prompt.messages} />
         </div>
-      </section>
+      </div>
       <div className={classes.pair}>
         <Completion letter="A" text={pair.first.text} />
         <Completion letter="B" text={pair.second.text} />
@@ -111,11 +117,13 @@ export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, o
             color="gray"
             size="compact-xs"
             leftSection={<IconPencil size={14} aria-hidden />}
-            aria-keyshortcuts="N"
+            rightSection={<span className={classes.key} data-key={write.keyName} />}
+            aria-label={`${write.label} (${write.keyName})`}
+            aria-keyshortcuts={write.keyName}
             style={{ alignSelf: 'flex-start' }}
-            onClick={() => setNote('')}
+            onClick={write.perform}
           >
-            Write down why (N)
+            {write.label}
           </Button>
         ) : (
           <Note value={note} onChange={setNote} onLeave={toHeading} />

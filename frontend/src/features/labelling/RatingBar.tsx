@@ -26,9 +26,7 @@ export function RatingBar({ choices, n_levels, onChoose }: Props) {
           title={`${choice.label} (${choice.keyName})`}
           onClick={() => onChoose(choice)}
         >
-          <span className={classes.key} aria-hidden>
-            {choice.keyName}
-          </span>
+          <span className={classes.key} data-key={choice.keyName} />
           {choice.label}
         </UnstyledButton>
       ))}

@@ -15,7 +15,7 @@ export function UnsentCount({ outbox }: { outbox: Outbox }) {
   const { unsent } = useOutbox(outbox);
   if (unsent === 0) return null;
   return (
-    <Text span size="sm" fw={600} c="orange" className={classes.unsent}>
+    <Text span size="sm" fw={600} className={classes.unsent}>
       {unsent} unsent
     </Text>
   );
