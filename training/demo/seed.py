@@ -1,7 +1,7 @@
 """The demo in the database: two projects over one pool, rated by the simulated labellers. And its removal.
 
-The texts, the ratings and who gave them are the same on every machine; dates count back from the day of seeding, and only
-passwords are drawn anew.
+The texts, the ratings and who gave them are the same on every machine; dates count back from the day of seeding, and
+only passwords are drawn anew.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
@@ -162,7 +163,8 @@ def _write_sign_ins(passwords: dict[Role, str]) -> None:
 
 def _make_labellers() -> dict[SimulatedLabeller, User]:
     users = [
-        User(name=one.name, kind=UserKind.SIMULATED, external_key=f"demo/{one.slug}", password="!") for one in LABELLERS
+        User(name=one.name, kind=UserKind.SIMULATED, external_key=f"demo/{one.slug}", password=UNUSABLE_PASSWORD_PREFIX)
+        for one in LABELLERS
     ]
     return dict(zip(LABELLERS, User.objects.bulk_create(users), strict=True))
 
@@ -375,8 +377,8 @@ def foreign_work() -> list[str]:
 def remove() -> dict[str, int]:
     """Remove the demo's projects, pool, people, labellers, jobs and artifacts. Returns what was there.
 
-    Raises DemoInUse while a job of the demo runs. A pool that another project uses stays, and so do demo people who have
-    rated in other projects.
+    Raises DemoInUse while a job of the demo runs. A pool that another project uses stays, and so do demo people who
+    have rated in other projects.
     """
     before = summary()
     projects = list(Project.objects.filter(is_demo=True).select_related("pool"))

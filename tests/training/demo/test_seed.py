@@ -47,7 +47,7 @@ def test_it_is_true_to_its_counts(seeded):
         assert project.is_demo
         said = Counter(Rating.objects.filter(project=project).values_list("comparison_id", "preferred"))
         held = Counter(Assignment.objects.filter(comparison__project=project).values_list("comparison_id", flat=True))
-        states = Counter()
+        states: Counter[str] = Counter()
         for one in Comparison.objects.filter(project=project):
             assert (one.n_a, one.n_b, one.n_ties) == tuple(said[one.pk, side] for side in ("a", "b", "tie"))
             assert one.n_taken == held[one.pk] == one.n_ratings
