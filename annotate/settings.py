@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "annotate.pool",
     "annotate.comparisons",
     "annotate.ratings",
+    "annotate.imports",
     "annotate.agreement",
     "training.exports",
     "training.policy",

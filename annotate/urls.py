@@ -11,6 +11,7 @@ api = [
     path("", include("annotate.jobs.api.urls")),
     path("", include("annotate.guidelines.api.urls")),
     path("", include("annotate.pool.api.urls")),
+    path("", include("annotate.imports.api.urls")),
     path("", include("annotate.ratings.api.urls")),
     path("", include("annotate.agreement.api.urls")),
     # By name, not by import: the people's wing does not depend on the models' wing.

@@ -12,6 +12,7 @@ from celery import shared_task
 
 from annotate.jobs import services
 from annotate.jobs.context import ClaimLost, JobCancelled, JobContext, JobFailed, ShuttingDown
+from annotate.jobs.models import Job
 from annotate.jobs.registry import kind_of
 
 logger = logging.getLogger(__name__)
@@ -20,9 +21,17 @@ logger = logging.getLogger(__name__)
 @shared_task(name="annotate.jobs.run_job")
 def run_job(job_id: str) -> None:
     """Run a job if nobody else has it; every ending is written into its row."""
-    job = services.claim(job_id=uuid.UUID(job_id), worker=f"{socket.gethostname()}:{os.getpid()}")
-    if job is None:
-        return
+    job = services.claim(job_id=uuid.UUID(job_id), worker=worker_name())
+    if job is not None:
+        run_claimed(job)
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run_claimed(job: Job) -> None:
+    """Run a job that this process has claimed, here and now."""
     context = JobContext(job)
     _leave_on_sigterm(context)
     try:
@@ -33,14 +42,14 @@ def run_job(job_id: str) -> None:
     except JobCancelled:
         services.cancelled(job=job)
     except ClaimLost:
-        logger.warning("job %s was taken over by another worker", job_id)
+        logger.warning("job %s was taken over by another worker", job.pk)
     except ShuttingDown:
         services.release(job=job)
     except JobFailed as failure:
         services.log(job=job, level="error", message=failure.message)
         services.fail(job=job, code=failure.code, message=failure.message)
     except Exception as error:
-        logger.exception("job %s failed", job_id)
+        logger.exception("job %s failed", job.pk)
         message = f"{type(error).__name__}: {error}"
         services.log(job=job, level="error", message=message)
         services.fail(

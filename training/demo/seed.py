@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
@@ -162,10 +161,9 @@ def _write_sign_ins(passwords: dict[Role, str]) -> None:
 
 
 def _make_labellers() -> dict[SimulatedLabeller, User]:
-    users = [
-        User(name=one.name, kind=UserKind.SIMULATED, external_key=f"demo/{one.slug}", password=UNUSABLE_PASSWORD_PREFIX)
-        for one in LABELLERS
-    ]
+    users = [User(name=one.name, kind=UserKind.SIMULATED, external_key=f"demo/{one.slug}") for one in LABELLERS]
+    for user in users:
+        user.set_unusable_password()
     return dict(zip(LABELLERS, User.objects.bulk_create(users), strict=True))
 
 

@@ -52,86 +52,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="Import",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("filename", models.CharField(max_length=255)),
-                ("file_url", models.CharField(max_length=500)),
-                (
-                    "format",
-                    models.CharField(
-                        choices=[
-                            ("auto", "Recognise by the first row"),
-                            ("touchstone", "Touchstone JSONL: prompt, completions, ratings"),
-                            ("chosen_rejected", "Chosen and rejected"),
-                            ("transcript", "Transcripts of HH-RLHF"),
-                            ("completions", "A prompt with its completions"),
-                        ],
-                        default="auto",
-                        max_length=16,
-                    ),
-                ),
-                ("source_name", models.CharField(blank=True, max_length=120)),
-                (
-                    "source_kind",
-                    models.CharField(
-                        choices=[
-                            ("sft", "SFT model"),
-                            ("early_policy", "Early policy"),
-                            ("current_policy", "Current policy"),
-                            ("adversarial", "Adversarial"),
-                            ("random", "Random"),
-                            ("human", "Human"),
-                            ("external", "External model"),
-                        ],
-                        default="external",
-                        max_length=16,
-                    ),
-                ),
-                ("counts", models.JSONField(blank=True, default=dict)),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "job",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="import_run", to="jobs.job"
-                    ),
-                ),
-                (
-                    "project",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="imports", to="projects.project"
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="ImportError",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("line", models.PositiveBigIntegerField()),
-                ("field", models.CharField(blank=True, max_length=200)),
-                ("reason", models.CharField(max_length=500)),
-                (
-                    "import_run",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="errors", to="pool.import"
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["line"],
-            },
-        ),
-        migrations.CreateModel(
             name="Prompt",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -194,33 +114,6 @@ class Migration(migrations.Migration):
                     )
                 ),
                 name="completion_sources_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="import",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("format__in", ["auto", "touchstone", "chosen_rejected", "transcript", "completions"])
-                ),
-                name="imports_format_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="import",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "source_kind__in",
-                        ["sft", "early_policy", "current_policy", "adversarial", "random", "human", "external"],
-                    )
-                ),
-                name="imports_source_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importerror",
-            constraint=models.UniqueConstraint(
-                fields=("import_run", "line", "field"), name="import_errors_once_per_field"
             ),
         ),
         migrations.AddIndex(

@@ -1,0 +1,465 @@
+"""Starting imports, and taking rows in: batch by batch, each in a transaction with its place in the file."""
+
+import itertools
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+import fsspec
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils import timezone
+
+from annotate.accounts.models import User, UserKind
+from annotate.common.errors import DomainError
+from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison
+from annotate.comparisons.services import add_comparisons
+from annotate.imports.models import Import, ImportError, ImportFormat
+from annotate.imports.parsing import BadRow, ParsedCompletion, ParsedRow, Vote, parse, recognise
+from annotate.imports.reading import RawRow, Unreadable, kind_of_file, read
+from annotate.jobs.context import JobContext, JobFailed
+from annotate.jobs.models import Job, JobState
+from annotate.jobs.services import enqueue
+from annotate.pool.digests import completion_digest, excerpt, prompt_digest
+from annotate.pool.models import Completion, CompletionSource, Prompt, SourceKind
+from annotate.projects.models import Project
+from annotate.ratings.models import Rating, RatingOrigin
+from annotate.ratings.services import count, settle
+from annotate.ratings.signals import ratings_changed
+
+BATCH_ROWS = 500
+# So many bad rows are told one by one; the rest is only counted.
+MAX_ERRORS = 10_000
+_NAMESPACE = uuid.UUID("3b0c2a52-6a9f-4f0e-9d0c-2f6f6f0b7a11")
+_UPLOADS = "imports"
+NO_COUNTS = {
+    "rows": 0,
+    "prompts": 0,
+    "completions": 0,
+    "comparisons": 0,
+    "ratings": 0,
+    "duplicates": 0,
+    "other_axis": 0,
+    "bad_rows": 0,
+}
+
+
+# --- starting -------------------------------------------------------------------------------------------------------
+def upload(
+    *, project: Project, file: UploadedFile, format: str, source_name: str, source_kind: str, created_by: User
+) -> Import:
+    """Keep an uploaded file among the artifacts and queue its import. Raises DomainError for a file of another kind."""
+    filename = PurePath(file.name or "file").name[-200:]
+    _require_known_kind(filename)
+    if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
+        raise DomainError(
+            "file_too_large",
+            f"{filename} has {file.size / 1024**2:,.0f} MiB; {settings.UPLOAD_MAX_BYTES / 1024**2:,.0f} are allowed. "
+            "Split it, or import it on the server with manage.py import.",
+            status=413,
+        )
+    url = f"{settings.ARTIFACTS_URL.rstrip('/')}/{_UPLOADS}/{uuid.uuid4()}/{_plain(filename)}"
+    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+    with filesystem.open(path, "wb") as target:
+        for chunk in file.chunks():
+            target.write(chunk)
+    return start_import(
+        project=project,
+        file_url=url,
+        filename=filename,
+        format=format,
+        source_name=source_name,
+        source_kind=source_kind,
+        created_by=created_by,
+    )
+
+
+@transaction.atomic
+def start_import(
+    *,
+    project: Project,
+    file_url: str,
+    filename: str,
+    format: str = ImportFormat.AUTO,
+    source_name: str = "",
+    source_kind: str = SourceKind.EXTERNAL,
+    created_by: User | None = None,
+) -> Import:
+    """Queue the import of a file that lies where the workers can read it."""
+    _require_known_kind(filename)
+    job = enqueue(kind="import", title=f"Import {filename}", project=project, params={}, created_by=created_by)
+    run = Import(
+        project=project,
+        job=job,
+        filename=filename,
+        file_url=file_url,
+        format=format,
+        source_name=source_name.strip(),
+        source_kind=source_kind,
+        counts=NO_COUNTS,
+        created_by=created_by,
+    )
+    run.full_clean()
+    run.save()
+    return run
+
+
+def _require_known_kind(filename: str) -> None:
+    try:
+        kind_of_file(filename)
+    except Unreadable as error:
+        raise DomainError("unknown_file", str(error), status=400) from error
+
+
+def _plain(filename: str) -> str:
+    """A name that every file system takes; the end says what kind of file it is."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in filename)[-100:]
+
+
+def forget_upload(*, job: Job) -> None:
+    """After a successful import the uploaded copy is no longer needed; what lay elsewhere is left alone."""
+    run = Import.objects.filter(job=job).first()
+    if run is None or job.state != JobState.SUCCEEDED:
+        return
+    prefix = f"{settings.ARTIFACTS_URL.rstrip('/')}/{_UPLOADS}/"
+    if run.file_url.startswith(prefix):
+        filesystem, path = fsspec.core.url_to_fs(run.file_url)
+        directory = path.rsplit("/", 1)[0]
+        if filesystem.exists(directory):
+            filesystem.rm(directory, recursive=True)
+
+
+# --- the job --------------------------------------------------------------------------------------------------------
+def run_import(*, run: Import, context: JobContext) -> dict[str, Any]:
+    """Take the whole file in. After a lost worker it goes on behind the last batch that was committed.
+
+    Memory holds one batch. Raises JobFailed "unreadable_file" and "unknown_format".
+    """
+    done_lines = int(context.checkpoint.get("line", 0))
+    if done_lines:
+        context.log(f"goes on after line {done_lines}")
+    rows = (row for row in _rows(run) if row.line > done_lines)
+    writer = _Writer(run)
+    while batch := list(itertools.islice(rows, BATCH_ROWS)):
+        format = _format(run, batch)
+        with transaction.atomic():
+            writer.write(_parsed(batch, format))
+            context.save_checkpoint(line=batch[-1].line)
+        last, unit = batch[-1], "rows" if run.filename.lower().endswith(".parquet") else "bytes"
+        context.progress(last.done, last.total, unit=unit, message=f"{run.counts['rows']:,} rows read")
+    if not run.counts["rows"]:
+        raise JobFailed("empty_file", f"{run.filename} has no rows.")
+    context.progress(message=f"{run.counts['rows']:,} rows read")
+    return {"import": run.pk, **run.counts}
+
+
+def _rows(run: Import) -> Iterator[RawRow]:
+    try:
+        yield from read(run.file_url, run.filename)
+    except Unreadable as error:
+        raise JobFailed("unreadable_file", str(error)) from error
+
+
+def _format(run: Import, batch: list[RawRow]) -> ImportFormat:
+    """The format of the file: as told, else as its first good row looks."""
+    if run.format == ImportFormat.AUTO:
+        objects = [row.value for row in batch if isinstance(row.value, dict)]
+        found = next(filter(None, map(recognise, objects)), None)
+        if found is None:
+            names = ", ".join(list(objects[0])[:12]) if objects else "no objects"
+            raise JobFailed(
+                "unknown_format",
+                f"The rows of {run.filename} look like none of the formats: expected the fields prompt and "
+                f"completions, or chosen and rejected; found {names}.",
+            )
+        run.format = found
+        run.save(update_fields=["format"])
+    return ImportFormat(run.format)
+
+
+def _parsed(batch: list[RawRow], format: ImportFormat) -> Iterator[tuple[int, ParsedRow | BadRow]]:
+    for row in batch:
+        if isinstance(row.value, BadRow):
+            yield row.line, row.value
+            continue
+        try:
+            yield row.line, parse(row.value, format)
+        except BadRow as bad:
+            yield row.line, bad
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+@dataclass
+class _Row:
+    """A good row on its way in, with what the database calls its parts."""
+
+    line: int
+    parsed: ParsedRow
+    digest: str
+    completion_digests: list[str]
+    votes: list[Vote] = field(default_factory=list)
+    prompt_id: int = 0
+    completion_ids: list[int] = field(default_factory=list)
+    # Whether it brought anything that was not there.
+    is_new: bool = False
+
+
+class _Writer:
+    """Writes batches in a fixed number of statements each. Call `write` inside a transaction."""
+
+    def __init__(self, run: Import) -> None:
+        self.run = run
+        self.project = run.project
+        self.sources: dict[str, CompletionSource] = {}
+        self.labellers: dict[str, int] = {}
+
+    def write(self, parsed: Iterable[tuple[int, ParsedRow | BadRow]]) -> None:
+        tally: Counter[str] = Counter()
+        bad: list[tuple[int, BadRow]] = []
+        rows: list[_Row] = []
+        for line, one in parsed:
+            tally["rows"] += 1
+            if isinstance(one, BadRow):
+                bad.append((line, one))
+                continue
+            try:
+                votes = self._votes_that_count(one, tally)
+            except BadRow as problem:
+                bad.append((line, problem))
+                continue
+            digests = [completion_digest(completion.text) for completion in one.completions]
+            rows.append(_Row(line, one, prompt_digest(one.messages), digests, votes))
+        if rows:
+            self._add_prompts(rows, tally)
+            self._add_completions(rows, tally)
+            ids = self._add_comparisons(rows, tally)
+            self._add_ratings(rows, ids, tally, bad)
+            tally["duplicates"] += sum(not row.is_new for row in rows)
+        self._report(bad, tally)
+        self.run.counts = {name: self.run.counts.get(name, 0) + tally[name] for name in NO_COUNTS}
+        self.run.save(update_fields=["counts"])
+        if tally["ratings"]:
+            ratings_changed.send(sender=Rating, project_id=self.project.pk)
+
+    def _votes_that_count(self, row: ParsedRow, tally: Counter[str]) -> list[Vote]:
+        """Those along the project's axis; a vote without one, or on "overall", counts along any."""
+        axes = {"", "overall", self.project.axis}
+        mine = [vote for vote in row.votes if self.project.axis == "overall" or vote.axis in axes]
+        for number, vote in enumerate(row.votes):
+            if vote in mine and vote.intensity is not None and vote.intensity > self.project.n_intensities:
+                raise BadRow(
+                    f"ratings[{number}].intensity",
+                    f"This project has {self.project.n_intensities} levels, got {vote.intensity}.",
+                )
+        tally["other_axis"] += len(row.votes) - len(mine)
+        return mine
+
+    def _add_prompts(self, rows: list[_Row], tally: Counter[str]) -> None:
+        by_digest = {row.digest: row for row in reversed(rows)}
+        known = self._prompt_ids(by_digest)
+        # In one order everywhere, so that two imports at once do not wait for each other in a circle.
+        Prompt.objects.bulk_create(
+            (
+                Prompt(
+                    pool_id=self.project.pool_id,
+                    messages=row.parsed.messages,
+                    digest=digest,
+                    excerpt=excerpt(row.parsed.messages),
+                    language=row.parsed.language,
+                    origin=row.parsed.origin,
+                    tags=row.parsed.tags,
+                )
+                for digest, row in sorted(by_digest.items())
+                if digest not in known
+            ),
+            ignore_conflicts=True,
+        )
+        ids = self._prompt_ids(by_digest)
+        tally["prompts"] += len(ids) - len(known)
+        for row in rows:
+            row.prompt_id = ids[row.digest]
+            row.is_new = row.digest not in known
+
+    def _prompt_ids(self, digests: Iterable[str]) -> dict[str, int]:
+        found = Prompt.objects.filter(pool=self.project.pool_id, digest__in=list(digests))
+        return dict(found.values_list("digest", "pk"))
+
+    def _add_completions(self, rows: list[_Row], tally: Counter[str]) -> None:
+        wanted: dict[tuple[int, str], ParsedCompletion] = {}
+        for row in rows:
+            for completion, digest in zip(row.parsed.completions, row.completion_digests, strict=True):
+                wanted.setdefault((row.prompt_id, digest), completion)
+        self._know_sources({(one.source, one.source_kind) for one in wanted.values()})
+        prompt_ids = {row.prompt_id for row in rows}
+        known = self._completion_ids(prompt_ids)
+        Completion.objects.bulk_create(
+            (
+                Completion(
+                    prompt_id=prompt_id,
+                    digest=digest,
+                    text=one.text,
+                    source=self.sources[self._source_name(one.source)],
+                )
+                for (prompt_id, digest), one in sorted(wanted.items(), key=lambda item: item[0])
+                if (prompt_id, digest) not in known
+            ),
+            ignore_conflicts=True,
+        )
+        ids = self._completion_ids(prompt_ids)
+        tally["completions"] += len(wanted.keys() - known.keys())
+        for row in rows:
+            row.completion_ids = [ids[row.prompt_id, digest] for digest in row.completion_digests]
+            row.is_new |= any((row.prompt_id, digest) not in known for digest in row.completion_digests)
+
+    @staticmethod
+    def _completion_ids(prompt_ids: set[int]) -> dict[tuple[int, str], int]:
+        found = Completion.objects.filter(prompt_id__in=prompt_ids).values_list("prompt_id", "digest", "pk")
+        return {(prompt_id, digest): pk for prompt_id, digest, pk in found}
+
+    def _source_name(self, name: str) -> str:
+        return name or self.run.source_name or "imported"
+
+    def _know_sources(self, named: set[tuple[str, str]]) -> None:
+        for name, kind in sorted(named):
+            name = self._source_name(name)
+            if name not in self.sources:
+                self.sources[name], _ = CompletionSource.objects.get_or_create(
+                    pool_id=self.project.pool_id, name=name, defaults={"kind": kind or self.run.source_kind}
+                )
+
+    def _add_comparisons(self, rows: list[_Row], tally: Counter[str]) -> dict[tuple[int, int], int]:
+        """Comparison ids by (lower, higher completion id). A row whose votes are all of another axis asks nothing."""
+        pairs = [
+            (row.prompt_id, row.completion_ids[i], row.completion_ids[j])
+            for row in rows
+            if row.votes or not row.parsed.votes
+            for i, j in row.parsed.pairs
+        ]
+        if not pairs:
+            return {}
+        wanted = {(min(x, y), max(x, y)) for _, x, y in pairs}
+        existing = Comparison.objects.filter(project=self.project, a_id__in={a for a, _ in wanted})
+        known = wanted & set(existing.values_list("a_id", "b_id"))
+        ids = add_comparisons(project=self.project, pairs=sorted(pairs))
+        fresh = wanted - known
+        tally["comparisons"] += len(fresh)
+        for row in rows:
+            row.is_new |= any(_ordered(row, i, j) in fresh for i, j in row.parsed.pairs)
+        return ids
+
+    def _add_ratings(
+        self, rows: list[_Row], ids: dict[tuple[int, int], int], tally: Counter[str], bad: list[tuple[int, BadRow]]
+    ) -> None:
+        said = [(row, number, vote) for row in rows for number, vote in enumerate(row.votes)]
+        if not said:
+            return
+        self._know_labellers({self._labeller(vote) for _, _, vote in said})
+        comparison_ids = {ids[_pair(row)] for row, _, _ in said}
+        # Locked in the order of ids, as everywhere; nobody is handed one of them while its counts change.
+        locked = Comparison.objects.select_for_update(of=("self",)).filter(pk__in=comparison_ids).order_by("pk")
+        comparisons = {comparison.pk: comparison for comparison in locked}
+        known = self._known_ratings(comparison_ids)
+        assignments, ratings = [], []
+        for row, number, vote in said:
+            comparison = comparisons[ids[_pair(row)]]
+            labeller_id = self.labellers[self._labeller(vote)]
+            preferred = _stored(row, vote)
+            earlier = known.get((comparison.pk, labeller_id))
+            if earlier is not None:
+                if earlier != (preferred, vote.intensity):
+                    who = vote.labeller or "The author of the rows"
+                    reason = f"{who} has rated this pair otherwise already; the first one counts."
+                    bad.append((row.line, BadRow(f"ratings[{number}]", reason)))
+                continue
+            row.is_new = True
+            known[comparison.pk, labeller_id] = (preferred, vote.intensity)
+            assignment = Assignment(
+                comparison=comparison,
+                labeller_id=labeller_id,
+                kind=AssignmentKind.IMPORTED,
+                state=AssignmentState.SUBMITTED,
+            )
+            assignments.append(assignment)
+            ratings.append(
+                Rating(
+                    comparison=comparison,
+                    assignment=assignment,
+                    labeller_id=labeller_id,
+                    project=self.project,
+                    preferred=preferred,
+                    intensity=vote.intensity,
+                    active_ms=None if vote.seconds is None else round(1000 * vote.seconds),
+                    client_id=uuid.uuid5(_NAMESPACE, f"{self.project.pk}/{comparison.pk}/{labeller_id}"),
+                    origin=RatingOrigin.IMPORTED,
+                    created_at=timezone.now(),
+                )
+            )
+            count(comparison, preferred, +1)
+            comparison.n_taken += 1
+            settle(comparison, self.project)
+        Assignment.objects.bulk_create(assignments, batch_size=1000)
+        Rating.objects.bulk_create(ratings, batch_size=1000)
+        changed = {rating.comparison_id for rating in ratings}
+        Comparison.objects.bulk_update(
+            [comparison for pk, comparison in comparisons.items() if pk in changed],
+            ["n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state"],
+            batch_size=500,
+        )
+        tally["ratings"] += len(ratings)
+
+    def _labeller(self, vote: Vote) -> str:
+        """Who spoke: the named labeller, or whoever wrote the chosen/rejected rows of this source."""
+        return vote.labeller or (f"author of {self.run.source_name}" if self.run.source_name else "author of the rows")
+
+    def _know_labellers(self, names: set[str]) -> None:
+        keys = {f"{self.project.slug}/{name}": name for name in names if name not in self.labellers}
+        if not keys:
+            return
+        User.objects.bulk_create(
+            (User(kind=UserKind.IMPORTED, name=name, external_key=key) for key, name in sorted(keys.items())),
+            ignore_conflicts=True,
+        )
+        for key, pk in User.objects.filter(external_key__in=keys).values_list("external_key", "pk"):
+            self.labellers[keys[str(key)]] = pk
+
+    @staticmethod
+    def _known_ratings(comparison_ids: set[int]) -> dict[tuple[int, int], tuple[str, int | None]]:
+        found = Rating.objects.filter(comparison_id__in=comparison_ids, origin=RatingOrigin.IMPORTED)
+        return {
+            (comparison_id, labeller_id): (preferred, intensity)
+            for comparison_id, labeller_id, preferred, intensity in found.values_list(
+                "comparison_id", "labeller_id", "preferred", "intensity"
+            )
+        }
+
+    def _report(self, bad: list[tuple[int, BadRow]], tally: Counter[str]) -> None:
+        tally["bad_rows"] += len(bad)
+        room = MAX_ERRORS - self.run.counts.get("bad_rows", 0)
+        ImportError.objects.bulk_create(
+            (
+                ImportError(import_run=self.run, line=line, field=problem.field[:200], reason=problem.reason[:500])
+                for line, problem in bad[: max(room, 0)]
+            ),
+            ignore_conflicts=True,
+        )
+
+
+def _ordered(row: _Row, i: int, j: int) -> tuple[int, int]:
+    low, high = sorted((row.completion_ids[i], row.completion_ids[j]))
+    return low, high
+
+
+def _pair(row: _Row) -> tuple[int, int]:
+    return _ordered(row, 0, 1)
+
+
+def _stored(row: _Row, vote: Vote) -> str:
+    """From the file's order to comparison order: a is the completion with the lower id."""
+    if vote.preferred is None:
+        return "tie"
+    return "a" if row.completion_ids[vote.preferred] == min(row.completion_ids[:2]) else "b"

@@ -1,0 +1,151 @@
+"""Rows of every format, good and bad; and whatever comes, nothing but a BadRow."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.imports.models import ImportFormat
+from annotate.imports.parsing import BadRow, ParsedRow, Vote, parse, recognise
+
+ASK = [{"role": "user", "content": "Why is the sky blue?"}]
+TURN = "\n\nHuman: Why is the sky blue?\n\nAssistant:"
+GOOD = {
+    ImportFormat.TOUCHSTONE: {
+        "prompt": ASK,
+        "completions": [{"text": "Rayleigh.", "source": "m1"}, {"text": "Because.", "source": "m2"}],
+        "ratings": [{"labeller": "ann", "preferred": 0, "intensity": 3, "axis": "helpfulness", "seconds": 4.5}],
+    },
+    ImportFormat.CHOSEN_REJECTED: {"prompt": "Why is the sky blue?", "chosen": "Rayleigh.", "rejected": "Because."},
+    ImportFormat.TRANSCRIPT: {"chosen": f"{TURN} Rayleigh.", "rejected": f"{TURN} Because."},
+    ImportFormat.COMPLETIONS: {"prompt": "Why is the sky blue?", "completions": ["Rayleigh.", {"text": "Because."}]},
+}
+
+
+@pytest.mark.parametrize("format", GOOD)
+def test_each_format_is_recognised_and_says_the_same(format):
+    row = GOOD[format]
+    assert recognise(row) == format
+    parsed = parse(row, format)
+    assert parsed.messages == ASK
+    assert [one.text for one in parsed.completions] == ["Rayleigh.", "Because."]
+    assert [sorted(pair) for pair in parsed.pairs] == [[0, 1]]
+
+
+def test_votes_are_kept_whole():
+    votes = parse(GOOD[ImportFormat.TOUCHSTONE], ImportFormat.TOUCHSTONE).votes
+    assert votes == [Vote("ann", 0, 3, 4.5, "helpfulness")]
+    assert parse(GOOD[ImportFormat.TRANSCRIPT], ImportFormat.TRANSCRIPT).votes == [Vote("", 0)]
+
+
+MESSAGES = [{"role": "system", "content": "Be brief."}, *ASK]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": MESSAGES, "chosen": "Rayleigh.", "rejected": "Because."},
+        {
+            "prompt": MESSAGES,
+            "chosen": [{"role": "assistant", "content": "Rayleigh."}],
+            "rejected": [{"role": "assistant", "content": "Because."}],
+        },
+        {
+            "chosen": [*MESSAGES, {"role": "assistant", "content": "Rayleigh."}],
+            "rejected": [*MESSAGES, {"role": "assistant", "content": "Because."}],
+        },
+        {
+            "prompt": json.dumps(MESSAGES),
+            "chosen": json.dumps([{"role": "assistant", "content": "Rayleigh."}]),
+            "rejected": "Because.",
+        },
+    ],
+)
+def test_the_ways_trl_writes_preferences(row):
+    assert recognise(row) == ImportFormat.CHOSEN_REJECTED
+    parsed = parse(row, ImportFormat.CHOSEN_REJECTED)
+    assert parsed.messages == MESSAGES
+    assert [one.text for one in parsed.completions] == ["Rayleigh.", "Because."]
+
+
+def test_a_transcript_of_several_turns():
+    talk = "\n\nHuman: Hi\n\nAssistant: Hello! How\nare you?\n\nHuman: Fine: and you?\n\nAssistant:"
+    parsed = parse({"chosen": f"{talk} Well.", "rejected": f"{talk} No."}, ImportFormat.TRANSCRIPT)
+    assert [message["role"] for message in parsed.messages] == ["user", "assistant", "user"]
+    assert parsed.messages[1]["content"] == "Hello! How\nare you?"
+    assert parsed.messages[2]["content"] == "Fine: and you?"
+
+
+def test_every_completion_is_asked_about():
+    for n in range(2, 9):
+        row = {"prompt": "?", "completions": [f"text {i}" for i in range(n)]}
+        pairs = parse(row, ImportFormat.COMPLETIONS).pairs
+        assert {i for pair in pairs for i in pair} == set(range(n))
+        assert len(pairs) == (n + 1) // 2
+    assert parse({"prompt": "?", "completion": "one"}, ImportFormat.COMPLETIONS).pairs == []
+
+
+T, C, H, N = (
+    ImportFormat.TOUCHSTONE,
+    ImportFormat.CHOSEN_REJECTED,
+    ImportFormat.TRANSCRIPT,
+    ImportFormat.COMPLETIONS,
+)
+
+
+@pytest.mark.parametrize(
+    ("format", "change", "field", "says"),
+    [
+        (T, {"prompt": None}, "prompt", "Missing"),
+        (T, {"prompt": "  "}, "prompt", "Empty"),
+        (T, {"prompt": [{"role": "human", "content": "x"}]}, "prompt[0].role", "'human'"),
+        (T, {"prompt": [{"role": "assistant", "content": "x"}]}, "prompt[0].role", "the user's"),
+        (T, {"prompt": [{"role": "user", "content": 3}]}, "prompt[0].content", "Expected text, got a number"),
+        (T, {"prompt": "a\x00b"}, "prompt", "NUL"),
+        (T, {"prompt": "a\ud800b"}, "prompt", "surrogate"),
+        (T, {"prompt": "x" * 200_001}, "prompt", "200,001 characters"),
+        (T, {"completions": []}, "completions", "1 to 64"),
+        (T, {"completions": ["same", "same"]}, "completions[1]", "same text"),
+        (T, {"completions": ["a", ""]}, "completions[1]", "Empty"),
+        (T, {"completions": ["a", "b", "c"]}, "ratings", "exactly two"),
+        (T, {"ratings": [{"labeller": "ann", "preferred": 2}]}, "ratings[0].preferred", "0, 1 or null"),
+        (T, {"ratings": [{"labeller": "ann", "preferred": True}]}, "ratings[0].preferred", "0, 1 or null"),
+        (T, {"ratings": [{"labeller": "ann"}]}, "ratings[0].preferred", "'missing'"),
+        (T, {"ratings": [{"preferred": 0}]}, "ratings[0].labeller", "name"),
+        (T, {"ratings": [{"labeller": "a", "preferred": 0, "intensity": 9}]}, "ratings[0].intensity", "1 (weakest)"),
+        (T, {"ratings": [{"labeller": "a", "preferred": None, "intensity": 1}]}, "ratings[0].intensity", "tie"),
+        (T, {"ratings": [{"labeller": "a", "preferred": 0, "seconds": -1}]}, "ratings[0].seconds", "number"),
+        (C, {"rejected": "Rayleigh."}, "rejected", "same text"),
+        (C, {"chosen": None}, "chosen", "Missing"),
+        (C, {"prompt": None}, "chosen", "list of"),
+        (H, {"rejected": "\n\nHuman: Other?\n\nAssistant: No."}, "rejected", "differs from chosen"),
+        (H, {"chosen": f"{TURN}"}, "chosen[1].content", "Empty"),
+        (H, {"chosen": "no turns"}, "chosen", 'starts with "Human:"'),
+        (N, {"completions": "not a list"}, "completions", "1 to 64"),
+        (N, {"completions": [3]}, "completions[0]", "a number"),
+    ],
+)
+def test_a_bad_row_names_its_field(format, change, field, says):
+    with pytest.raises(BadRow) as bad:
+        parse(GOOD[format] | change, format)
+    assert bad.value.field == field
+    assert says in bad.value.reason
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "text", "labeller", "preferred", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(["prompt", "completions", "completion", "chosen", "rejected", "ratings", "tags", "source"])
+
+
+@given(st.dictionaries(FIELDS, JSON, max_size=6) | JSON, st.sampled_from(list(GOOD)))
+def test_whatever_comes_it_is_a_row_or_a_bad_row(row, format):
+    with contextlib.suppress(BadRow):
+        assert isinstance(parse(row, format), ParsedRow)
