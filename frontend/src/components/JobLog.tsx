@@ -1,0 +1,67 @@
+import { Code, Group, ScrollArea, Switch, Text } from '@mantine/core';
+import { useQueryClient, useQuery } from '@tanstack/react-query';
+import { useEffect, useRef, useState } from 'react';
+import { api } from '@/lib/api/client';
+import type { JobLogLine } from '@/lib/api/types';
+
+interface Props {
+  jobId: string;
+  /** Whether more lines may come. */
+  isLive: boolean;
+}
+
+const COLOURS: Record<string, string> = { warning: 'yellow', error: 'red' };
+
+/** What a job has said, growing while it runs. */
+export function JobLog({ jobId, isLive }: Props) {
+  const queries = useQueryClient();
+  const key = ['jobs', jobId, 'log'];
+  const [isFollowing, setFollowing] = useState(true);
+  const end = useRef<HTMLDivElement>(null);
+  const log = useQuery({
+    queryKey: key,
+    queryFn: async () => {
+      const known = queries.getQueryData<JobLogLine[]>(key) ?? [];
+      const { lines } = await api.get<{ lines: JobLogLine[] }>(`jobs/${jobId}/log`, { after: known.at(-1)?.seq ?? 0 });
+      return lines.length === 0 ? known : [...known, ...lines];
+    },
+    refetchInterval: isLive ? 1_500 : false,
+  });
+  // The last lines come with the end of the job.
+  useEffect(() => {
+    if (!isLive) void queries.invalidateQueries({ queryKey: ['jobs', jobId, 'log'] });
+  }, [isLive, jobId, queries]);
+  const lines = log.data ?? [];
+  useEffect(() => {
+    if (isFollowing) end.current?.scrollIntoView({ block: 'nearest' });
+  }, [isFollowing, lines.length]);
+  if (lines.length === 0) {
+    return (
+      <Text c="dimmed" size="sm">
+        {isLive ? 'Nothing said yet.' : 'It said nothing.'}
+      </Text>
+    );
+  }
+  return (
+    <>
+      {isLive && (
+        <Group justify="flex-end" mb={4}>
+          <Switch size="xs" label="Follow" checked={isFollowing} onChange={(event) => setFollowing(event.currentTarget.checked)} />
+        </Group>
+      )}
+      <ScrollArea.Autosize mah={360} viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': 'Log' }}>
+        <Code block>
+          {lines.map((line) => (
+            <Text key={line.seq} span display="block" ff="monospace" fz="xs" c={COLOURS[line.level]} style={{ whiteSpace: 'pre-wrap' }}>
+              <Text span c="dimmed" fz="xs" ff="monospace">
+                {new Date(line.at).toLocaleTimeString('en-GB')}{' '}
+              </Text>
+              {line.message}
+            </Text>
+          ))}
+        </Code>
+        <div ref={end} />
+      </ScrollArea.Autosize>
+    </>
+  );
+}

@@ -1,0 +1,46 @@
+import { Card, Stack, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useParams } from 'react-router';
+import { JobActions } from '@/components/JobActions';
+import { JobLog } from '@/components/JobLog';
+import { JobProgress } from '@/components/JobProgress';
+import { PageHeader } from '@/components/PageHeader';
+import { Loaded } from '@/components/States';
+import { api } from '@/lib/api/client';
+import type { Job } from '@/lib/api/types';
+import { useMay } from '@/lib/session';
+
+export function JobPage() {
+  const { id = '' } = useParams();
+  const mayAct = useMay('import');
+  const key = ['jobs', id];
+  const job = useQuery({
+    queryKey: key,
+    queryFn: () => api.get<Job>(`jobs/${id}`),
+    refetchInterval: (query) => (query.state.data?.finished_at ? false : 1_500),
+  });
+  return (
+    <Loaded query={job}>
+      {(found) => (
+        <>
+          <PageHeader
+            title={found.title}
+            description={found.attempt > 1 ? `Attempt ${found.attempt}` : undefined}
+            actions={mayAct && <JobActions job={found} reload={key} />}
+          />
+          <Stack gap="lg">
+            <Card withBorder radius="md">
+              <JobProgress job={found} />
+            </Card>
+            <section>
+              <Title order={2} size="h4" mb="xs">
+                Log
+              </Title>
+              <JobLog jobId={id} isLive={!found.finished_at} />
+            </section>
+          </Stack>
+        </>
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,34 @@
+/** The stages of a refresh, in words. */
+
+import type { RefreshCycle, StageState } from '@/lib/api/types';
+
+export const STAGES: Record<string, { label: string; does: string }> = {
+  export: { label: 'Comparison set', does: 'Filters the ratings and freezes them as files' },
+  base: { label: 'Base model', does: 'Finds or makes the SFT model that the reward model starts from' },
+  train: { label: 'Training', does: 'Bradley-Terry training on the comparison set' },
+  evaluate: { label: 'Evaluation', does: 'Accuracy on held-out prompts, beside the baselines' },
+  promote: { label: 'Promotion', does: 'Puts the reward model into use if it earned it' },
+  sample: { label: 'Sampling', does: 'Chooses the comparisons to ask for next' },
+};
+
+export function label(stage: string): string {
+  return STAGES[stage]?.label ?? stage;
+}
+
+const COLOURS: Record<StageState, string> = {
+  pending: 'gray',
+  running: 'blue',
+  succeeded: 'teal',
+  skipped: 'gray',
+  failed: 'red',
+};
+
+export function colour(state: StageState): string {
+  return COLOURS[state];
+}
+
+/** How many stages are over, for a stepper: those before the first that is neither succeeded nor skipped. */
+export function nOver(stages: RefreshCycle['stages']): number {
+  const first = stages.findIndex((stage) => stage.state !== 'succeeded' && stage.state !== 'skipped');
+  return first === -1 ? stages.length : first;
+}
