@@ -1,0 +1,70 @@
+import { Alert, Button, Card, Group, SegmentedControl, Select, Stack, Text, Textarea, Title } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { tell } from '@/components/notify';
+import { api } from '@/lib/api/client';
+import type { ComparisonDetail } from '@/lib/api/types';
+import { useProject } from '@/lib/session';
+
+const VERDICTS = [
+  { value: 'a', label: 'A' },
+  { value: 'b', label: 'B' },
+  { value: 'tie', label: 'Tie' },
+  { value: 'invalid', label: 'Not valid' },
+];
+
+/** A reviewer's verdict, which stands for the ratings in training. */
+export function Adjudicate({ comparison }: { comparison: ComparisonDetail }) {
+  const { slug, intensity_labels } = useProject();
+  const queries = useQueryClient();
+  const settled = comparison.adjudication;
+  const form = useForm({
+    initialValues: {
+      preferred: settled?.verdict ?? (comparison.n_b > comparison.n_a ? 'b' : 'a'),
+      intensity: String(settled?.intensity ?? Math.min(2, intensity_labels.length)),
+      note: '',
+    },
+  });
+  const hasIntensity = form.values.preferred === 'a' || form.values.preferred === 'b';
+  const settle = useMutation({
+    mutationFn: () =>
+      api.post(`projects/${slug}/comparisons/${comparison.id}/adjudication`, {
+        preferred: form.values.preferred,
+        intensity: hasIntensity ? Number(form.values.intensity) : null,
+        note: form.values.note,
+      }),
+    onSuccess: async () => {
+      tell('Settled. Its flags are resolved.');
+      await queries.invalidateQueries({ queryKey: ['projects', slug, 'comparisons'] });
+    },
+  });
+  const levels = intensity_labels.map((label, position) => ({ value: String(intensity_labels.length - position), label }));
+  return (
+    <Card withBorder radius="md" component="section" aria-label="Settle">
+      <Title order={2} size="h4">
+        {settled ? 'Settle it anew' : 'Settle it'}
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        Your verdict stands for the ratings in training; they are kept. A comparison that should not have been asked is not valid
+        and stays out.
+      </Text>
+      <form onSubmit={form.onSubmit(() => settle.mutate())}>
+        <Stack>
+          {settle.error && (
+            <Alert color="red" role="alert">
+              {settle.error.message}
+            </Alert>
+          )}
+          <Group align="flex-end">
+            <SegmentedControl aria-label="Verdict" data={VERDICTS} {...form.getInputProps('preferred')} />
+            {hasIntensity && <Select label="How much" data={levels} allowDeselect={false} {...form.getInputProps('intensity')} />}
+          </Group>
+          <Textarea label="Why" autosize minRows={2} maxLength={5000} {...form.getInputProps('note')} />
+          <Button type="submit" w="fit-content" loading={settle.isPending}>
+            Settle
+          </Button>
+        </Stack>
+      </form>
+    </Card>
+  );
+}

@@ -1,0 +1,102 @@
+import { Anchor, Badge, Group, SegmentedControl, Select, Text } from '@mantine/core';
+import { Link, useSearchParams } from 'react-router';
+import { StateBadge } from '@/components/JobProgress';
+import { PagedTable } from '@/components/PagedTable';
+import { PageHeader } from '@/components/PageHeader';
+import { EmptyState } from '@/components/States';
+import type { ComparisonRow } from '@/lib/api/types';
+import { percent } from '@/lib/format';
+import { usePages } from '@/lib/pages';
+import { useProject } from '@/lib/session';
+
+const SHOWN = [
+  { value: 'all', label: 'All' },
+  { value: 'split', label: 'Split' },
+  { value: 'flagged', label: 'Flagged' },
+  { value: 'unrated', label: 'Unrated' },
+  { value: 'gold', label: 'Gold' },
+];
+const ORDERINGS = [
+  { value: 'newest', label: 'Newest first' },
+  { value: 'disagreement', label: 'Most dissent first' },
+  { value: 'priority', label: 'As the queue has them' },
+];
+const EMPTY: Record<string, string> = {
+  all: 'Import prompts with completions to have something to compare.',
+  split: 'Nobody disagrees with anybody, so far.',
+  flagged: 'Nobody has flagged anything.',
+  unrated: 'Every comparison has a rating.',
+  gold: 'No comparison has a known answer.',
+};
+const COLOURS = { open: 'blue', complete: 'teal', adjudicated: 'grape', closed: 'gray' };
+
+export function ComparisonsPage() {
+  const { slug } = useProject();
+  const [query, setQuery] = useSearchParams();
+  const show = query.get('show') ?? 'all';
+  const ordering = query.get('ordering') ?? 'newest';
+  const change = (name: string, value: string) =>
+    setQuery((before) => {
+      before.set(name, value);
+      return before;
+    }, { replace: true });
+  const rows = usePages<ComparisonRow>(['projects', slug, 'comparisons'], `projects/${slug}/comparisons`, { show, ordering });
+  return (
+    <>
+      <PageHeader title="Comparisons" description="Open one to read every rating with its reason, and to settle it." />
+      <Group mb="md" align="flex-end">
+        <SegmentedControl aria-label="Which comparisons" data={SHOWN} value={show} onChange={(value) => change('show', value)} />
+        <Select
+          aria-label="In which order"
+          data={ORDERINGS}
+          value={ordering}
+          allowDeselect={false}
+          onChange={(value) => change('ordering', value ?? 'newest')}
+        />
+      </Group>
+      <PagedTable
+        label="Comparisons"
+        query={rows}
+        rowKey={(row) => row.id}
+        empty={<EmptyState title="No such comparisons">{EMPTY[show]}</EmptyState>}
+        columns={[
+          {
+            title: 'Prompt',
+            cell: (row) => (
+              <Anchor component={Link} to={`/projects/${slug}/comparisons/${row.id}`} lineClamp={1} maw={460}>
+                {row.prompt_excerpt}
+              </Anchor>
+            ),
+          },
+          {
+            title: 'State',
+            cell: (row) => (
+              <Group gap={4} wrap="nowrap">
+                <StateBadge state={row.state} colour={COLOURS[row.state]} />
+                {row.n_flags > 0 && (
+                  <Badge variant="light" color="red" tt="none">
+                    flagged
+                  </Badge>
+                )}
+              </Group>
+            ),
+          },
+          {
+            title: 'A · B · tie',
+            align: 'right',
+            cell: (row) => (
+              <Text span style={{ fontVariantNumeric: 'tabular-nums' }}>
+                {row.n_a} · {row.n_b} · {row.n_ties}
+              </Text>
+            ),
+          },
+          {
+            title: 'Dissent',
+            align: 'right',
+            cell: (row) => (row.disagreement === null ? '–' : percent(row.disagreement, 0)),
+          },
+        ]}
+      />
+    </>
+  );
+}
