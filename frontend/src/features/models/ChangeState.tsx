@@ -1,0 +1,87 @@
+import { Alert, Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { tell } from '@/components/notify';
+import { api } from '@/lib/api/client';
+import type { RewardModelDetail } from '@/lib/api/types';
+import { useProject } from '@/lib/session';
+
+type Verb = 'promote' | 'retire';
+
+const TEXTS: Record<Verb, { title: string; text: string; button: string }> = {
+  promote: {
+    title: 'Promote this reward model?',
+    text: 'The scorer serves it within seconds, and it chooses what is asked next. The model in use now retires; it can be promoted again.',
+    button: 'Promote',
+  },
+  retire: {
+    title: 'Retire this reward model?',
+    text: 'A promoted one is no longer served afterwards. It can be promoted again.',
+    button: 'Retire',
+  },
+};
+
+/** Promote or retire, with the reason that is kept with the model. */
+export function ChangeState({ model }: { model: RewardModelDetail }) {
+  const { slug } = useProject();
+  const queries = useQueryClient();
+  const [verb, setVerb] = useState<Verb | null>(null);
+  const [reason, setReason] = useState('');
+  const change = useMutation({
+    mutationFn: (chosen: Verb) => api.post(`projects/${slug}/reward-models/${model.id}/${chosen}`, { reason }),
+    onSuccess: async (_, chosen) => {
+      tell(chosen === 'promote' ? `v${model.version} is in use.` : `v${model.version} is retired.`);
+      setVerb(null);
+      setReason('');
+      await queries.invalidateQueries({ queryKey: ['projects', slug] });
+    },
+  });
+  const texts = verb && TEXTS[verb];
+  return (
+    <>
+      {(model.state === 'candidate' || model.state === 'retired') && <Button onClick={() => setVerb('promote')}>Promote</Button>}
+      {(model.state === 'candidate' || model.state === 'promoted') && (
+        <Button variant="default" onClick={() => setVerb('retire')}>
+          Retire
+        </Button>
+      )}
+      <Modal opened={verb !== null} onClose={() => setVerb(null)} title={texts?.title}>
+        {verb && texts && (
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              change.mutate(verb);
+            }}
+          >
+            <Stack>
+              {change.error && (
+                <Alert color="red" role="alert">
+                  {change.error.message}
+                </Alert>
+              )}
+              <Text size="sm">{texts.text}</Text>
+              <Textarea
+                label="Why"
+                required
+                autosize
+                minRows={2}
+                maxLength={500}
+                value={reason}
+                onChange={(event) => setReason(event.currentTarget.value)}
+                data-autofocus
+              />
+              <Group justify="flex-end">
+                <Button variant="default" onClick={() => setVerb(null)}>
+                  Leave it
+                </Button>
+                <Button type="submit" loading={change.isPending} color={verb === 'retire' ? 'red' : undefined}>
+                  {texts.button}
+                </Button>
+              </Group>
+            </Stack>
+          </form>
+        )}
+      </Modal>
+    </>
+  );
+}

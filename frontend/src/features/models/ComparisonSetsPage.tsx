@@ -1,0 +1,54 @@
+import { Anchor, Button } from '@mantine/core';
+import { Link } from 'react-router';
+import { StateBadge } from '@/components/JobProgress';
+import { PagedTable } from '@/components/PagedTable';
+import { PageHeader } from '@/components/PageHeader';
+import { EmptyState } from '@/components/States';
+import { TimeAgo } from '@/components/TimeAgo';
+import type { ComparisonSet } from '@/lib/api/types';
+import { number } from '@/lib/format';
+import { usePages } from '@/lib/pages';
+import { useProject } from '@/lib/session';
+
+export function ComparisonSetsPage() {
+  const { slug } = useProject();
+  const sets = usePages<ComparisonSet>(['projects', slug, 'comparison-sets'], `projects/${slug}/comparison-sets`);
+  return (
+    <>
+      <PageHeader title="Comparison sets" description="Ratings, filtered and frozen as Parquet files: what reward models are trained on." />
+      <PagedTable
+        label="Comparison sets"
+        query={sets}
+        rowKey={(set) => set.id}
+        empty={
+          <EmptyState
+            title="No comparison set yet"
+            action={
+              <Button component={Link} to={`/projects/${slug}/refreshes`}>
+                To Refresh
+              </Button>
+            }
+          >
+            The first stage of a refresh makes one.
+          </EmptyState>
+        }
+        columns={[
+          {
+            title: 'Set',
+            cell: (set) => (
+              <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${set.id}`}>
+                {set.number}
+                {set.name && ` · ${set.name}`}
+              </Anchor>
+            ),
+          },
+          { title: 'State', cell: (set) => (set.frozen_at ? <StateBadge state="frozen" colour="teal" /> : <StateBadge state={set.job?.state ?? 'writing'} />) },
+          { title: 'Comparisons', align: 'right', cell: (set) => number(set.counts.comparisons) },
+          { title: 'Train', align: 'right', cell: (set) => number(set.counts.train) },
+          { title: 'Held out', align: 'right', cell: (set) => number(set.counts.test) },
+          { title: 'Made', cell: (set) => <TimeAgo at={set.created_at} /> },
+        ]}
+      />
+    </>
+  );
+}

@@ -1,0 +1,249 @@
+import { Accordion, Alert, Anchor, Button, Code, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { LineChart, ScatterChart } from '@mantine/charts';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useParams } from 'react-router';
+import { StateBadge } from '@/components/JobProgress';
+import { PageHeader } from '@/components/PageHeader';
+import { EmptyState, Loaded } from '@/components/States';
+import { StatText } from '@/components/StatValue';
+import { TimeAgo } from '@/components/TimeAgo';
+import { api } from '@/lib/api/client';
+import type { RewardModelDetail, Stat } from '@/lib/api/types';
+import { number, plural } from '@/lib/format';
+import { useMay, useProject } from '@/lib/session';
+import { AccuracyBars } from './AccuracyBars';
+import { ChangeState } from './ChangeState';
+import { calibration, evaluations, isStat, numberAt, slices, statAt } from './report';
+import { STATE_COLOURS } from './states';
+import { TryIt } from './TryIt';
+
+export function RewardModelPage() {
+  const { slug } = useProject();
+  const { id = '' } = useParams();
+  const mayTrain = useMay('train');
+  const key = ['projects', slug, 'reward-models', id];
+  const model = useQuery({
+    queryKey: key,
+    queryFn: () => api.get<RewardModelDetail>(`projects/${slug}/reward-models/${id}`),
+    refetchInterval: (query) => (query.state.data?.state === 'training' ? 3_000 : false),
+  });
+  return (
+    <Loaded query={model}>
+      {(found) => (
+        <>
+          <PageHeader
+            title={`Reward model v${found.version}`}
+            description={
+              <Group gap="xs">
+                <StateBadge state={found.state} colour={STATE_COLOURS[found.state]} />
+                <Text span c="dimmed">
+                  {found.state_reason}
+                </Text>
+              </Group>
+            }
+            actions={mayTrain && <ChangeState model={found} />}
+          />
+          <Stack gap="xl">
+            <Accuracy model={found} />
+            {found.state === 'promoted' && <TryIt version={found.version} />}
+            <Details model={found} />
+            <LineageList model={found} slug={slug} />
+            <Accordion variant="contained">
+              <Accordion.Item value="config">
+                <Accordion.Control>Configuration</Accordion.Control>
+                <Accordion.Panel>
+                  <Code block>{JSON.stringify(found.config, null, 2)}</Code>
+                </Accordion.Panel>
+              </Accordion.Item>
+              <Accordion.Item value="report">
+                <Accordion.Control>Whole report</Accordion.Control>
+                <Accordion.Panel>
+                  <Code block>{JSON.stringify(found.report, null, 2)}</Code>
+                </Accordion.Panel>
+              </Accordion.Item>
+            </Accordion>
+          </Stack>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function Accuracy({ model }: { model: RewardModelDetail }) {
+  const { accuracy, baselines } = model.metrics;
+  if (accuracy.n === 0) {
+    return (
+      <EmptyState title={model.state === 'training' ? 'Training' : 'Not evaluated'}>
+        {model.state === 'training' ? 'Figures appear when it has been evaluated.' : model.state_reason}
+      </EmptyState>
+    );
+  }
+  const incumbent = model.report.incumbent as { version?: number; accuracy?: unknown } | undefined;
+  const rows: { label: string; stat: Stat; isModel?: boolean }[] = [
+    { label: `This model, v${model.version}`, stat: accuracy, isModel: true },
+    ...(incumbent && isStat(incumbent.accuracy) ? [{ label: `In use before, v${incumbent.version}`, stat: incumbent.accuracy }] : []),
+    { label: '“The longer one is better”', stat: baselines.longer },
+    { label: '“Always a”', stat: baselines.always_a },
+  ];
+  const advantage = statAt(model.report, 'advantage', 'longer');
+  return (
+    <section>
+      <Title order={2} size="h4" mb="xs">
+        Accuracy on held-out prompts
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        Share of {plural(accuracy.n, 'comparison')} with a preferred side that it ranks as the labellers did, all on the same
+        comparisons, none of whose prompts it was trained on. Lines are 95 % intervals.
+      </Text>
+      <AccuracyBars rows={rows} />
+      {advantage && advantage.low !== null && advantage.low <= 0 && (
+        <Alert color="yellow" mt="sm">
+          On these comparisons it cannot be told from “the longer one is better” yet: more ratings narrow the interval.
+        </Alert>
+      )}
+    </section>
+  );
+}
+
+function Details({ model }: { model: RewardModelDetail }) {
+  const tables = slices(model.report);
+  const bins = calibration(model.report);
+  const curve = evaluations(model.report);
+  const ece = numberAt(model.report, 'calibration', 'ece');
+  const byLength = numberAt(model.report, 'length_correlation', 'within_comparison', 'spearman');
+  if (tables.length === 0 && bins.length === 0) return null;
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="xl">
+      {tables.map(({ title, rows }) => (
+        <section key={title}>
+          <Title order={3} size="h5" mb="xs">
+            {title}
+          </Title>
+          <Table aria-label={`Accuracy ${title.toLowerCase()}`}>
+            <Table.Tbody>
+              {rows.map((row) => (
+                <Table.Tr key={row.bucket}>
+                  <Table.Td>{row.bucket}</Table.Td>
+                  <Table.Td>
+                    <StatText stat={row.accuracy} />
+                  </Table.Td>
+                  <Table.Td ta="right" c="dimmed">
+                    n = {row.accuracy.n}
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </section>
+      ))}
+      {byLength !== null && (
+        <section>
+          <Title order={3} size="h5" mb="xs">
+            Length
+          </Title>
+          <Paper withBorder p="md" radius="md">
+            <Text fz={28} fw={650}>
+              {number(byLength, 2)}
+            </Text>
+            <Text size="sm" c="dimmed">
+              Rank correlation of the reward gap with the difference in length. Far from 0, the model has learned length.
+            </Text>
+          </Paper>
+        </section>
+      )}
+      {bins.length > 1 && (
+        <section>
+          <Title order={3} size="h5" mb="xs">
+            Calibration{ece !== null && `, expected error ${number(ece, 3)}`}
+          </Title>
+          <ScatterChart
+            h={240}
+            data={[{ name: 'bins', color: 'blue.6', data: bins.map(({ predicted, observed }) => ({ predicted, observed })) }]}
+            dataKey={{ x: 'predicted', y: 'observed' }}
+            xAxisLabel="predicted"
+            yAxisLabel="observed"
+            xAxisProps={{ domain: [0, 1] }}
+            yAxisProps={{ domain: [0, 1] }}
+            valueFormatter={(value) => value.toFixed(2)}
+            referenceLines={[{ segment: [{ x: 0, y: 0 }, { x: 1, y: 1 }], color: 'gray.5', label: '' }]}
+          />
+        </section>
+      )}
+      {curve.length > 1 && (
+        <section>
+          <Title order={3} size="h5" mb="xs">
+            Validation loss in training
+          </Title>
+          <LineChart
+            h={240}
+            data={curve}
+            dataKey="step"
+            series={[{ name: 'loss', color: 'blue.6' }]}
+            withDots
+            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => value.toFixed(2) }}
+            valueFormatter={(value) => value.toFixed(3)}
+            xAxisLabel="update"
+          />
+        </section>
+      )}
+    </SimpleGrid>
+  );
+}
+
+function LineageList({ model, slug }: { model: RewardModelDetail; slug: string }) {
+  const { comparison_set, n_comparisons, n_ratings, n_labellers, guideline_versions, base_models, refresh, sampling_rounds } =
+    model.lineage;
+  return (
+    <section>
+      <Title order={2} size="h4" mb="xs">
+        Where it comes from
+      </Title>
+      <List spacing={4}>
+        <List.Item>
+          <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${comparison_set.id}`}>
+            Comparison set {comparison_set.number}
+          </Anchor>
+          : {plural(n_comparisons, 'comparison')}, {plural(n_ratings, 'rating')} by {plural(n_labellers, 'labeller')}
+          {guideline_versions.length > 0 && `, guidelines ${guideline_versions.map((version) => `v${version}`).join(', ')}`}
+        </List.Item>
+        {base_models.length > 0 ? (
+          base_models.map((base) => (
+            <List.Item key={base.name}>
+              {base.kind === 'sft' ? 'SFT model' : 'Base model'} {base.name}
+            </List.Item>
+          ))
+        ) : (
+          <List.Item>Base model {model.base_model}</List.Item>
+        )}
+        {refresh && (
+          <List.Item>
+            <Anchor component={Link} to={`/projects/${slug}/refreshes/${refresh.id}`}>
+              Refresh {refresh.number}
+            </Anchor>
+          </List.Item>
+        )}
+        {sampling_rounds.map((round) => (
+          <List.Item key={round.id}>
+            Chose{' '}
+            <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
+              sampling round {round.number}
+            </Anchor>
+          </List.Item>
+        ))}
+        <List.Item>
+          Made <TimeAgo at={model.created_at} />
+          {model.promoted_at && (
+            <>
+              , promoted <TimeAgo at={model.promoted_at} />
+            </>
+          )}
+        </List.Item>
+      </List>
+      {model.job && (
+        <Button component={Link} to={`/projects/${slug}/jobs/${model.job.id}`} variant="subtle" size="compact-sm" mt="xs">
+          Its job and log
+        </Button>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,102 @@
+import { ActionIcon, Alert, Badge, Button, Card, Group, Stack, Text, Textarea, Title, Tooltip } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { IconPlus, IconTrash } from '@tabler/icons-react';
+import { useMutation } from '@tanstack/react-query';
+import { api } from '@/lib/api/client';
+import type { Score } from '@/lib/api/types';
+import { useProject } from '@/lib/session';
+
+const MOST = 8;
+
+/** Rewards of a few completions of one prompt, by the scorer. */
+export function TryIt({ version }: { version: number }) {
+  const { slug } = useProject();
+  const form = useForm({ initialValues: { prompt: '', completions: ['', ''] } });
+  const { prompt, completions } = form.values;
+  const score = useMutation({
+    mutationFn: () =>
+      api.post<Score>(`projects/${slug}/score`, { messages: [{ role: 'user', content: prompt }], completions }),
+  });
+  const best = score.data && Math.max(...score.data.rewards);
+  const isComplete = prompt.trim() !== '' && completions.every((text) => text.trim() !== '');
+  return (
+    <Card withBorder radius="md" component="section" aria-label="Try it">
+      <Title order={2} size="h4">
+        Try it
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        Rewards of v{version} through the scorer. Only differences between completions of one prompt mean something.
+      </Text>
+      <form onSubmit={form.onSubmit(() => score.mutate())} onChange={() => score.reset()}>
+        <Stack>
+          {score.error && (
+            <Alert color="red" role="alert">
+              {score.error.message}
+            </Alert>
+          )}
+          <Textarea label="Prompt" autosize minRows={2} {...form.getInputProps('prompt')} />
+          {completions.map((_, position) => {
+            const reward = score.data?.rewards[position];
+            return (
+              <Textarea
+                key={position}
+                label={
+                  <Group gap="xs" component="span">
+                    Completion {position + 1}
+                    {reward !== undefined && (
+                      <Badge variant={reward === best ? 'filled' : 'light'} tt="none">
+                        reward {reward.toFixed(3)}
+                      </Badge>
+                    )}
+                    {score.data?.truncated[position] && (
+                      <Badge variant="light" color="yellow" tt="none">
+                        too long, cut
+                      </Badge>
+                    )}
+                  </Group>
+                }
+                autosize
+                minRows={2}
+                rightSection={
+                  completions.length > 2 && (
+                    <Tooltip label="Remove">
+                      <ActionIcon
+                        variant="subtle"
+                        color="gray"
+                        aria-label={`Remove completion ${position + 1}`}
+                        onClick={() => {
+                          form.removeListItem('completions', position);
+                          score.reset();
+                        }}
+                      >
+                        <IconTrash size={16} />
+                      </ActionIcon>
+                    </Tooltip>
+                  )
+                }
+                {...form.getInputProps(`completions.${position}`)}
+              />
+            );
+          })}
+          <Group>
+            <Button type="submit" disabled={!isComplete} loading={score.isPending}>
+              Score
+            </Button>
+            {completions.length < MOST && (
+              <Button
+                variant="default"
+                leftSection={<IconPlus size={16} />}
+                onClick={() => {
+                  form.insertListItem('completions', '');
+                  score.reset();
+                }}
+              >
+                Another completion
+              </Button>
+            )}
+          </Group>
+        </Stack>
+      </form>
+    </Card>
+  );
+}
