@@ -3,15 +3,17 @@
 Every one of them raises BadRow with the field and what was expected there; nothing else.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from annotate.imports.models import ImportFormat
 from annotate.pool.digests import completion_digest
 
+_SURROGATE = re.compile("[\\ud800-\\udfff]")
 ROLES = ("system", "user", "assistant")
 MAX_CHARS = 200_000
 MAX_COMPLETIONS = 64
@@ -78,7 +80,10 @@ def recognise(row: Mapping[str, Any]) -> ImportFormat | None:
 def parse(row: Any, format: ImportFormat) -> ParsedRow:
     if not isinstance(row, Mapping):
         raise BadRow("", f"Expected an object with named fields, got {_named(row)}.")
-    return _PARSERS[format](row)
+    try:
+        return _PARSERS[format](row)
+    except RecursionError:
+        raise BadRow("", "Nested too deeply.") from None
 
 
 # --- the formats ----------------------------------------------------------------------------------------------------
@@ -96,10 +101,12 @@ def _with_completions(row: Mapping[str, Any]) -> ParsedRow:
 
 
 def _chosen_rejected(row: Mapping[str, Any]) -> ParsedRow:
-    chosen, rejected = (_maybe_json(_required(row, name)) for name in ("chosen", "rejected"))
+    chosen, rejected = (_maybe_messages(_required(row, name)) for name in ("chosen", "rejected"))
     if row.get("prompt") not in (None, ""):
         prompt = _prompt(row)
         texts = [_final_text(value, prompt, name) for value, name in ((chosen, "chosen"), (rejected, "rejected"))]
+    elif isinstance(chosen, str) and isinstance(rejected, str):
+        prompt, texts = _shared_beginning(_text(chosen, "chosen"), _text(rejected, "rejected"))
     else:
         conversations = [
             _messages(value, name, ends_with="assistant")
@@ -134,7 +141,7 @@ def _preference(prompt: list[dict[str, str]], texts: list[str], row: Mapping[str
 
 # --- prompts --------------------------------------------------------------------------------------------------------
 def _prompt(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    value = _maybe_json(_required(row, "prompt"))
+    value = _maybe_messages(_required(row, "prompt"))
     if isinstance(value, str):
         return [{"role": "user", "content": _text(value, "prompt")}]
     return _messages(value, "prompt", ends_with="user")
@@ -176,7 +183,19 @@ def _shared_prompt(
     return chosen[:-1], [chosen[-1]["content"], rejected[-1]["content"]]
 
 
-_TURN = re.compile(r"\s*\n\n(Human|Assistant):[ \t]?|\A\s*(Human|Assistant):[ \t]?")
+def _shared_beginning(chosen: str, rejected: str) -> tuple[list[dict[str, str]], list[str]]:
+    """Prompt and completions of two texts that begin alike (TRL's implicit prompt), cut between words."""
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))
+    n_shared = sum(1 for _ in alike)
+    while n_shared and not chosen[n_shared - 1].isspace():
+        n_shared -= 1
+    if not chosen[:n_shared].strip():
+        raise BadRow("prompt", "Missing, and chosen and rejected do not begin with the same words.")
+    return [{"role": "user", "content": chosen[:n_shared].rstrip()}], [chosen[n_shared:], rejected[n_shared:]]
+
+
+# No `\s*` before the newlines: on a long run of them it would try every start again.
+_TURN = re.compile(r"\n\n(Human|Assistant):[ \t]?|\A\s*(Human|Assistant):[ \t]?")
 
 
 def _turns(value: Any, name: str) -> list[dict[str, str]]:
@@ -225,7 +244,7 @@ def _completion(value: Any, where: str) -> ParsedCompletion:
     kind = value.get("source_kind") or ""
     if kind and kind not in _source_kinds():
         raise BadRow(f"{where}.source_kind", f"Expected one of {', '.join(_source_kinds())}.")
-    _no_nul(source, f"{where}.source")
+    _storable(source, f"{where}.source")
     return ParsedCompletion(_text(value.get("text"), f"{where}.text"), source.strip(), kind)
 
 
@@ -245,7 +264,7 @@ def _vote(raw: Any, number: int) -> Vote:
     labeller = raw.get("labeller")
     if not isinstance(labeller, str) or not labeller.strip() or len(labeller) > 150:
         raise BadRow(f"{where}.labeller", "Expected a name of 1 to 150 characters.")
-    _no_nul(labeller, f"{where}.labeller")
+    _storable(labeller, f"{where}.labeller")
     preferred = raw.get("preferred", "missing")
     if isinstance(preferred, bool) or preferred not in (0, 1, None):
         raise BadRow(f"{where}.preferred", f"Expected 0, 1 or null (a tie), got {_short(preferred)}.")
@@ -272,12 +291,17 @@ def _extras(row: Mapping[str, Any]) -> dict[str, Any]:
     """What is taken along where it fits; files carry all sorts of things under these names."""
     language, origin, tags = row.get("language"), row.get("source"), row.get("tags")
     return {
-        "language": language if isinstance(language, str) and len(language) <= 12 and "\x00" not in language else "",
-        "origin": origin[:200] if isinstance(origin, str) and "\x00" not in origin else "",
-        "tags": [tag for tag in tags if isinstance(tag, str) and 0 < len(tag) <= 60 and "\x00" not in tag][:20]
+        "language": language if _is_storable(language) and len(language) <= 12 else "",
+        "origin": origin[:200] if _is_storable(origin) else "",
+        "tags": [tag for tag in tags if _is_storable(tag) and 0 < len(tag) <= 60][:20]
         if isinstance(tags, list)
         else [],
     }
+
+
+def _is_storable(value: Any) -> TypeGuard[str]:
+    """Whether it is text that PostgreSQL can hold: any character but one, and no half of a surrogate pair."""
+    return isinstance(value, str) and "\x00" not in value and not _SURROGATE.search(value)
 
 
 def _required(row: Mapping[str, Any], name: str) -> Any:
@@ -295,11 +319,23 @@ def _list(row: Mapping[str, Any], name: str) -> list[Any]:
 
 def _maybe_json(value: Any) -> Any:
     """Lists as they stand in a CSV's cell."""
-    if isinstance(value, str) and value.lstrip()[:2] in ("[{", '["'):
+    if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
+    return value
+
+
+def _maybe_messages(value: Any) -> Any:
+    """Messages as they stand in a CSV's cell. A text that is some other JSON stays what it is: a text."""
+    read = _maybe_json(value)
+    if (
+        isinstance(read, list)
+        and read
+        and all(isinstance(one, Mapping) and {"role", "content"} <= one.keys() for one in read)
+    ):
+        return read
     return value
 
 
@@ -310,11 +346,11 @@ def _text(value: Any, where: str) -> str:
         raise BadRow(where, "Empty.")
     if len(value) > MAX_CHARS:
         raise BadRow(where, f"{len(value):,} characters long; {MAX_CHARS:,} at most are taken.")
-    _no_nul(value, where)
+    _storable(value, where)
     return value
 
 
-def _no_nul(value: str, where: str) -> None:
+def _storable(value: str, where: str) -> None:
     """PostgreSQL's text holds any character but one, and no half of a surrogate pair."""
     if "\x00" in value:
         raise BadRow(where, "Holds a NUL character (\\u0000), which cannot be stored.")

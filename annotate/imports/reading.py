@@ -27,13 +27,14 @@ class Unreadable(Exception):
 class RawRow:
     """A row and where it stands: `line` counts lines of the file from 1 (rows in Parquet). `value` may be a BadRow.
 
-    `done` of `total` is how far the file has been read, in bytes (rows in Parquet).
+    `done` of `total` is how far the file has been read, in bytes (rows in Parquet); `n_bytes` about what it holds.
     """
 
     line: int
     value: Any
     done: int
     total: int
+    n_bytes: int
 
 
 def kind_of_file(filename: str) -> str:
@@ -85,6 +86,7 @@ def _read_jsonl(raw: IO[bytes], filename: str) -> Iterator[RawRow]:
         number = 0
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
+            n_bytes = len(line)
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
             value: Any
@@ -96,7 +98,7 @@ def _read_jsonl(raw: IO[bytes], filename: str) -> Iterator[RawRow]:
                 continue
             else:
                 value = _decode(line)
-            yield RawRow(number, value, raw.tell(), total)
+            yield RawRow(number, value, raw.tell(), total, n_bytes)
 
 
 def _decode(line: bytes) -> Any:
@@ -117,7 +119,7 @@ def _read_csv(raw: IO[bytes], filename: str) -> Iterator[RawRow]:
     csv.field_size_limit(MAX_LINE_BYTES)
     with _unpacked(raw, filename) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        rows = csv.DictReader(text, restkey="", strict=False)
+        rows = csv.DictReader(_lines(text, filename), restkey="", strict=False)
         try:
             if not rows.fieldnames:
                 raise Unreadable(f"{filename} has no line with the names of its columns.")
@@ -130,9 +132,20 @@ def _read_csv(raw: IO[bytes], filename: str) -> Iterator[RawRow]:
                 value: Any = row
                 if "" in row:
                     value = BadRow("", f"More cells than the {len(rows.fieldnames)} columns that the first line names.")
-                yield RawRow(line, value, raw.tell(), total)
+                n_bytes = sum(len(cell or "") for cell in row.values())
+                yield RawRow(line, value, raw.tell(), total, n_bytes)
         except csv.Error as error:
             raise Unreadable(f"{filename}, line {rows.line_num + 1}: {error}") from error
+
+
+def _lines(text: IO[str], filename: str) -> Iterator[str]:
+    """A cell may run over many lines, so where a line without end would go on cannot be known: the file ends there."""
+    number = 0
+    while line := text.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise Unreadable(f"{filename}, line {number}: longer than {MAX_LINE_BYTES // 1024**2} MiB.")
+        yield line
 
 
 def _read_parquet(raw: IO[bytes], filename: str) -> Iterator[RawRow]:
@@ -140,11 +153,25 @@ def _read_parquet(raw: IO[bytes], filename: str) -> Iterator[RawRow]:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(raw)
-        number = 0
+        # Not pre_buffer, which would hold a whole row group: pages are read as they are needed.
+        file = pq.ParquetFile(raw, pre_buffer=False)
+        number, total = 0, file.metadata.num_rows
         for batch in file.iter_batches(batch_size=256):
-            for row in batch.to_pylist():
+            n_bytes = batch.nbytes // max(batch.num_rows, 1)
+            for value in _plain_rows(batch):
                 number += 1
-                yield RawRow(number, row, number, file.metadata.num_rows)
-    except pa.ArrowException as error:
+                yield RawRow(number, value, number, total, n_bytes)
+    except (pa.ArrowException, OSError) as error:
         raise Unreadable(f"{filename} is no readable Parquet file: {error}") from error
+
+
+def _plain_rows(batch: Any) -> Iterator[Any]:
+    """The batch's rows as dicts. Parquet calls bytes a string without a look at them, so one of them may be none."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for number in range(batch.num_rows):
+            try:
+                yield batch.slice(number, 1).to_pylist()[0]
+            except UnicodeDecodeError as error:
+                yield BadRow("", f"Not UTF-8: byte {error.start + 1} of a text.")

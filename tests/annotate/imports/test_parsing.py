@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -119,7 +120,7 @@ T, C, H, N = (
         (T, {"ratings": [{"labeller": "a", "preferred": 0, "seconds": -1}]}, "ratings[0].seconds", "number"),
         (C, {"rejected": "Rayleigh."}, "rejected", "same text"),
         (C, {"chosen": None}, "chosen", "Missing"),
-        (C, {"prompt": None}, "chosen", "list of"),
+        (C, {"prompt": None}, "prompt", "the same words"),
         (H, {"rejected": "\n\nHuman: Other?\n\nAssistant: No."}, "rejected", "differs from chosen"),
         (H, {"chosen": f"{TURN}"}, "chosen[1].content", "Empty"),
         (H, {"chosen": "no turns"}, "chosen", 'starts with "Human:"'),
@@ -134,8 +135,10 @@ def test_a_bad_row_names_its_field(format, change, field, says):
     assert says in bad.value.reason
 
 
+# Any characters, also those that JSON can say and PostgreSQL cannot hold.
+TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from("\x00\ud800\n"), max_size=12)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["role", "content", "text", "labeller", "preferred", "x"]), inner, max_size=3)
@@ -148,4 +151,41 @@ FIELDS = st.sampled_from(["prompt", "completions", "completion", "chosen", "reje
 @given(st.dictionaries(FIELDS, JSON, max_size=6) | JSON, st.sampled_from(list(GOOD)))
 def test_whatever_comes_it_is_a_row_or_a_bad_row(row, format):
     with contextlib.suppress(BadRow):
-        assert isinstance(parse(row, format), ParsedRow)
+        parsed = parse(row, format)
+        assert isinstance(parsed, ParsedRow)
+        stored = [
+            *(message["content"] for message in parsed.messages),
+            *(text for one in parsed.completions for text in (one.text, one.source)),
+            *(vote.labeller for vote in parsed.votes),
+            parsed.language,
+            parsed.origin,
+            *parsed.tags,
+        ]
+        assert "\x00" not in "".join(stored).encode().decode(), "PostgreSQL takes every text of it"
+
+
+def test_what_cannot_be_stored_is_left_out_where_it_does_not_matter():
+    row = GOOD[N] | {"source": "a\ud800", "language": "\x00", "tags": ["ok", "\udfff", "x" * 61, 3]}
+    parsed = parse(row, N)
+    assert (parsed.origin, parsed.language, parsed.tags) == ("", "", ["ok"])
+
+
+@pytest.mark.parametrize("text", ['[{"name": "x"}]', '["x"]', "[]", "[{" * 5000, '[{"role": "user"}]'])
+def test_a_text_that_looks_like_json_stays_a_text(text):
+    parsed = parse({"prompt": text, "chosen": text, "rejected": "y"}, C)
+    assert parsed.messages == [{"role": "user", "content": text}]
+    assert parsed.completions[0].text == text
+
+
+def test_two_texts_that_begin_alike_share_that_as_their_prompt():
+    parsed = parse({"chosen": "The sky is blue.", "rejected": "The sky is black."}, C)
+    assert parsed.messages == [{"role": "user", "content": "The sky is"}]
+    assert [one.text for one in parsed.completions] == ["blue.", "black."]
+
+
+def test_a_transcript_of_nothing_but_newlines_takes_no_time():
+    gap = "\n" * 150_000
+    row = {"chosen": f"\n\nHuman: a{gap}b\n\nAssistant: c", "rejected": f"\n\nHuman: a{gap}b\n\nAssistant: d"}
+    started = time.monotonic()
+    assert parse(row, H).messages[0]["content"] == f"a{gap}b"
+    assert time.monotonic() - started < 2

@@ -1,11 +1,14 @@
 """Files of every kind, and broken ones."""
 
+import contextlib
 import gzip
 import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotate.imports import reading
 from annotate.imports.parsing import BadRow
@@ -82,3 +85,43 @@ def test_half_a_gzip_says_so(tmp_path):
 def test_a_file_that_is_gone(tmp_path):
     with pytest.raises(Unreadable, match="no longer there"):
         rows_of(tmp_path / "x.jsonl")
+
+
+def test_a_text_in_parquet_that_is_no_utf8_is_one_bad_row(tmp_path):
+    path = tmp_path / "x.parquet"
+    offsets = pa.py_buffer(b"".join(n.to_bytes(4, "little") for n in (0, 1, 2, 3)))
+    pq.write_table(pa.table({"prompt": pa.Array.from_buffers(pa.string(), 3, [None, offsets, b"a\xffb"])}), path)
+    first, second, third = rows_of(path)
+    assert (first.value, third.value) == ({"prompt": "a"}, {"prompt": "b"})
+    assert isinstance(second.value, BadRow) and "Not UTF-8" in second.value.reason
+
+
+def test_a_parquet_file_with_a_broken_page_says_so(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.Table.from_pylist([{"prompt": str(i**7)} for i in range(5000)]), path)
+    content = bytearray(path.read_bytes())
+    content[2000:2400] = bytes(byte ^ 0x5A for byte in content[2000:2400])
+    path.write_bytes(content)
+    with pytest.raises(Unreadable, match="no readable Parquet"):
+        rows_of(path)
+
+
+@pytest.mark.parametrize("content", ["a,b\nx,y\n" + "z" * 500, 'a,b\nx,y\n"' + "z\n" * 500])
+def test_a_csv_with_a_line_or_a_cell_without_end(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(reading, "MAX_LINE_BYTES", 100)
+    path = tmp_path / "x.csv"
+    path.write_text(content)
+    rows = read(f"file://{path}", path.name)
+    assert next(rows).value == {"a": "x", "b": "y"}
+    with pytest.raises(Unreadable, match=r"x.csv, line"):
+        next(rows)
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.csv", "x.jsonl.gz", "x.csv.gz", "x.parquet"])
+@given(content=st.binary(max_size=200), is_packed=st.booleans())
+def test_whatever_the_bytes_are_it_is_rows_or_unreadable(tmp_path_factory, name, content, is_packed):
+    path = tmp_path_factory.mktemp("garbage") / name
+    path.write_bytes(gzip.compress(content) if is_packed and name.endswith(".gz") else content)
+    with contextlib.suppress(Unreadable):
+        lines = [row.line for row in rows_of(path)]
+        assert lines == sorted(set(lines))
