@@ -90,7 +90,8 @@ def test_a_file_that_is_gone(tmp_path):
 def test_a_text_in_parquet_that_is_no_utf8_is_one_bad_row(tmp_path):
     path = tmp_path / "x.parquet"
     offsets = pa.py_buffer(b"".join(n.to_bytes(4, "little") for n in (0, 1, 2, 3)))
-    pq.write_table(pa.table({"prompt": pa.Array.from_buffers(pa.string(), 3, [None, offsets, b"a\xffb"])}), path)
+    texts = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffb")])
+    pq.write_table(pa.table({"prompt": texts}), path)
     first, second, third = rows_of(path)
     assert (first.value, third.value) == ({"prompt": "a"}, {"prompt": "b"})
     assert isinstance(second.value, BadRow) and "Not UTF-8" in second.value.reason
