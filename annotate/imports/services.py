@@ -1,6 +1,5 @@
 """Starting imports, and taking rows in: batch by batch, each in a transaction with its place in the file."""
 
-import itertools
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,10 +10,11 @@ from typing import Any
 import fsspec
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotate.accounts.models import User, UserKind
+from annotate.accounts.services import external_users
 from annotate.common.errors import DomainError
 from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison
 from annotate.comparisons.services import add_comparisons
@@ -32,8 +32,11 @@ from annotate.ratings.services import count, settle
 from annotate.ratings.signals import ratings_changed
 
 BATCH_ROWS = 500
+# A batch of long rows ends earlier.
+BATCH_BYTES = 16 * 1024**2
 # So many bad rows are told one by one; the rest is only counted.
 MAX_ERRORS = 10_000
+MAX_NAMES_KEPT = 10_000
 _NAMESPACE = uuid.UUID("3b0c2a52-6a9f-4f0e-9d0c-2f6f6f0b7a11")
 _UPLOADS = "imports"
 NO_COUNTS = {
@@ -127,7 +130,7 @@ def forget_upload(*, job: Job) -> None:
     if run is None or job.state != JobState.SUCCEEDED:
         return
     prefix = f"{settings.ARTIFACTS_URL.rstrip('/')}/{_UPLOADS}/"
-    if run.file_url.startswith(prefix):
+    if run.file_url.startswith(prefix) and run.file_url.removeprefix(prefix).count("/") == 1:
         filesystem, path = fsspec.core.url_to_fs(run.file_url)
         directory = path.rsplit("/", 1)[0]
         if filesystem.exists(directory):
@@ -145,7 +148,7 @@ def run_import(*, run: Import, context: JobContext) -> dict[str, Any]:
         context.log(f"goes on after line {done_lines}")
     rows = (row for row in _rows(run) if row.line > done_lines)
     writer = _Writer(run)
-    while batch := list(itertools.islice(rows, BATCH_ROWS)):
+    for batch in _batches(rows):
         format = _format(run, batch)
         with transaction.atomic():
             writer.write(_parsed(batch, format))
@@ -165,13 +168,29 @@ def _rows(run: Import) -> Iterator[RawRow]:
         raise JobFailed("unreadable_file", str(error)) from error
 
 
+def _batches(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
+    batch: list[RawRow] = []
+    n_bytes = 0
+    for row in rows:
+        batch.append(row)
+        n_bytes += row.n_bytes
+        if len(batch) >= BATCH_ROWS or n_bytes >= BATCH_BYTES:
+            yield batch
+            batch, n_bytes = [], 0
+    if batch:
+        yield batch
+
+
 def _format(run: Import, batch: list[RawRow]) -> ImportFormat:
     """The format of the file: as told, else as its first good row looks."""
     if run.format == ImportFormat.AUTO:
         objects = [row.value for row in batch if isinstance(row.value, dict)]
         found = next(filter(None, map(recognise, objects)), None)
         if found is None:
-            names = ", ".join(list(objects[0])[:12]) if objects else "no objects"
+            # As ascii() writes them: a name can hold what cannot be stored, and be of any length.
+            names = (
+                ", ".join(ascii(str(name)[:40])[1:-1] for name in list(objects[0])[:12]) if objects else "no objects"
+            )
             raise JobFailed(
                 "unknown_format",
                 f"The rows of {run.filename} look like none of the formats: expected the fields prompt and "
@@ -215,6 +234,7 @@ class _Writer:
     def __init__(self, run: Import) -> None:
         self.run = run
         self.project = run.project
+        # Looked up once; emptied when a file has no end of names.
         self.sources: dict[str, CompletionSource] = {}
         self.labellers: dict[str, int] = {}
 
@@ -222,6 +242,9 @@ class _Writer:
         tally: Counter[str] = Counter()
         bad: list[tuple[int, BadRow]] = []
         rows: list[_Row] = []
+        for names in (self.sources, self.labellers):
+            if len(names) > MAX_NAMES_KEPT:
+                names.clear()
         for line, one in parsed:
             tally["rows"] += 1
             if isinstance(one, BadRow):
@@ -239,7 +262,8 @@ class _Writer:
             self._add_completions(rows, tally)
             ids = self._add_comparisons(rows, tally)
             self._add_ratings(rows, ids, tally, bad)
-            tally["duplicates"] += sum(not row.is_new for row in rows)
+            refused = {line for line, _ in bad}
+            tally["duplicates"] += sum(not row.is_new and row.line not in refused for row in rows)
         self._report(bad, tally)
         self.run.counts = {name: self.run.counts.get(name, 0) + tally[name] for name in NO_COUNTS}
         self.run.save(update_fields=["counts"])
@@ -247,13 +271,29 @@ class _Writer:
             ratings_changed.send(sender=Rating, project_id=self.project.pk)
 
     def _votes_that_count(self, row: ParsedRow, tally: Counter[str]) -> list[Vote]:
-        """Those along the project's axis; a vote without one, or on "overall", counts along any."""
-        axes = {"", "overall", self.project.axis}
-        mine = [vote for vote in row.votes if self.project.axis == "overall" or vote.axis in axes]
-        for number, vote in enumerate(row.votes):
-            if vote in mine and vote.intensity is not None and vote.intensity > self.project.n_intensities:
+        """Those along the project's axis, one a labeller if the row has that.
+
+        A vote without an axis, or on "overall", counts along any whose own vote is missing; a project on "overall"
+        takes votes along every axis.
+        """
+
+        def distance(vote: Vote) -> int | None:
+            if vote.axis == self.project.axis:
+                return 0
+            if vote.axis in ("", "overall"):
+                return 1
+            return 2 if self.project.axis == "overall" else None
+
+        nearest: dict[str, int] = {}
+        for vote in row.votes:
+            how_near = distance(vote)
+            if how_near is not None:
+                nearest[vote.labeller] = min(how_near, nearest.get(vote.labeller, how_near))
+        mine = [vote for vote in row.votes if distance(vote) is not None and distance(vote) == nearest[vote.labeller]]
+        for vote in mine:
+            if vote.intensity is not None and vote.intensity > self.project.n_intensities:
                 raise BadRow(
-                    f"ratings[{number}].intensity",
+                    f"ratings[{row.votes.index(vote)}].intensity",
                     f"This project has {self.project.n_intensities} levels, got {vote.intensity}.",
                 )
         tally["other_axis"] += len(row.votes) - len(mine)
@@ -281,9 +321,10 @@ class _Writer:
         )
         ids = self._prompt_ids(by_digest)
         tally["prompts"] += len(ids) - len(known)
+        first_of = {digest: row.line for digest, row in by_digest.items()}
         for row in rows:
             row.prompt_id = ids[row.digest]
-            row.is_new = row.digest not in known
+            row.is_new = row.digest not in known and row.line == first_of[row.digest]
 
     def _prompt_ids(self, digests: Iterable[str]) -> dict[str, int]:
         found = Prompt.objects.filter(pool=self.project.pool_id, digest__in=list(digests))
@@ -295,8 +336,7 @@ class _Writer:
             for completion, digest in zip(row.parsed.completions, row.completion_digests, strict=True):
                 wanted.setdefault((row.prompt_id, digest), completion)
         self._know_sources({(one.source, one.source_kind) for one in wanted.values()})
-        prompt_ids = {row.prompt_id for row in rows}
-        known = self._completion_ids(prompt_ids)
+        known = self._completion_ids(wanted)
         Completion.objects.bulk_create(
             (
                 Completion(
@@ -310,27 +350,42 @@ class _Writer:
             ),
             ignore_conflicts=True,
         )
-        ids = self._completion_ids(prompt_ids)
-        tally["completions"] += len(wanted.keys() - known.keys())
+        ids = self._completion_ids(wanted)
+        fresh = wanted.keys() - known.keys()
+        tally["completions"] += len(fresh)
         for row in rows:
+            mine = {(row.prompt_id, digest) for digest in row.completion_digests}
             row.completion_ids = [ids[row.prompt_id, digest] for digest in row.completion_digests]
-            row.is_new |= any((row.prompt_id, digest) not in known for digest in row.completion_digests)
+            row.is_new |= not mine.isdisjoint(fresh)
+            fresh -= mine  # a later row with the same brings nothing
 
     @staticmethod
-    def _completion_ids(prompt_ids: set[int]) -> dict[tuple[int, str], int]:
-        found = Completion.objects.filter(prompt_id__in=prompt_ids).values_list("prompt_id", "digest", "pk")
-        return {(prompt_id, digest): pk for prompt_id, digest, pk in found}
+    def _completion_ids(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
+        """Ids by (prompt id, digest). By digest too: one prompt may have a hundred thousand completions."""
+        found = Completion.objects.filter(
+            prompt_id__in={prompt_id for prompt_id, _ in wanted}, digest__in={digest for _, digest in wanted}
+        )
+        return {(prompt_id, digest): pk for prompt_id, digest, pk in found.values_list("prompt_id", "digest", "pk")}
 
     def _source_name(self, name: str) -> str:
         return name or self.run.source_name or "imported"
 
     def _know_sources(self, named: set[tuple[str, str]]) -> None:
-        for name, kind in sorted(named):
-            name = self._source_name(name)
-            if name not in self.sources:
-                self.sources[name], _ = CompletionSource.objects.get_or_create(
-                    pool_id=self.project.pool_id, name=name, defaults={"kind": kind or self.run.source_kind}
-                )
+        kinds = {self._source_name(name): kind or self.run.source_kind for name, kind in sorted(named)}
+        unknown = {name: kind for name, kind in kinds.items() if name not in self.sources}
+        if not unknown:
+            return
+        found = CompletionSource.objects.filter(pool=self.project.pool_id, name__in=unknown)
+        known = set(found.values_list("name", flat=True))
+        CompletionSource.objects.bulk_create(
+            (
+                CompletionSource(pool_id=self.project.pool_id, name=name, kind=kind)
+                for name, kind in sorted(unknown.items())
+                if name not in known
+            ),
+            ignore_conflicts=True,
+        )
+        self.sources |= {source.name: source for source in found.all()}
 
     def _add_comparisons(self, rows: list[_Row], tally: Counter[str]) -> dict[tuple[int, int], int]:
         """Comparison ids by (lower, higher completion id). A row whose votes are all of another axis asks nothing."""
@@ -349,23 +404,25 @@ class _Writer:
         fresh = wanted - known
         tally["comparisons"] += len(fresh)
         for row in rows:
-            row.is_new |= any(_ordered(row, i, j) in fresh for i, j in row.parsed.pairs)
+            mine = {_ordered(row, i, j) for i, j in row.parsed.pairs}
+            row.is_new |= not mine.isdisjoint(fresh)
+            fresh -= mine
         return ids
 
     def _add_ratings(
         self, rows: list[_Row], ids: dict[tuple[int, int], int], tally: Counter[str], bad: list[tuple[int, BadRow]]
     ) -> None:
-        said = [(row, number, vote) for row in rows for number, vote in enumerate(row.votes)]
+        said = [(row, vote) for row in rows for vote in row.votes]
         if not said:
             return
-        self._know_labellers({self._labeller(vote) for _, _, vote in said})
-        comparison_ids = {ids[_pair(row)] for row, _, _ in said}
+        self._know_labellers({self._labeller(vote) for _, vote in said})
+        comparison_ids = {ids[_pair(row)] for row, _ in said}
         # Locked in the order of ids, as everywhere; nobody is handed one of them while its counts change.
         locked = Comparison.objects.select_for_update(of=("self",)).filter(pk__in=comparison_ids).order_by("pk")
         comparisons = {comparison.pk: comparison for comparison in locked}
         known = self._known_ratings(comparison_ids)
         assignments, ratings = [], []
-        for row, number, vote in said:
+        for row, vote in said:
             comparison = comparisons[ids[_pair(row)]]
             labeller_id = self.labellers[self._labeller(vote)]
             preferred = _stored(row, vote)
@@ -374,7 +431,7 @@ class _Writer:
                 if earlier != (preferred, vote.intensity):
                     who = vote.labeller or "The author of the rows"
                     reason = f"{who} has rated this pair otherwise already; the first one counts."
-                    bad.append((row.line, BadRow(f"ratings[{number}]", reason)))
+                    bad.append((row.line, BadRow(f"ratings[{row.parsed.votes.index(vote)}]", reason)))
                 continue
             row.is_new = True
             known[comparison.pk, labeller_id] = (preferred, vote.intensity)
@@ -405,11 +462,7 @@ class _Writer:
         Assignment.objects.bulk_create(assignments, batch_size=1000)
         Rating.objects.bulk_create(ratings, batch_size=1000)
         changed = {rating.comparison_id for rating in ratings}
-        Comparison.objects.bulk_update(
-            [comparison for pk, comparison in comparisons.items() if pk in changed],
-            ["n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state"],
-            batch_size=500,
-        )
+        _save_counts([comparison for pk, comparison in comparisons.items() if pk in changed])
         tally["ratings"] += len(ratings)
 
     def _labeller(self, vote: Vote) -> str:
@@ -417,19 +470,14 @@ class _Writer:
         return vote.labeller or (f"author of {self.run.source_name}" if self.run.source_name else "author of the rows")
 
     def _know_labellers(self, names: set[str]) -> None:
-        keys = {f"{self.project.slug}/{name}": name for name in names if name not in self.labellers}
-        if not keys:
-            return
-        User.objects.bulk_create(
-            (User(kind=UserKind.IMPORTED, name=name, external_key=key) for key, name in sorted(keys.items())),
-            ignore_conflicts=True,
-        )
-        for key, pk in User.objects.filter(external_key__in=keys).values_list("external_key", "pk"):
-            self.labellers[keys[str(key)]] = pk
+        unknown = names - self.labellers.keys()
+        if unknown:
+            users = external_users(namespace=self.project.slug, names=unknown, kind=UserKind.IMPORTED)
+            self.labellers |= {name: user.pk for name, user in users.items()}
 
     @staticmethod
     def _known_ratings(comparison_ids: set[int]) -> dict[tuple[int, int], tuple[str, int | None]]:
-        found = Rating.objects.filter(comparison_id__in=comparison_ids, origin=RatingOrigin.IMPORTED)
+        found = Rating.objects.filter(comparison_id__in=comparison_ids, superseded_by=None)
         return {
             (comparison_id, labeller_id): (preferred, intensity)
             for comparison_id, labeller_id, preferred, intensity in found.values_list(
@@ -438,7 +486,7 @@ class _Writer:
         }
 
     def _report(self, bad: list[tuple[int, BadRow]], tally: Counter[str]) -> None:
-        tally["bad_rows"] += len(bad)
+        tally["bad_rows"] += len({line for line, _ in bad})
         room = MAX_ERRORS - self.run.counts.get("bad_rows", 0)
         ImportError.objects.bulk_create(
             (
@@ -446,6 +494,22 @@ class _Writer:
                 for line, problem in bad[: max(room, 0)]
             ),
             ignore_conflicts=True,
+        )
+
+
+def _save_counts(comparisons: list[Comparison]) -> None:
+    """Save what `count` and `settle` change, in one statement: bulk_update took half of the time of an import."""
+    columns = ("id", "n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE comparisons_comparison SET n_a = new.n_a, n_b = new.n_b, n_ties = new.n_ties,
+                n_taken = new.n_taken, n_wanted = new.n_wanted, state = new.state
+            FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::text[])
+                AS new(id, n_a, n_b, n_ties, n_taken, n_wanted, state)
+            WHERE comparisons_comparison.id = new.id
+            """,
+            [[str(getattr(one, name)) for one in comparisons] for name in columns],
         )
 
 

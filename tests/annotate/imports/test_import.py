@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -200,22 +199,6 @@ def test_a_batch_takes_the_same_number_of_queries_whatever_is_in_it(cast, tmp_pa
     assert many <= few + 3, (few, many)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_memory_does_not_grow_with_the_file(cast, tmp_path, monkeypatch):
-    monkeypatch.setattr(services, "BATCH_ROWS", 100)
-
-    def peak(n, start):
-        path = write(tmp_path / f"{n}.jsonl", [row(start + i, ("ann", 0), text="x" * 500) for i in range(n)])
-        tracemalloc.start()
-        bring(cast.project, path)
-        _, highest = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return highest
-
-    peak(200, 0)
-    assert peak(1500, 10_000) < 1.4 * peak(300, 5_000)
-
-
 # --- real data ------------------------------------------------------------------------------------------------------
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
@@ -238,7 +221,8 @@ def test_real_ratings_arrive_as_the_file_has_them(cast, name, axis, n_labellers)
     assert Job.objects.get(pk=run.job_id).state == "succeeded"
     assert run.counts["rows"] == len(rows)
     assert run.errors.filter(reason="The same text as completions[0].").count() == len(rows) - len(told)
-    contradictions = run.errors.filter(reason__contains="has rated this pair otherwise already").count()
+    contradicting = run.errors.filter(reason__contains="has rated this pair otherwise already")
+    contradictions = contradicting.values("line").distinct().count()
     assert contradictions + len(rows) - len(told) == run.counts["bad_rows"] <= 0.02 * len(rows)
     assert run.counts["ratings"] == Rating.objects.count() == len(first_votes)
     assert run.counts["other_axis"] == sum(vote["axis"] != axis for one in told for vote in one["ratings"])
