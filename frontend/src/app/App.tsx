@@ -5,7 +5,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from 'react-router';
 import { ApiError } from '@/lib/api/client';
 import { router } from './router';
-import { theme } from './theme';
+import { theme, variables } from './theme';
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -19,7 +19,7 @@ const queries = new QueryClient({
 
 export function App() {
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <ModalsProvider>
           <Notifications position="bottom-right" />

@@ -1,4 +1,4 @@
-import { AppShell, Badge, Burger, Container, Group, NavLink, ScrollArea, Text } from '@mantine/core';
+import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
   IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconListCheck, IconPencilCheck, IconRefresh,
@@ -7,6 +7,7 @@ import {
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
 import { Link, Outlet, useLocation, useParams } from 'react-router';
+import { DemoBadge } from '@/components/DemoBadge';
 import { Loaded, Loading } from '@/components/States';
 import { TopBar } from '@/components/TopBar';
 import { api } from '@/lib/api/client';
@@ -74,11 +75,7 @@ export function ProjectLayout() {
                 <Text component={Link} to={`/projects/${slug}`} fw={600} truncate c="inherit" td="none">
                   {project.data.name}
                 </Text>
-                {project.data.is_demo && (
-                  <Badge variant="light" color="yellow" tt="none">
-                    demo
-                  </Badge>
-                )}
+                {project.data.is_demo && <DemoBadge />}
               </Group>
             )
           }

@@ -29,6 +29,7 @@ const insideProject: RouteObject[] = [
 export const router = createBrowserRouter([
   {
     errorElement: <PageError />,
+    hydrateFallbackElement: <></>,
     children: [
       ...publicRoutes,
       {

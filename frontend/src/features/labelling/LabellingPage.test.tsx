@@ -213,7 +213,7 @@ describe('LabellingPage', () => {
     server.pairs = [41, 42];
     open();
     await isShown(41);
-    await userEvent.keyboard('n');
+    await userEvent.keyboard('j');
     await userEvent.keyboard('A has 2 errors{Escape}');
     expect(screen.getByText('Question 41')).toBeTruthy();
     await userEvent.keyboard('6');
@@ -281,7 +281,7 @@ describe('LabellingPage', () => {
     await userEvent.keyboard('?');
     const dialog = await screen.findByRole('dialog', { name: 'Keys' });
     const keys = within(dialog).getAllByRole('row').map((row) => row.querySelector('kbd')?.textContent);
-    expect(keys).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', 'N', 'S', 'F', 'G', '?']);
+    expect(keys).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', 'J', 'S', 'F', 'G', '?']);
     await userEvent.keyboard('{Escape}');
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   });

@@ -62,7 +62,7 @@ export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, o
 
   const shortcuts: Shortcut[] = [
     ...choices.map((choice) => ({ ...choice, perform: () => choose(choice) })),
-    { id: 'note', keyName: 'N', label: 'Write down why', perform: () => setNote(note ?? '') },
+    { id: 'note', keyName: 'J', label: 'Write down why', perform: () => setNote(note ?? '') },
     { id: 'skip', keyName: 'S', label: 'Skip this comparison, with a reason', perform: () => setDialog('skip') },
     { id: 'flag', keyName: 'F', label: 'Flag a problem to the reviewers', perform: () => setDialog('flag') },
     { id: 'guidelines', keyName: 'G', label: 'Show or hide the guidelines', perform: onTogglePanel },

@@ -8,6 +8,8 @@ interface Row {
   isModel?: boolean;
 }
 
+const width = (share: number) => `${100 * share}%`;
+
 /** Shares from 0 to 100 % as bars with their 95 % intervals and a line at the coin toss. */
 export function AccuracyBars({ rows }: { rows: Row[] }) {
   return (
@@ -25,7 +27,7 @@ export function AccuracyBars({ rows }: { rows: Row[] }) {
           <Box pos="relative" h={18} bg="var(--mantine-color-default-hover)" style={{ borderRadius: 4, overflow: 'hidden' }} aria-hidden>
             <Box
               h="100%"
-              w={percent(stat.value ?? 0)}
+              w={width(stat.value ?? 0)}
               bg={isModel ? 'var(--mantine-primary-color-filled)' : 'var(--mantine-color-gray-5)'}
               style={{ borderRadius: 4 }}
             />
@@ -35,8 +37,8 @@ export function AccuracyBars({ rows }: { rows: Row[] }) {
                 pos="absolute"
                 top={8}
                 h={2}
-                left={percent(stat.low)}
-                w={percent(stat.high - stat.low)}
+                left={width(stat.low)}
+                w={width(stat.high - stat.low)}
                 bg="var(--mantine-color-text)"
               />
             )}

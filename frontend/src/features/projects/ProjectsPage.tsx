@@ -1,6 +1,7 @@
 import { Badge, Button, Card, Group, SimpleGrid, Text, Title } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
+import { DemoBadge } from '@/components/DemoBadge';
 import { PageHeader } from '@/components/PageHeader';
 import { PlainLayout } from '@/components/PlainLayout';
 import { EmptyState, Loaded } from '@/components/States';
@@ -15,11 +16,7 @@ function ProjectCard({ project, role }: { project: ProjectBrief; role: Role }) {
           {project.name}
         </Title>
         <Group gap={6}>
-          {project.is_demo && (
-            <Badge variant="light" color="yellow" tt="none">
-              demo
-            </Badge>
-          )}
+          {project.is_demo && <DemoBadge />}
           {project.is_archived && (
             <Badge variant="light" color="gray" tt="none">
               archived

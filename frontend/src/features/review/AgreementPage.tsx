@@ -126,7 +126,7 @@ function Disagreement({ found, slug }: { found: Agreement; slug: string }) {
         <Text mb="xs">
           {rate === null
             ? 'No comparison has two ratings yet.'
-            : `${percent(rate)} of comparisons with two ratings or more are not unanimous; the limit is ${percent(limit, 0)}.`}
+            : `Two ratings of the same comparison differ in ${percent(rate)} of the cases; the limit is ${percent(limit, 0)}.`}
         </Text>
         {total > 0 && (
           <>
