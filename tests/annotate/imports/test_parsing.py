@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -189,3 +191,21 @@ def test_a_transcript_of_nothing_but_newlines_takes_no_time():
     started = time.monotonic()
     assert parse(row, H).messages[0]["content"] == f"a{gap}b"
     assert time.monotonic() - started < 2
+
+
+def test_the_rows_in_the_documentation_are_what_it_says():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "import-formats.md").read_text()
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    n_rows = 0
+    for section in sections:
+        named = re.search(r"\(`(\w+)`\)$", section.splitlines()[0])
+        for block in re.findall(r"^```json\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL):
+            assert named is not None
+            rows, start = [], 0
+            while block[start:].strip():
+                start += len(block[start:]) - len(block[start:].lstrip())
+                value, start = json.JSONDecoder().raw_decode(block, start)
+                rows.append(value)
+            assert [recognise(one) for one in rows] == [ImportFormat(named[1])] * len(rows)
+            n_rows += len([parse(one, ImportFormat(named[1])) for one in rows])
+    assert n_rows == 8
