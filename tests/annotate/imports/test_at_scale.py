@@ -20,20 +20,16 @@ from annotate.comparisons.models import Assignment, Comparison
 from annotate.imports.models import ImportFormat
 from annotate.imports.services import BATCH_ROWS, start_import
 from annotate.jobs.models import Job, JobState
-from annotate.jobs.services import claim, reap, request_cancel, retry
+from annotate.jobs.services import reap, request_cancel, retry
 from annotate.jobs.tasks import run_claimed, run_job
 from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.projects.models import Project
 from annotate.ratings.models import Rating
-from tests.annotate.imports.test_import import assert_counts_are_true, bring, row, tables, write
+from tests.annotate.imports.test_import import assert_counts_are_true, begin, bring, row, tables, write
 from tests.annotate.imports.test_parsing import FIELDS, JSON
 from tests.live import CeleryWorkers, test_database_environment
 
 pytestmark = pytest.mark.django_db
-
-
-def started(project: Project, path: Path) -> Job:
-    return start_import(project=project, file_url=f"file://{path}", filename=path.name).job
 
 
 # --- unlucky --------------------------------------------------------------------------------------------------------
@@ -41,7 +37,7 @@ def started(project: Project, path: Path) -> Job:
 def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(cast, celery_workers: CeleryWorkers, tmp_path):
     n = 12 * BATCH_ROWS
     path = write(tmp_path / "x.jsonl", ["{broken", *(row(i, ("ann", 0), ("bob", i % 2)) for i in range(n - 1))])
-    job = started(cast.project, path)
+    job = start_import(project=cast.project, file_url=f"file://{path}", filename=path.name).job
     assert wait_until(lambda: Job.objects.get(pk=job.pk).checkpoint.get("line", 0) >= 2 * BATCH_ROWS, 60, 0.01)
     celery_workers.kill("default")
     job.refresh_from_db()
@@ -68,9 +64,7 @@ def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(cast, celery_wo
 def test_a_cancelled_import_stops_between_batches_and_goes_on_when_retried(cast, tmp_path):
     n = 20 * BATCH_ROWS
     path = write(tmp_path / "x.jsonl", [row(i) for i in range(n)])
-    job = started(cast.project, path)
-    claimed = claim(job_id=job.pk, worker="here")
-    assert claimed is not None
+    job = begin(cast.project, path).job
 
     def cancel_after_a_batch() -> None:
         try:
@@ -81,7 +75,7 @@ def test_a_cancelled_import_stops_between_batches_and_goes_on_when_retried(cast,
 
     canceller = threading.Thread(target=cancel_after_a_batch)
     canceller.start()
-    run_claimed(claimed)
+    run_claimed(job)
     canceller.join()
     job.refresh_from_db()
     assert job.state == JobState.CANCELLED
@@ -95,13 +89,13 @@ def test_a_cancelled_import_stops_between_batches_and_goes_on_when_retried(cast,
 @pytest.mark.django_db(transaction=True)
 def test_one_file_imported_by_two_at_once_is_in_once(cast, tmp_path):
     rows = [row(i, ("ann", 0), ("bob", 1), (f"labeller {i}", None)) for i in range(3 * BATCH_ROWS)]
-    jobs = [started(cast.project, write(tmp_path / "x.jsonl", rows))]
+    jobs = [begin(cast.project, write(tmp_path / "x.jsonl", rows)).job]
     random.Random(1).shuffle(rows)
-    jobs.append(started(cast.project, write(tmp_path / "y.jsonl", rows)))
+    jobs.append(begin(cast.project, write(tmp_path / "y.jsonl", rows)).job)
 
     def work(job: Job) -> None:
         try:
-            run_job(str(job.pk))
+            run_claimed(job)
         finally:
             connections.close_all()
 
