@@ -1,15 +1,27 @@
-import { Button, Code, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Anchor, Button, Card, Code, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { useParams } from 'react-router';
+import { Link, useParams } from 'react-router';
 import { Copy } from '@/components/Copy';
 import { JobProgress } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { Loaded } from '@/components/States';
 import { CountCard } from '@/components/StatValue';
+import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { ComparisonSet } from '@/lib/api/types';
 import { useProject } from '@/lib/session';
+
+const COUNTED = [
+  ['comparisons', 'Comparisons'],
+  ['train', 'To train on'],
+  ['validation', 'For validation'],
+  ['test', 'Held out'],
+  ['prompts', 'Prompts'],
+  ['ratings', 'Ratings'],
+  ['ties', 'Ties'],
+  ['labellers', 'Labellers'],
+] as const;
 
 const words = (name: string) => name.replaceAll('_', ' ');
 
@@ -20,7 +32,7 @@ export function ComparisonSetPage() {
   const set = useQuery({
     queryKey: ['projects', slug, 'comparison-sets', id],
     queryFn: () => api.get<ComparisonSet>(path),
-    refetchInterval: (query) => (query.state.data?.frozen_at || query.state.data?.job?.finished_at ? false : 2_000),
+    refetchInterval: ({ state: { data } }) => (data && !data.frozen_at && !data.job?.finished_at ? 2_000 : false),
   });
   return (
     <Loaded query={set}>
@@ -28,7 +40,7 @@ export function ComparisonSetPage() {
         <>
           <PageHeader
             title={`Comparison set ${found.number}${found.name ? `: ${found.name}` : ''}`}
-            description={found.frozen_at ? 'Frozen: the same ratings and spec give the same bytes.' : 'Being written.'}
+            description={<About set={found} />}
             actions={
               found.frozen_at && (
                 <Button
@@ -44,11 +56,19 @@ export function ComparisonSetPage() {
             }
           />
           <Stack gap="xl">
-            {found.job && !found.frozen_at && <JobProgress job={found.job} />}
+            {found.job && !found.frozen_at && (
+              <Card withBorder radius="md">
+                <JobProgress job={found.job} />
+                <Anchor component={Link} to={`/projects/${slug}/jobs/${found.job.id}`} size="sm" mt="xs">
+                  Its job and log
+                </Anchor>
+              </Card>
+            )}
             <SimpleGrid cols={{ base: 2, sm: 4 }}>
-              {['comparisons', 'train', 'validation', 'test', 'prompts', 'ratings', 'labellers'].map(
-                (name) => typeof found.counts[name] === 'number' && <CountCard key={name} label={words(name)} value={found.counts[name]} />,
-              )}
+              {COUNTED.map(([name, text]) => {
+                const n = found.counts[name];
+                return n !== undefined && <CountCard key={name} label={text} value={n} />;
+              })}
             </SimpleGrid>
             <section>
               <Title order={2} size="h4" mb="xs">
@@ -86,5 +106,16 @@ export function ComparisonSetPage() {
         </>
       )}
     </Loaded>
+  );
+}
+
+function About({ set }: { set: ComparisonSet }) {
+  const versions = set.counts.guideline_versions ?? [];
+  if (!set.frozen_at) return set.job?.finished_at ? 'Not written: its job did not end well.' : 'Being written.';
+  return (
+    <>
+      Frozen <TimeAgo at={set.frozen_at} />: the same ratings and spec give the same bytes.
+      {versions.length > 0 && ` Rated by guidelines ${versions.map((version) => `v${version}`).join(', ')}.`}
+    </>
   );
 }

@@ -3,7 +3,7 @@ import type { StageState } from '@/lib/api/types';
 import { label, nOver } from './stages';
 
 const stages = (...states: StageState[]) =>
-  states.map((state) => ({ name: 'train', label: '', state, started_at: null, finished_at: null, summary: '' }));
+  states.map((state) => ({ name: 'train', state, started_at: null, finished_at: null, summary: '' }));
 
 describe('stages', () => {
   it('counts those that are over up to the first that is not', () => {

@@ -288,6 +288,7 @@ export interface ComparisonDetail extends ComparisonRow {
     resolved_at: string | null;
   }[];
   adjudication: {
+    id: number;
     reviewer: string;
     verdict: StoredSide | 'invalid';
     intensity: number | null;
@@ -302,6 +303,7 @@ export interface Spec {
   ties?: 'drop' | 'soft';
   intensity_weighting?: 'scaled_bt' | 'none';
   include_adjudicated?: boolean;
+  max_comparisons?: number | null;
 }
 
 export interface SetPreview {
@@ -315,12 +317,25 @@ export interface SetPreview {
   unrated: number;
 }
 
+export interface SetCounts {
+  comparisons: number;
+  train: number;
+  validation: number;
+  test: number;
+  prompts: number;
+  ratings: number;
+  ties: number;
+  labellers: number;
+  guideline_versions: number[];
+}
+
 export interface ComparisonSet {
   id: number;
   number: number;
   name: string;
   spec: Spec;
-  counts: Record<string, number>;
+  /** Empty until the files are written. */
+  counts: Partial<SetCounts>;
   digest: string;
   uri: string;
   frozen_at: string | null;
@@ -347,7 +362,7 @@ export interface RewardModel {
 }
 
 export interface Lineage {
-  comparison_set: { id: number; number: number; digest: string };
+  comparison_set: { id: number; number: number; digest: string; spec: Spec };
   n_comparisons: number;
   n_ratings: number;
   n_labellers: number;
@@ -358,6 +373,7 @@ export interface Lineage {
 }
 
 export interface RewardModelDetail extends RewardModel {
+  artifact_uri: string;
   report: Record<string, unknown>;
   config: Record<string, unknown>;
   lineage: Lineage;
@@ -374,7 +390,6 @@ export interface RefreshCycle {
   config: Record<string, unknown>;
   stages: {
     name: string;
-    label: string;
     state: StageState;
     started_at: string | null;
     finished_at: string | null;
