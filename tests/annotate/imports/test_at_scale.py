@@ -86,13 +86,7 @@ def test_a_cancelled_import_stops_between_batches_and_goes_on_when_retried(cast,
     assert (Job.objects.get(pk=job.pk).state, Prompt.objects.count()) == (JobState.SUCCEEDED, n)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_one_file_imported_by_two_at_once_is_in_once(cast, tmp_path):
-    rows = [row(i, ("ann", 0), ("bob", 1), (f"labeller {i}", None)) for i in range(3 * BATCH_ROWS)]
-    jobs = [begin(cast.project, write(tmp_path / "x.jsonl", rows)).job]
-    random.Random(1).shuffle(rows)
-    jobs.append(begin(cast.project, write(tmp_path / "y.jsonl", rows)).job)
-
+def at_once(*jobs: Job) -> None:
     def work(job: Job) -> None:
         try:
             run_claimed(job)
@@ -105,8 +99,28 @@ def test_one_file_imported_by_two_at_once_is_in_once(cast, tmp_path):
     for thread in threads:
         thread.join()
     assert {Job.objects.get(pk=job.pk).state for job in jobs} == {JobState.SUCCEEDED}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_file_imported_by_two_at_once_is_in_once(cast, tmp_path):
+    rows = [row(i, ("ann", 0), ("bob", 1), (f"labeller {i}", None)) for i in range(3 * BATCH_ROWS)]
+    one = begin(cast.project, write(tmp_path / "x.jsonl", rows))
+    random.Random(1).shuffle(rows)
+    other = begin(cast.project, write(tmp_path / "y.jsonl", rows))
+    at_once(one.job, other.job)
     assert (Comparison.objects.count(), Rating.objects.count()) == (len(rows), 3 * len(rows))
     assert_counts_are_true(cast.project)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_files_about_the_same_pairs_at_once_count_both(cast, tmp_path):
+    n = 3 * BATCH_ROWS
+    bring(cast.project, write(tmp_path / "pairs.jsonl", [row(i) for i in range(n)]))
+    files = [write(tmp_path / f"{name}.jsonl", [row(i, (name, 0)) for i in range(n)]) for name in ("ann", "bob")]
+    at_once(*(begin(cast.project, path).job for path in files))
+    assert Rating.objects.count() == 2 * n
+    assert_counts_are_true(cast.project)
+    assert set(Comparison.objects.values_list("n_taken", flat=True)) == {2}
 
 
 # --- strange --------------------------------------------------------------------------------------------------------
