@@ -3,6 +3,7 @@ import { useQueryClient, useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { api } from '@/lib/api/client';
 import type { JobLogLine } from '@/lib/api/types';
+import { ErrorState, Loading } from './States';
 
 interface Props {
   jobId: string;
@@ -10,14 +11,15 @@ interface Props {
   isLive: boolean;
 }
 
-const COLOURS: Record<string, string> = { warning: 'yellow', error: 'red' };
+const COLOURS: Record<string, string> = { warning: 'orange', error: 'red' };
+const NEAR_END_PX = 24;
 
-/** What a job has said, growing while it runs. */
+/** What a job has said, growing while it runs. It follows the end until the reader scrolls away from it. */
 export function JobLog({ jobId, isLive }: Props) {
   const queries = useQueryClient();
   const key = ['jobs', jobId, 'log'];
   const [isFollowing, setFollowing] = useState(true);
-  const end = useRef<HTMLDivElement>(null);
+  const viewport = useRef<HTMLDivElement>(null);
   const log = useQuery({
     queryKey: key,
     queryFn: async () => {
@@ -32,9 +34,13 @@ export function JobLog({ jobId, isLive }: Props) {
     if (!isLive) void queries.invalidateQueries({ queryKey: ['jobs', jobId, 'log'] });
   }, [isLive, jobId, queries]);
   const lines = log.data ?? [];
+  // Only the log's own box moves: scrollIntoView would drag the page along.
   useEffect(() => {
-    if (isFollowing) end.current?.scrollIntoView({ block: 'nearest' });
+    const box = viewport.current;
+    if (isFollowing && box) box.scrollTop = box.scrollHeight;
   }, [isFollowing, lines.length]);
+  if (log.error && !log.data) return <ErrorState error={log.error} retry={() => void log.refetch()} />;
+  if (!log.data) return <Loading rows={3} />;
   if (lines.length === 0) {
     return (
       <Text c="dimmed" size="sm">
@@ -49,7 +55,17 @@ export function JobLog({ jobId, isLive }: Props) {
           <Switch size="xs" label="Follow" checked={isFollowing} onChange={(event) => setFollowing(event.currentTarget.checked)} />
         </Group>
       )}
-      <ScrollArea.Autosize mah={360} viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': 'Log' }}>
+      <ScrollArea.Autosize
+        mah={360}
+        viewportRef={viewport}
+        viewportProps={{
+          tabIndex: 0,
+          role: 'log',
+          'aria-label': 'Log',
+          onScroll: ({ currentTarget: box }) =>
+            setFollowing(box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX),
+        }}
+      >
         <Code block>
           {lines.map((line) => (
             <Text key={line.seq} span display="block" ff="monospace" fz="xs" c={COLOURS[line.level]} style={{ whiteSpace: 'pre-wrap' }}>
@@ -60,7 +76,6 @@ export function JobLog({ jobId, isLive }: Props) {
             </Text>
           ))}
         </Code>
-        <div ref={end} />
       </ScrollArea.Autosize>
     </>
   );
