@@ -18,8 +18,9 @@ export function StatText({ stat, style = 'percent', unit = 'comparison' }: { sta
     );
   }
   const interval = stat.low === null ? '' : ` (${show(stat.low, style)} to ${show(stat.high, style)})`;
+  const basis = interval ? `95 % interval${interval}, over ${n}` : `Over ${n}`;
   return (
-    <Tooltip label={`95 % interval${interval}, over ${n}`}>
+    <Tooltip label={stat.too_few ? `${basis}: too few to rely on` : basis}>
       <Text span style={{ fontVariantNumeric: 'tabular-nums' }}>
         {show(stat.value, style)}
         <Text span c="dimmed" size="sm">
@@ -53,7 +54,9 @@ export function StatCard({ label, stat, style = 'percent', help, unit = 'compari
             ? stat.too_few
               ? `Too few: ${plural(stat.n, unit)}`
               : 'Undefined: all the same answer'
-            : `${show(stat.low, style)} to ${show(stat.high, style)}, n = ${number(stat.n)}`}
+            : `${stat.low === null ? '' : `${show(stat.low, style)} to ${show(stat.high, style)}, `}n = ${number(stat.n)}${
+                stat.too_few ? ', too few to rely on' : ''
+              }`}
         </Text>
         {help && (
           <Text size="xs" c="dimmed">

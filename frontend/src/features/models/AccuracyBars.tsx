@@ -8,6 +8,7 @@ interface Row {
   isModel?: boolean;
 }
 
+const interval = ({ low, high }: Stat) => (low === null ? '' : ` (${percent(low)} to ${percent(high)})`);
 const width = (share: number) => `${100 * share}%`;
 
 /** Shares from 0 to 100 % as bars with their 95 % intervals and a line at the coin toss. */
@@ -21,7 +22,7 @@ export function AccuracyBars({ rows }: { rows: Row[] }) {
               {label}
             </Text>
             <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-              {stat.value === null ? 'too few' : `${percent(stat.value)} (${percent(stat.low)} to ${percent(stat.high)})`}
+              {stat.value === null ? 'too few' : `${percent(stat.value)}${interval(stat)}`}
             </Text>
           </Group>
           <Box pos="relative" h={18} bg="var(--mantine-color-default-hover)" style={{ borderRadius: 4, overflow: 'hidden' }} aria-hidden>

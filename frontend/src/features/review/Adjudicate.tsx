@@ -4,6 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { tell } from '@/components/notify';
 import { api } from '@/lib/api/client';
 import type { ComparisonDetail } from '@/lib/api/types';
+import { showErrors } from '@/lib/formErrors';
 import { useProject } from '@/lib/session';
 
 const VERDICTS = [
@@ -20,7 +21,8 @@ export function Adjudicate({ comparison }: { comparison: ComparisonDetail }) {
   const settled = comparison.adjudication;
   const form = useForm({
     initialValues: {
-      preferred: settled?.verdict ?? (comparison.n_b > comparison.n_a ? 'b' : 'a'),
+      // Nothing is chosen beforehand: the verdict is the reviewer's, not the majority's.
+      preferred: settled?.verdict ?? '',
       intensity: String(settled?.intensity ?? Math.min(2, intensity_labels.length)),
       note: '',
     },
@@ -37,6 +39,7 @@ export function Adjudicate({ comparison }: { comparison: ComparisonDetail }) {
       tell('Settled. Its flags are resolved.');
       await queries.invalidateQueries({ queryKey: ['projects', slug, 'comparisons'] });
     },
+    onError: (error) => showErrors(form, error),
   });
   const levels = intensity_labels.map((label, position) => ({ value: String(intensity_labels.length - position), label }));
   return (
@@ -60,7 +63,7 @@ export function Adjudicate({ comparison }: { comparison: ComparisonDetail }) {
             {hasIntensity && <Select label="How much" data={levels} allowDeselect={false} {...form.getInputProps('intensity')} />}
           </Group>
           <Textarea label="Why" autosize minRows={2} maxLength={5000} {...form.getInputProps('note')} />
-          <Button type="submit" w="fit-content" loading={settle.isPending}>
+          <Button type="submit" w="fit-content" loading={settle.isPending} disabled={!form.values.preferred}>
             Settle
           </Button>
         </Stack>

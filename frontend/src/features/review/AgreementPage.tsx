@@ -18,7 +18,7 @@ export function AgreementPage() {
   const agreement = useQuery({
     queryKey: key,
     queryFn: () => api.get<Agreement>(`projects/${slug}/agreement`),
-    refetchInterval: (query) => (query.state.data?.is_stale || !query.state.data?.computed_at ? 2_500 : 30_000),
+    refetchInterval: ({ state: { data } }) => data && (data.is_stale || !data.computed_at ? 2_500 : 30_000),
   });
   const recompute = useMutation({
     mutationFn: () => api.post(`projects/${slug}/agreement/refresh`),
@@ -33,7 +33,7 @@ export function AgreementPage() {
           agreement.data?.computed_at && (
             <>
               Computed <TimeAgo at={agreement.data.computed_at} />
-              {agreement.data.is_stale && '; newer ratings are being counted'}
+              {agreement.data.is_stale && '; being computed anew'}
             </>
           )
         }
@@ -45,7 +45,9 @@ export function AgreementPage() {
       />
       <Loaded query={agreement}>
         {(found) =>
-          found.n_ratings === 0 ? (
+          !found.computed_at ? (
+            <EmptyState title="The figures are being computed">They appear here within seconds.</EmptyState>
+          ) : found.n_ratings === 0 ? (
             <EmptyState
               title="No ratings yet"
               action={

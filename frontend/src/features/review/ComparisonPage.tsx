@@ -10,15 +10,16 @@ import { Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { ComparisonDetail } from '@/lib/api/types';
-import { plural } from '@/lib/format';
-import { useMay, useProject } from '@/lib/session';
+import { percent, plural } from '@/lib/format';
+import { useMay, useMe, useProject } from '@/lib/session';
 import { Adjudicate } from './Adjudicate';
-import { verdict } from './words';
+import { hasRated, STATE_COLOURS, verdict, words } from './words';
 
 export function ComparisonPage() {
   const { slug } = useProject();
   const { id = '' } = useParams();
   const maySettle = useMay('adjudicate');
+  const me = useMe();
   const comparison = useQuery({
     queryKey: ['projects', slug, 'comparisons', id],
     queryFn: () => api.get<ComparisonDetail>(`projects/${slug}/comparisons/${id}`),
@@ -27,7 +28,7 @@ export function ComparisonPage() {
     <Loaded query={comparison}>
       {(found) => (
         <>
-          <PageHeader title={`Comparison ${found.id}`} description={<StateBadge state={found.state} colour="blue" />} />
+          <PageHeader title={`Comparison ${found.id}`} description={<Standing found={found} />} />
           <Stack gap="xl">
             <Conversation messages={found.prompt.messages} />
             <SimpleGrid cols={{ base: 1, md: 2 }}>
@@ -37,11 +38,36 @@ export function ComparisonPage() {
             <Flags found={found} />
             <Ratings found={found} />
             {found.adjudication && <Settled found={found} />}
-            {maySettle && <Adjudicate key={found.adjudication?.created_at} comparison={found} />}
+            {maySettle &&
+              me.data &&
+              (hasRated(found, me.data.pseudonym) ? (
+                <Alert color="gray" title="Another reviewer has to settle it">
+                  You rated this comparison yourself.
+                </Alert>
+              ) : (
+                <Adjudicate key={found.adjudication?.id} comparison={found} />
+              ))}
           </Stack>
         </>
       )}
     </Loaded>
+  );
+}
+
+function Standing({ found }: { found: ComparisonDetail }) {
+  return (
+    <Group gap="xs">
+      <StateBadge state={found.state} colour={STATE_COLOURS[found.state]} />
+      {found.is_gold && (
+        <Badge variant="light" color="yellow" tt="none">
+          gold
+        </Badge>
+      )}
+      <Text span>
+        {found.n_ratings} of {plural(found.n_wanted, 'rating')} wanted
+        {found.disagreement !== null && found.n_ratings > 1 && `, ${percent(found.disagreement, 0)} dissent`}
+      </Text>
+    </Group>
   );
 }
 
@@ -54,7 +80,7 @@ function Side({ name, side, n }: { name: string; side: ComparisonDetail['a']; n:
             {name}
           </Title>
           <Badge variant="light" color="gray" tt="none">
-            {side.source.name} · {side.source.kind.replace('_', ' ')}
+            {side.source.name} · {words(side.source.kind)}
           </Badge>
         </Group>
         <Group gap="xs">
@@ -76,7 +102,9 @@ function Ratings({ found }: { found: ComparisonDetail }) {
       <Title order={2} size="h4" mb="sm">
         {plural(found.ratings.length, 'rating')}
       </Title>
-      {found.ratings.length > 0 && (
+      {found.ratings.length === 0 ? (
+        <Text c="dimmed">Nobody has rated it yet. The queue hands it out by its priority.</Text>
+      ) : (
         <Table.ScrollContainer minWidth={640}>
           <Table aria-label="Ratings" verticalSpacing="xs">
             <Table.Thead>
@@ -92,9 +120,23 @@ function Ratings({ found }: { found: ComparisonDetail }) {
             </Table.Thead>
             <Table.Tbody>
               {found.ratings.map((rating) => (
-                <Table.Tr key={rating.id} style={rating.is_superseded ? { opacity: 0.55, textDecoration: 'line-through' } : undefined}>
-                  <Table.Td ff="monospace">{rating.labeller.pseudonym}</Table.Td>
-                  <Table.Td fw={550}>{verdict(intensity_labels, rating.preferred, rating.intensity)}</Table.Td>
+                <Table.Tr key={rating.id} c={rating.is_superseded ? 'dimmed' : undefined}>
+                  <Table.Td>
+                    <Text span ff="monospace" fz="sm">
+                      {rating.labeller.pseudonym}
+                    </Text>
+                    {rating.origin !== 'labeller' && (
+                      <Text size="xs" c="dimmed">
+                        {words(rating.origin)}
+                      </Text>
+                    )}
+                  </Table.Td>
+                  <Table.Td fw={550}>
+                    <Text span inherit td={rating.is_superseded ? 'line-through' : undefined}>
+                      {verdict(intensity_labels, rating.preferred, rating.intensity)}
+                    </Text>
+                    {rating.is_superseded && <Text size="xs">corrected by a later rating</Text>}
+                  </Table.Td>
                   <Table.Td>{rating.first?.toUpperCase() ?? '–'}</Table.Td>
                   <Table.Td maw={320}>{rating.justification || '–'}</Table.Td>
                   <Table.Td ta="right">{rating.active_ms === null ? '–' : `${Math.round(rating.active_ms / 1000)} s`}</Table.Td>
@@ -117,7 +159,7 @@ function Flags({ found }: { found: ComparisonDetail }) {
     <Alert
       key={flag.id}
       color={flag.resolved_at ? 'gray' : 'red'}
-      title={`${flag.resolved_at ? 'Resolved flag' : 'Flagged'}: ${flag.kind.replaceAll('_', ' ')}`}
+      title={`${flag.resolved_at ? 'Resolved flag' : 'Flagged'}: ${words(flag.kind)}`}
     >
       {flag.note || 'No note.'}{' '}
       <Text span c="dimmed" size="sm">

@@ -8,6 +8,7 @@ import type { ComparisonRow } from '@/lib/api/types';
 import { percent } from '@/lib/format';
 import { usePages } from '@/lib/pages';
 import { useProject } from '@/lib/session';
+import { STATE_COLOURS } from './words';
 
 const SHOWN = [
   { value: 'all', label: 'All' },
@@ -28,7 +29,6 @@ const EMPTY: Record<string, string> = {
   unrated: 'Every comparison has a rating.',
   gold: 'No comparison has a known answer.',
 };
-const COLOURS = { open: 'blue', complete: 'teal', adjudicated: 'grape', closed: 'gray' };
 
 export function ComparisonsPage() {
   const { slug } = useProject();
@@ -72,7 +72,7 @@ export function ComparisonsPage() {
             title: 'State',
             cell: (row) => (
               <Group gap={4} wrap="nowrap">
-                <StateBadge state={row.state} colour={COLOURS[row.state]} />
+                <StateBadge state={row.state} colour={STATE_COLOURS[row.state]} />
                 {row.n_flags > 0 && (
                   <Badge variant="light" color="red" tt="none">
                     flagged

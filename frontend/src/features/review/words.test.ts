@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { intensityLabel, verdict } from './words';
+import type { ComparisonDetail } from '@/lib/api/types';
+import { hasRated, intensityLabel, verdict } from './words';
 
 const LABELS = ['significantly better', 'better', 'slightly better', 'unsure'];
 
@@ -17,5 +18,14 @@ describe('verdicts in words', () => {
     expect(verdict(LABELS, 'a', null)).toBe('A better');
     expect(verdict(LABELS, 'tie', null)).toBe('Tie');
     expect(verdict(LABELS, 'invalid', null)).toBe('Not a valid comparison');
+  });
+});
+
+describe('who may settle', () => {
+  const comparison = { ratings: [{ labeller: { pseudonym: 'L-01' }, is_superseded: true }] } as ComparisonDetail;
+
+  it('is nobody who rated, corrected ratings included', () => {
+    expect(hasRated(comparison, 'L-01')).toBe(true);
+    expect(hasRated(comparison, 'L-02')).toBe(false);
   });
 });
