@@ -1,6 +1,7 @@
 import { Alert, Badge, Group, Progress, Stack, Text } from '@mantine/core';
 import type { Job, JobState } from '@/lib/api/types';
 import { duration, number } from '@/lib/format';
+import { jobAdvice } from '@/lib/jobAdvice';
 
 const COLOURS: Record<JobState, string> = {
   queued: 'gray',
@@ -44,6 +45,9 @@ export function JobProgress({ job }: { job: Job }) {
       {job.error && (
         <Alert color="red" title="It failed" role="alert">
           {job.error.message}
+          <Text size="sm" mt={4}>
+            {jobAdvice(job.error.code)}
+          </Text>
         </Alert>
       )}
     </Stack>

@@ -6,6 +6,7 @@ import { JobLog } from '@/components/JobLog';
 import { JobProgress } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { Loaded } from '@/components/States';
+import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Job } from '@/lib/api/types';
 import { useMay } from '@/lib/session';
@@ -17,7 +18,7 @@ export function JobPage() {
   const job = useQuery({
     queryKey: key,
     queryFn: () => api.get<Job>(`jobs/${id}`),
-    refetchInterval: (query) => (query.state.data?.finished_at ? false : 1_500),
+    refetchInterval: ({ state: { data } }) => (data && !data.finished_at ? 1_500 : false),
   });
   return (
     <Loaded query={job}>
@@ -25,7 +26,17 @@ export function JobPage() {
         <>
           <PageHeader
             title={found.title}
-            description={found.attempt > 1 ? `Attempt ${found.attempt}` : undefined}
+            description={
+              <>
+                Asked for <TimeAgo at={found.created_at} />
+                {found.finished_at && (
+                  <>
+                    , ended <TimeAgo at={found.finished_at} />
+                  </>
+                )}
+                {found.attempt > 1 && `, attempt ${found.attempt}`}
+              </>
+            }
             actions={mayAct && <JobActions job={found} reload={key} />}
           />
           <Stack gap="lg">
