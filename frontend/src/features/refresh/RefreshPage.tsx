@@ -1,4 +1,4 @@
-import { Anchor, Card, Group, SimpleGrid, Stack, Text, Timeline, Title } from '@mantine/core';
+import { Accordion, Anchor, Card, Group, SimpleGrid, Stack, Table, Text, Timeline, Title } from '@mantine/core';
 import { IconCheck, IconLoader2, IconMinus, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
@@ -13,7 +13,8 @@ import { api } from '@/lib/api/client';
 import type { RefreshCycle, StageState } from '@/lib/api/types';
 import { duration } from '@/lib/format';
 import { useMay, useProject } from '@/lib/session';
-import { colour, label, nOver, STAGES } from './stages';
+import { configRows } from './form';
+import { colour, label, MODEL_COLOURS, nOver, STAGES } from './stages';
 
 const ICONS: Record<StageState, typeof IconCheck | null> = {
   pending: null,
@@ -31,7 +32,7 @@ export function RefreshPage() {
   const refresh = useQuery({
     queryKey: key,
     queryFn: () => api.get<RefreshCycle>(`projects/${slug}/refreshes/${id}`),
-    refetchInterval: (query) => (query.state.data?.job.finished_at ? false : 1_500),
+    refetchInterval: ({ state: { data } }) => (data && !data.job.finished_at ? 2_000 : false),
   });
   return (
     <Loaded query={refresh}>
@@ -63,6 +64,7 @@ export function RefreshPage() {
               </Title>
               <JobLog jobId={cycle.job.id} isLive={!cycle.job.finished_at} />
             </section>
+            <StartedWith cycle={cycle} />
           </Stack>
         </>
       )}
@@ -93,7 +95,7 @@ function Stages({ cycle }: { cycle: RefreshCycle }) {
               </Text>
               {stage.started_at && (
                 <Text size="xs" c="dimmed">
-                  {duration(stage.started_at, stage.finished_at)}
+                  {duration(stage.started_at, stage.finished_at)}, began <TimeAgo at={stage.started_at} />
                 </Text>
               )}
             </Timeline.Item>
@@ -126,7 +128,7 @@ function Results({ cycle, slug }: { cycle: RefreshCycle; slug: string }) {
             <Anchor component={Link} to={`/projects/${slug}/reward-models/${model.id}`}>
               Reward model v{model.version}
             </Anchor>
-            <StateBadge state={model.state} />
+            <StateBadge state={model.state} colour={MODEL_COLOURS[model.state]} />
             <Text size="sm" c="dimmed">
               {model.state_reason}
             </Text>
@@ -140,5 +142,29 @@ function Results({ cycle, slug }: { cycle: RefreshCycle; slug: string }) {
         {!cycle.comparison_set && !model && <Text c="dimmed">Results appear here as the stages end.</Text>}
       </Stack>
     </section>
+  );
+}
+
+function StartedWith({ cycle }: { cycle: RefreshCycle }) {
+  return (
+    <Accordion variant="contained">
+      <Accordion.Item value="config">
+        <Accordion.Control>What it was started with</Accordion.Control>
+        <Accordion.Panel>
+          <Table aria-label="What it was started with" w="fit-content">
+            <Table.Tbody>
+              {configRows(cycle.config).map(([name, value]) => (
+                <Table.Tr key={name}>
+                  <Table.Th fw={400} c="dimmed" scope="row">
+                    {name}
+                  </Table.Th>
+                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{value}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Accordion.Panel>
+      </Accordion.Item>
+    </Accordion>
   );
 }

@@ -23,6 +23,7 @@ export function SamplingRoundPage() {
   const round = useQuery({
     queryKey: ['projects', slug, 'sampling-rounds', id],
     queryFn: () => api.get<SamplingRoundDetail>(`projects/${slug}/sampling-rounds/${id}`),
+    refetchInterval: ({ state: { data } }) => (data && !data.finished_at ? 3_000 : false),
   });
   return (
     <Loaded query={round}>
@@ -47,7 +48,10 @@ export function SamplingRoundPage() {
               <CountCard label="Chosen" value={found.n_chosen} />
               <CountCard label="Rated by now" value={found.n_rated} />
             </SimpleGrid>
-            {found.comparisons.length === 0 ? (
+            <Worth report={found.report} />
+            {!found.finished_at ? (
+              <EmptyState title="Still choosing">Its refresh shows how far it is; the comparisons appear here when it is done.</EmptyState>
+            ) : found.comparisons.length === 0 ? (
               <EmptyState title="Nothing was left to choose">
                 Every pair of the pool has ratings in this project. Import more completions.
               </EmptyState>
@@ -92,5 +96,23 @@ export function SamplingRoundPage() {
         </>
       )}
     </Loaded>
+  );
+}
+
+/** What choosing gained: the chosen ones beside all candidates. */
+function Worth({ report }: { report: Record<string, unknown> }) {
+  const lines = [
+    { name: 'Disagreement of the heads', chosen: report.mean_disagreement_chosen, all: report.mean_disagreement },
+    { name: 'Distance of the rewards', chosen: report.mean_abs_gap_chosen, all: report.mean_abs_gap },
+  ].flatMap(({ name, chosen, all }) =>
+    typeof chosen === 'number' && typeof all === 'number'
+      ? [`${name}: ${chosen.toFixed(3)} on average in those chosen by the rule, ${all.toFixed(3)} in all candidates.`]
+      : [],
+  );
+  if (lines.length === 0) return null;
+  return (
+    <Text size="sm" c="dimmed">
+      {lines.join(' ')}
+    </Text>
   );
 }

@@ -1,14 +1,17 @@
 import {
-  Accordion, Alert, Button, Group, Modal, NumberInput, Select, SegmentedControl, SimpleGrid, Stack, Text, TextInput,
+  Accordion, Alert, Button, Group, Modal, NumberInput, SegmentedControl, Select, SimpleGrid, Stack, Switch, Text, TextInput,
 } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import { useNavigate } from 'react-router';
-import { api } from '@/lib/api/client';
-import type { RefreshCycle, SetPreview } from '@/lib/api/types';
-import { plural } from '@/lib/format';
+import { api, ApiError } from '@/lib/api/client';
+import type { RefreshCycle, SetPreview, Spec } from '@/lib/api/types';
+import { showErrors } from '@/lib/formErrors';
+import { number, plural } from '@/lib/format';
 import { useProject } from '@/lib/session';
+import { INITIAL, isFoldedAway, requestOf, specOf, type RefreshForm } from './form';
 
 const ACQUISITIONS = [
   { value: 'disagreement', label: 'Where the reward model is unsure (heads disagree)' },
@@ -21,50 +24,54 @@ export function StartRefresh({ isOpen, close }: { isOpen: boolean; close: () => 
   const { slug } = useProject();
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const form = useForm({
-    initialValues: {
-      name: '',
-      base_model: 'builtin',
-      acquisition: 'disagreement',
-      budget: 100,
-      min_ratings: 1,
-      min_agreement: 0,
-      ties: 'drop',
-    },
-  });
-  const { min_ratings, min_agreement, ties } = form.values;
-  const [spec] = useDebouncedValue({ min_ratings, min_agreement: min_agreement / 100, ties }, 300);
+  const [unfolded, setUnfolded] = useState<string | null>(null);
+  const form = useForm<RefreshForm>({ initialValues: INITIAL });
+  // As text: an object made anew would never come to rest.
+  const [asked] = useDebouncedValue(JSON.stringify(specOf(form.values)), 300);
   const preview = useQuery({
-    queryKey: ['projects', slug, 'comparison-sets', 'preview', spec],
-    queryFn: () => api.get<SetPreview>(`projects/${slug}/comparison-sets/preview`, spec),
+    queryKey: ['projects', slug, 'comparison-sets', 'preview', asked],
+    queryFn: () => api.get<SetPreview>(`projects/${slug}/comparison-sets/preview`, { ...(JSON.parse(asked) as Spec) }),
     enabled: isOpen,
     placeholderData: (previous) => previous,
   });
   const start = useMutation({
-    mutationFn: () => {
-      const { name, base_model, acquisition, budget } = form.values;
-      const body = { name, base_model: base_model.trim() || 'builtin', acquisition, budget, spec: { ...spec, min_agreement: min_agreement / 100 } };
-      return api.post<RefreshCycle>(`projects/${slug}/refreshes`, body);
-    },
+    mutationFn: () => api.post<RefreshCycle>(`projects/${slug}/refreshes`, requestOf(form.values)),
     onSuccess: async (cycle) => {
       await queries.invalidateQueries({ queryKey: ['projects', slug, 'refreshes'] });
       close();
       void navigate(`/projects/${slug}/refreshes/${cycle.id}`);
     },
+    onError: (error) => {
+      showErrors(form, error);
+      if (error instanceof ApiError && error.errors.some(({ field }) => isFoldedAway(field))) setUnfolded('advanced');
+    },
   });
+  const optional = (label: string, field: string, more: { min?: number; max?: number; step?: number; description?: string } = {}) => (
+    <NumberInput label={label} placeholder="default" allowNegative={false} {...more} {...form.getInputProps(field)} />
+  );
   return (
     <Modal opened={isOpen} onClose={close} title="Start a refresh" size="lg">
       <form onSubmit={form.onSubmit(() => start.mutate())}>
         <Stack>
-          {start.error && (
-            <Alert color="red" role="alert">
-              {start.error.message}
-            </Alert>
-          )}
           <Counts preview={preview.data} error={preview.error} />
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
-            <NumberInput label="Ratings a comparison needs" min={1} max={50} {...form.getInputProps('min_ratings')} />
-            <NumberInput label="Least agreement, %" min={0} max={100} step={5} {...form.getInputProps('min_agreement')} />
+            <TextInput label="Name" placeholder="after the new guidelines" maxLength={120} {...form.getInputProps('name')} />
+            <TextInput
+              label="Base model"
+              description="builtin, or a path or hub id with safetensors weights"
+              maxLength={500}
+              inputWrapperOrder={['label', 'input', 'description', 'error']}
+              {...form.getInputProps('base_model')}
+            />
+            <NumberInput label="Ratings a comparison needs" min={1} max={50} allowDecimal={false} {...form.getInputProps('spec.min_ratings')} />
+            <NumberInput
+              label="Least agreement, %"
+              min={0}
+              max={100}
+              step={5}
+              allowDecimal={false}
+              {...form.getInputProps('spec.min_agreement')}
+            />
           </SimpleGrid>
           <div>
             <Text size="sm" fw={500} id="ties-label">
@@ -76,28 +83,46 @@ export function StartRefresh({ isOpen, close }: { isOpen: boolean; close: () => 
                 { value: 'drop', label: 'Leave out' },
                 { value: 'soft', label: 'Keep as ties' },
               ]}
-              {...form.getInputProps('ties')}
+              {...form.getInputProps('spec.ties')}
             />
           </div>
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
             <Select label="Ask next for comparisons" allowDeselect={false} data={ACQUISITIONS} {...form.getInputProps('acquisition')} />
-            <NumberInput label="How many" min={1} max={50_000} {...form.getInputProps('budget')} />
+            <NumberInput label="How many" min={1} max={50_000} allowDecimal={false} {...form.getInputProps('budget')} />
           </SimpleGrid>
-          <Accordion variant="contained">
-            <Accordion.Item value="more">
-              <Accordion.Control>Name and base model</Accordion.Control>
+          <Accordion variant="contained" value={unfolded} onChange={setUnfolded}>
+            <Accordion.Item value="advanced">
+              <Accordion.Control>Advanced</Accordion.Control>
               <Accordion.Panel>
                 <Stack>
-                  <TextInput label="Name" placeholder="after the new guidelines" maxLength={120} {...form.getInputProps('name')} />
-                  <TextInput
-                    label="Base model"
-                    description="builtin, or the path or hub id of a model with safetensors weights that the worker can read"
-                    {...form.getInputProps('base_model')}
+                  <Switch
+                    label="The stronger the preference, the more it weighs"
+                    checked={form.values.spec.intensity_weighting === 'scaled_bt'}
+                    onChange={({ currentTarget }) =>
+                      form.setFieldValue('spec.intensity_weighting', currentTarget.checked ? 'scaled_bt' : 'none')
+                    }
                   />
+                  <Switch
+                    label="Take comparisons that a reviewer has settled, by the verdict"
+                    {...form.getInputProps('spec.include_adjudicated', { type: 'checkbox' })}
+                  />
+                  <SimpleGrid cols={{ base: 1, sm: 2 }}>
+                    {optional('Comparisons at most', 'spec.max_comparisons', { min: 1 })}
+                    {optional('Epochs', 'training.epochs', { min: 1, max: 100 })}
+                    {optional('Batch size', 'training.batch_size', { min: 1, max: 4096 })}
+                    {optional('Learning rate', 'training.learning_rate', { max: 1, step: 0.0001 })}
+                    {optional('Longest text, tokens', 'training.max_length', { min: 8, max: 131_072 })}
+                    {optional('Seed', 'training.seed', { min: 0 })}
+                  </SimpleGrid>
                 </Stack>
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
+          {start.error && (
+            <Alert color="red" title="It was not started" role="alert">
+              {start.error.message}
+            </Alert>
+          )}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Not now
@@ -116,14 +141,17 @@ function Counts({ preview, error }: { preview: SetPreview | undefined; error: Er
   if (error) return <Alert color="yellow">{error.message}</Alert>;
   if (!preview) return <Text c="dimmed">Counting …</Text>;
   const leftOut = Object.entries(preview.left_out).filter(([, n]) => n > 0);
+  const isTooFew = preview.train === 0 || preview.test === 0;
   return (
-    <Alert color="blue" variant="light" aria-live="polite">
+    <Alert color={isTooFew ? 'orange' : 'blue'} variant="light" aria-live="polite">
       <Text fw={600}>
         {plural(preview.comparisons, 'comparison')} of {plural(preview.prompts, 'prompt')}, {plural(preview.ratings, 'rating')}
       </Text>
       <Text size="sm">
-        {preview.train} to train on, {preview.validation} for validation, {preview.test} held out.
-        {leftOut.length > 0 && ` Left out: ${leftOut.map(([why, n]) => `${n} ${why.replaceAll('_', ' ')}`).join(', ')}.`}
+        {number(preview.train)} to train on, {number(preview.validation)} for validation, {number(preview.test)} held out.
+        {leftOut.length > 0 && ` Left out: ${leftOut.map(([why, n]) => `${number(n)} ${why.replaceAll('_', ' ')}`).join(', ')}.`}
+        {preview.unrated > 0 && ` Without a rating: ${number(preview.unrated)}.`}
+        {isTooFew && ' Too few to train and evaluate: rate more comparisons, or ask less of them here.'}
       </Text>
     </Alert>
   );

@@ -1,6 +1,6 @@
 /** The stages of a refresh, in words. */
 
-import type { RefreshCycle, StageState } from '@/lib/api/types';
+import type { RefreshCycle, RewardModel, StageState } from '@/lib/api/types';
 
 export const STAGES: Record<string, { label: string; does: string }> = {
   export: { label: 'Comparison set', does: 'Filters the ratings and freezes them as files' },
@@ -20,6 +20,14 @@ const COLOURS: Record<StageState, string> = {
   running: 'blue',
   succeeded: 'teal',
   skipped: 'gray',
+  failed: 'red',
+};
+
+export const MODEL_COLOURS: Record<RewardModel['state'], string> = {
+  training: 'blue',
+  candidate: 'yellow',
+  promoted: 'teal',
+  retired: 'gray',
   failed: 'red',
 };
 
