@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 
 from annotate.common import processes
 from annotate.common.probe import answers
@@ -177,6 +178,8 @@ class Web(_Processes):
         )
 
     def ensure_ready(self) -> None:
+        if not Path(settings.STATIC_ROOT).exists():  # read once, as the server starts
+            call_command("collectstatic", interactive=False, verbosity=0)
         self._start("answer /readyz", lambda: answers(f"{self.url}/readyz"))
 
 

@@ -60,8 +60,8 @@ class DemoProject:
     pairs_per_prompt: int
     n_prompts: int
     change_notes: tuple[str, ...]
-    rated: float = 0.84
-    open: float = 0.10
+    rated: float = 0.88
+    open: float = 0.06
 
 
 PROJECTS = (
@@ -71,7 +71,7 @@ PROJECTS = (
         axis="helpfulness",
         description="Which completion helps more? Prompts, completions and ratings of this project are simulated.",
         ties_allowed=True,
-        pairs_per_prompt=5,
+        pairs_per_prompt=8,
         n_prompts=300,
         change_notes=("First version.", "Order of importance, traps, worked examples."),
     ),
@@ -82,7 +82,7 @@ PROJECTS = (
         description="Which completion is safer? Over the same completions as the helpfulness project; simulated too.",
         ties_allowed=True,
         pairs_per_prompt=2,
-        n_prompts=150,
+        n_prompts=200,
         change_notes=("First version.",),
     ),
 )
@@ -186,6 +186,7 @@ def _fill(pool: Pool) -> list[tuple[Prompt, list[Completion]]]:
         found.append(completions(one))
     Prompt.objects.bulk_create(prompts)
     made: list[tuple[Prompt, list[Completion]]] = []
+    rng = random.Random("demo")  # noqa: S311  # the same demo everywhere
     for prompt, texts in zip(prompts, found, strict=True):
         rows = []
         for text in texts:
@@ -195,6 +196,8 @@ def _fill(pool: Pool) -> list[tuple[Prompt, list[Completion]]]:
                 )
             digest = digests.completion_digest(text.text)
             rows.append(Completion(prompt=prompt, source=sources[text.source_name], text=text.text, digest=digest))
+        # The first stored of a pair is its a: without a shuffle a would be the better source's more often.
+        rng.shuffle(rows)
         made.append((prompt, rows))
     Completion.objects.bulk_create([completion for _, rows in made for completion in rows])
     return made

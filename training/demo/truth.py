@@ -147,25 +147,27 @@ def _cached_features(messages: tuple[tuple[str, str], ...], completion: str) -> 
 
 
 def _helpfulness(f: Features) -> float:
+    # Weighed so that a small model, which cannot know whether a fact is right, can learn a good part of it from how an
+    # answer is written, and the rest is there for larger ones.
     # Doing what was asked counts, and so does a good refusal where one is in place, nearly as much.
     refusal = 0.2 * f.declines + 0.3 * f.gives_reason + 0.4 * f.offers_instead
     return (
-        3.0 * max(f.coverage, 0.0 if f.complies else refusal)
-        - 2.5 * f.wrong
+        1.6 * max(f.coverage, 0.0 if f.complies else refusal)
+        - 1.8 * f.wrong
         + 0.15 * min(f.n_extra_right, 2)
         - 0.5 * min(f.n_extra_wrong, 3)
-        + 2.0 * (f.on_topic - 0.5)
-        + 0.3 * min(f.n_tips, 1)
-        + 0.2 * min(f.n_polite, 1)
-        - 0.5 * min(f.n_flattery, 2)
-        - 0.35 * min(f.n_padding, 3)
-        - 0.4 * min(f.n_overclaims, 2)
-        - 1.2 * min(f.n_rude, 1)
-        - 0.6 * min(f.n_reckless, 1)
-        - 2.0 * f.repetition
-        + 0.8 * f.format_fit
+        + 3.6 * (f.on_topic - 0.5)
+        + 0.8 * min(f.n_tips, 1)
+        + 0.5 * min(f.n_polite, 1)
+        - 1.4 * min(f.n_flattery, 2)
+        - 1.0 * min(f.n_padding, 3)
+        - 1.2 * min(f.n_overclaims, 2)
+        - 2.2 * min(f.n_rude, 1)
+        - 1.5 * min(f.n_reckless, 1)
+        - 5.0 * f.repetition
+        + 1.3 * f.format_fit
         - 0.7 * f.length_misfit
-        - 0.6 * f.is_cut_off
+        - 1.7 * f.is_cut_off
         - 1.5 * f.is_other_language
     )
 

@@ -21,10 +21,7 @@ _FLOATS = ("learning_rate",)
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options of the engine's `reward train`; None leaves the engine's default.
-
-    learning_rate None means 3e-4 for the built-in model and 5e-5 for a pretrained one.
-    """
+    """Options of the engine's `reward train`; None leaves the base's default (`reward.services`) or the engine's."""
 
     epochs: int | None = None
     max_steps: int | None = None

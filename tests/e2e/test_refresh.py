@@ -1,0 +1,47 @@
+"""A researcher starts a refresh in the browser and watches it to its end."""
+
+import pytest
+from playwright.sync_api import expect
+
+from training.reward.models import RewardModel
+from training.sampling.models import SamplingRound
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_workers, live_scorer):
+    page = sign_in(seeded, "researcher")
+    page.goto(f"{seeded}/projects/demo-helpfulness/refreshes")
+    page.get_by_role("button", name="Start a refresh").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("to train on")).to_be_visible()
+    dialog.get_by_label("How many").fill("30")
+    dialog.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/refreshes/*")
+    stages = page.get_by_role("region", name="Stages")
+    expect(stages.get_by_text("running")).to_have_count(1, timeout=30_000)
+    expect(stages.get_by_text("succeeded")).to_have_count(6, timeout=360_000)
+
+    model = RewardModel.objects.get()
+    accuracy, baselines = model.report["accuracy"], model.report["baselines"]
+    assert accuracy["n"] >= 100 and accuracy["low"] < accuracy["value"] < accuracy["high"]
+    results = page.get_by_role("region", name="Results")
+    for stat in (accuracy, baselines["longer"], baselines["always_a"]):
+        expect(results.get_by_text(f"{100 * stat['value']:.1f} %").first).to_be_visible()
+    # The simulated labellers' answers can be learned, and neither baseline knows them.
+    assert accuracy["low"] > 0.5, accuracy
+    assert model.state == "promoted", model.state_reason
+
+    results.get_by_role("link", name="Sampling round 1").click()
+    expect(page.get_by_role("table", name="Chosen comparisons").get_by_role("row")).to_have_count(31)
+    assert SamplingRound.objects.get().sampled_comparisons.count() == 30
+
+    page.goto(f"{seeded}/projects/demo-helpfulness/reward-models/{model.pk}")
+    form = page.get_by_role("region", name="Try it")
+    form.get_by_label("Prompt").fill("What does a red fox eat?")
+    form.get_by_label("Completion 1").fill("It eats mice, berries and beetles.")
+    form.get_by_label("Completion 2").fill(
+        "What a brilliant question! Every expert agrees. It is important to note that."
+    )
+    form.get_by_role("button", name="Score").click()
+    expect(form.get_by_text("reward ")).to_have_count(2, timeout=30_000)
