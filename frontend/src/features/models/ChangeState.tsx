@@ -36,12 +36,16 @@ export function ChangeState({ model }: { model: RewardModelDetail }) {
       await queries.invalidateQueries({ queryKey: ['projects', slug] });
     },
   });
+  const ask = (chosen: Verb) => {
+    change.reset();
+    setVerb(chosen);
+  };
   const texts = verb && TEXTS[verb];
   return (
     <>
-      {(model.state === 'candidate' || model.state === 'retired') && <Button onClick={() => setVerb('promote')}>Promote</Button>}
+      {(model.state === 'candidate' || model.state === 'retired') && <Button onClick={() => ask('promote')}>Promote</Button>}
       {(model.state === 'candidate' || model.state === 'promoted') && (
-        <Button variant="default" onClick={() => setVerb('retire')}>
+        <Button variant="default" onClick={() => ask('retire')}>
           Retire
         </Button>
       )}

@@ -1,8 +1,8 @@
-import { Accordion, Alert, Anchor, Button, Code, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Accordion, Alert, Anchor, Button, Card, Code, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { LineChart, ScatterChart } from '@mantine/charts';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
-import { StateBadge } from '@/components/JobProgress';
+import { JobProgress, StateBadge } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
 import { StatText } from '@/components/StatValue';
@@ -13,7 +13,7 @@ import { number, plural } from '@/lib/format';
 import { useMay, useProject } from '@/lib/session';
 import { AccuracyBars } from './AccuracyBars';
 import { ChangeState } from './ChangeState';
-import { calibration, evaluations, isStat, numberAt, slices, statAt } from './report';
+import { bucketText, calibration, evaluations, isStat, numberAt, slices, statAt } from './report';
 import { STATE_COLOURS } from './states';
 import { TryIt } from './TryIt';
 
@@ -44,8 +44,18 @@ export function RewardModelPage() {
             actions={mayTrain && <ChangeState model={found} />}
           />
           <Stack gap="xl">
+            {found.job && (found.state === 'training' || found.state === 'failed') && (
+              <Card withBorder radius="md">
+                <JobProgress job={found.job} />
+              </Card>
+            )}
             <Accuracy model={found} />
             {found.state === 'promoted' && <TryIt version={found.version} />}
+            {(found.state === 'candidate' || found.state === 'retired') && (
+              <Text size="sm" c="dimmed">
+                It can be tried on texts of your own while it is promoted: the scorer serves the promoted model only.
+              </Text>
+            )}
             <Details model={found} />
             <LineageList model={found} slug={slug} />
             <Accordion variant="contained">
@@ -106,29 +116,37 @@ function Accuracy({ model }: { model: RewardModelDetail }) {
 }
 
 function Details({ model }: { model: RewardModelDetail }) {
+  const { intensity_labels } = useProject();
   const tables = slices(model.report);
   const bins = calibration(model.report);
   const curve = evaluations(model.report);
   const ece = numberAt(model.report, 'calibration', 'ece');
   const byLength = numberAt(model.report, 'length_correlation', 'within_comparison', 'spearman');
-  if (tables.length === 0 && bins.length === 0) return null;
+  if (tables.length === 0 && bins.length === 0 && curve.length < 2) return null;
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="xl">
-      {tables.map(({ title, rows }) => (
+      {tables.map(({ title, heading, rows }) => (
         <section key={title}>
           <Title order={3} size="h5" mb="xs">
             {title}
           </Title>
           <Table aria-label={`Accuracy ${title.toLowerCase()}`}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{heading}</Table.Th>
+                <Table.Th>Accuracy</Table.Th>
+                <Table.Th ta="right">Comparisons</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
             <Table.Tbody>
               {rows.map((row) => (
                 <Table.Tr key={row.bucket}>
-                  <Table.Td>{row.bucket}</Table.Td>
+                  <Table.Td>{bucketText(row.bucket, title, intensity_labels)}</Table.Td>
                   <Table.Td>
                     <StatText stat={row.accuracy} />
                   </Table.Td>
                   <Table.Td ta="right" c="dimmed">
-                    n = {row.accuracy.n}
+                    {number(row.accuracy.n)}
                   </Table.Td>
                 </Table.Tr>
               ))}
@@ -153,9 +171,12 @@ function Details({ model }: { model: RewardModelDetail }) {
       )}
       {bins.length > 1 && (
         <section>
-          <Title order={3} size="h5" mb="xs">
+          <Title order={3} size="h5">
             Calibration{ece !== null && `, expected error ${number(ece, 3)}`}
           </Title>
+          <Text size="sm" c="dimmed" mb="xs">
+            How sure it is that a is better, and how often the labellers said so. On the line, the two are the same.
+          </Text>
           <ScatterChart
             h={240}
             data={[{ name: 'bins', color: 'blue.6', data: bins.map(({ predicted, observed }) => ({ predicted, observed })) }]}

@@ -2,6 +2,8 @@
 
 import type { Stat } from '@/lib/api/types';
 
+const BY_INTENSITY = 'By intensity';
+
 export interface Slice {
   bucket: string;
   accuracy: Stat;
@@ -28,20 +30,30 @@ export function isStat(value: unknown): value is Stat {
   return isObject(value) && 'value' in value && typeof value.n === 'number';
 }
 
-const SLICES: [string, string][] = [
-  ['by_intensity', 'By intensity'],
-  ['by_agreement', 'By agreement'],
-  ['by_length', 'By length'],
+const SLICES: { name: string; title: string; heading: string }[] = [
+  { name: 'by_intensity', title: BY_INTENSITY, heading: 'Intensity' },
+  { name: 'by_agreement', title: 'By agreement', heading: 'Share of ratings that agree' },
+  { name: 'by_length', title: 'By length', heading: 'Which is longer' },
+  { name: 'by_source', title: 'By source', heading: 'Source' },
 ];
 
 /** Tables of accuracy by slice, those that the report has. */
-export function slices(report: Report): { title: string; rows: Slice[] }[] {
-  return SLICES.map(([name, title]) => ({
-    title,
+export function slices(report: Report): { title: string; heading: string; rows: Slice[] }[] {
+  return SLICES.map(({ name, ...texts }) => ({
+    ...texts,
     rows: objects(report[name]).flatMap((row) =>
       isStat(row.accuracy) && typeof row.bucket === 'string' ? [{ bucket: row.bucket, accuracy: row.accuracy }] : [],
     ),
   })).filter(({ rows }) => rows.length > 0);
+}
+
+/** A bucket in words; intensities by the project's labels, which begin with the strongest. */
+export function bucketText(bucket: string, title: string, intensityLabels: string[]): string {
+  if (title === BY_INTENSITY) {
+    const label = intensityLabels.at(-Number(bucket));
+    return /^[1-9]\d*$/.test(bucket) && label ? `${bucket}: ${label}` : bucket;
+  }
+  return bucket === '1.0' ? 'all agree' : bucket;
 }
 
 /** Predicted and observed share of "a preferred" by bin; bins without comparisons are left out. */
