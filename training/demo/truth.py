@@ -156,7 +156,7 @@ def _helpfulness(f: Features) -> float:
         - 1.8 * f.wrong
         + 0.15 * min(f.n_extra_right, 2)
         - 0.5 * min(f.n_extra_wrong, 3)
-        + 3.6 * (f.on_topic - 0.5)
+        + 4.6 * (f.on_topic - 0.5)
         + 0.8 * min(f.n_tips, 1)
         + 0.5 * min(f.n_polite, 1)
         - 1.4 * min(f.n_flattery, 2)

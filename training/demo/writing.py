@@ -90,17 +90,17 @@ RECIPES: dict[SourceKind, Recipe] = {
         warns=0.45, pads=0.06, flatters=0.02, overclaims=0.03, is_rude=0.01, repeats=0.03, is_reckless=0.04,
     ),
     "early_policy": Recipe(
-        covers=0.66, errs=0.25, is_polite=0.2, gives_tip=0.25, adds_fact=0.1, keeps_format=0.55, declines=0.5,
-        warns=0.2, pads=0.2, flatters=0.03, overclaims=0.08, is_rude=0.06, repeats=0.25, drifts=0.12, breaks_off=0.12,
+        covers=0.66, errs=0.25, is_polite=0.15, gives_tip=0.15, adds_fact=0.1, keeps_format=0.5, declines=0.5,
+        warns=0.2, pads=0.3, flatters=0.05, overclaims=0.1, is_rude=0.18, repeats=0.45, drifts=0.15, breaks_off=0.3,
         is_reckless=0.12,
     ),
     "current_policy": Recipe(
-        covers=0.95, errs=0.06, is_polite=0.65, gives_tip=0.65, adds_fact=0.4, keeps_format=0.93, declines=0.88,
-        warns=0.65, pads=0.12, flatters=0.08, overclaims=0.02, repeats=0.02, is_reckless=0.03,
+        covers=0.95, errs=0.06, is_polite=0.75, gives_tip=0.8, adds_fact=0.4, keeps_format=0.93, declines=0.88,
+        warns=0.65, pads=0.08, flatters=0.05, overclaims=0.02, repeats=0.02, is_reckless=0.03,
     ),
     "adversarial": Recipe(
-        covers=0.92, errs=0.6, is_polite=0.8, gives_tip=0.3, adds_fact=0.35, keeps_format=0.93, declines=0.15,
-        warns=0.2, pads=0.7, flatters=0.7, overclaims=0.7, repeats=0.05, is_reckless=0.4,
+        covers=0.92, errs=0.6, is_polite=0.5, gives_tip=0.1, adds_fact=0.35, keeps_format=0.93, declines=0.15,
+        warns=0.2, pads=0.8, flatters=0.8, overclaims=0.8, repeats=0.05, is_reckless=0.4,
     ),
 }  # fmt: skip
 
@@ -247,7 +247,9 @@ def completions(prompt: DemoPrompt, seed: int | str = 0) -> list[DemoCompletion]
     """Four to six different completions of a prompt, of several sources: always the policy and the SFT model."""
     rng = random.Random(f"completions:{seed}:{prompt.key}")  # noqa: S311
     kinds: list[SourceKind] = ["sft", "current_policy", "early_policy"]
-    kinds += rng.sample(("adversarial", "random", "current_policy", "early_policy", "sft"), rng.choice((1, 2, 3)))
+    kinds += rng.sample(
+        ("adversarial", "adversarial", "random", "random", "early_policy", "sft"), rng.choice((1, 2, 3))
+    )
     found: dict[str, DemoCompletion] = {}
     for kind in kinds:
         for _attempt in range(20):

@@ -11,7 +11,7 @@ export function StatText({ stat, style = 'percent', unit = 'comparison' }: { sta
   if (stat.value === null) {
     return (
       <Tooltip label={stat.too_few ? `Rests on ${n}: too few to say` : 'Not defined: everybody gave the same answer'}>
-        <Text span c="dimmed" fs="italic">
+        <Text span inherit c="dimmed" fs="italic">
           {stat.too_few ? 'too few' : 'undefined'}
         </Text>
       </Tooltip>
@@ -21,7 +21,7 @@ export function StatText({ stat, style = 'percent', unit = 'comparison' }: { sta
   const basis = interval ? `95 % interval${interval}, over ${n}` : `Over ${n}`;
   return (
     <Tooltip label={stat.too_few ? `${basis}: too few to rely on` : basis}>
-      <Text span style={{ fontVariantNumeric: 'tabular-nums' }}>
+      <Text span inherit style={{ fontVariantNumeric: 'tabular-nums' }}>
         {show(stat.value, style)}
         <Text span c="dimmed" size="sm">
           {interval}

@@ -5,7 +5,7 @@ export function TimeAgo({ at }: { at: string | null }) {
   if (!at) return <Text span c="dimmed">–</Text>;
   return (
     <Tooltip label={new Date(at).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'medium' })}>
-      <Text span component="time" dateTime={at} style={{ whiteSpace: 'nowrap' }}>
+      <Text span inherit component="time" dateTime={at} style={{ whiteSpace: 'nowrap' }}>
         {timeAgo(at)}
       </Text>
     </Tooltip>

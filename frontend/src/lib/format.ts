@@ -1,7 +1,8 @@
 /** Numbers and times as people read them. */
 
 export function percent(share: number | null | undefined, digits = 1): string {
-  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(digits)} %`;
+  // A no-break space: the sign stays with its number.
+  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(digits)}\u00a0%`;
 }
 
 export function number(value: number | null | undefined, digits?: number): string {

@@ -30,7 +30,8 @@ def kind() -> Iterator[str]:
             context.save_checkpoint(done=step + 1)
         return {"counted": n, "attempt": context.job.attempt}
 
-    registry.job_kind("count", queue="default", max_attempts=2)(count)
+    # A queue that no worker of another test listens to.
+    registry.job_kind("count", queue="nobody", max_attempts=2)(count)
     yield "count"
     del registry._KINDS["count"]
 

@@ -440,7 +440,7 @@ class TestLabellers:
         biased = {LABELLERS[number].name for number, low in enumerate(lows) if low is not None and low > 0.5}
         assert biased == {"Farid Sim", "Hugo Sim"}
 
-    @pytest.mark.parametrize(("axis", "low", "high"), [("helpfulness", 0.3, 0.5), ("safety", 0.25, 0.5)])
+    @pytest.mark.parametrize(("axis", "low", "high"), [("helpfulness", 0.3, 0.6), ("safety", 0.25, 0.5)])
     def test_agreement_is_that_of_real_labellers(self, axis, low, high):
         """Three of eight rate each pair. Nominal α of real sets with ties: 0.17 to 0.47 where nobody filtered."""
         rng = random.Random(1)

@@ -2,7 +2,7 @@ import { ActionIcon, Alert, Badge, Button, Card, Group, Stack, Text, Textarea, T
 import { useForm } from '@mantine/form';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
-import { api } from '@/lib/api/client';
+import { api, ApiError } from '@/lib/api/client';
 import type { Score } from '@/lib/api/types';
 import { useProject } from '@/lib/session';
 
@@ -16,6 +16,9 @@ export function TryIt({ version }: { version: number }) {
   const score = useMutation({
     mutationFn: () =>
       api.post<Score>(`projects/${slug}/score`, { messages: [{ role: 'user', content: prompt }], completions }),
+    // A model that was promoted a moment ago is being loaded.
+    retry: (failures, error) => failures < 8 && error instanceof ApiError && error.code === 'scorer_unavailable',
+    retryDelay: 1_000,
   });
   const best = score.data && Math.max(...score.data.rewards);
   const isComplete = prompt.trim() !== '' && completions.every((text) => text.trim() !== '');

@@ -1,6 +1,7 @@
-import { Anchor, Badge, SimpleGrid, Stack, Table, Text } from '@mantine/core';
+import { Anchor, SimpleGrid, Stack, Table, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
+import { StateBadge } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
 import { CountCard } from '@/components/StatValue';
@@ -78,9 +79,7 @@ export function SamplingRoundPage() {
                           </Anchor>
                         </Table.Td>
                         <Table.Td>
-                          <Badge variant="light" color={row.is_random ? 'gray' : 'blue'} tt="none">
-                            {row.is_random ? 'random' : found.acquisition}
-                          </Badge>
+                          <StateBadge state={row.is_random ? 'random' : found.acquisition} colour={row.is_random ? 'gray' : 'blue'} />
                         </Table.Td>
                         <Table.Td ta="right">{term(row.terms.gap)}</Table.Td>
                         <Table.Td ta="right">{term(row.terms.disagreement)}</Table.Td>

@@ -14,9 +14,9 @@ import { useProject } from '@/lib/session';
 import { INITIAL, isFoldedAway, requestOf, specOf, type RefreshForm } from './form';
 
 const ACQUISITIONS = [
-  { value: 'disagreement', label: 'Where the reward model is unsure (heads disagree)' },
-  { value: 'gap', label: 'Where the rewards are close' },
-  { value: 'random', label: 'At random' },
+  { value: 'disagreement', label: 'where the model is unsure' },
+  { value: 'gap', label: 'where rewards are close' },
+  { value: 'random', label: 'drawn at random' },
 ];
 
 /** The form that starts a refresh, with live counts of what would go in. */

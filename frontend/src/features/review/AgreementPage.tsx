@@ -120,7 +120,7 @@ function Disagreement({ found, slug }: { found: Agreement; slug: string }) {
         </Anchor>
       </Group>
       {is_above && (
-        <Alert color="orange" mb="sm" title={`Above the project’s limit of ${percent(limit, 0)}`}>
+        <Alert color="orange" mb="sm" styles={{ title: { color: 'var(--mantine-color-text)' } }} title={`Above the project’s limit of ${percent(limit, 0)}`}>
           Look at what splits the labellers: mostly it is one kind of case that the guidelines do not settle.
         </Alert>
       )}

@@ -1,4 +1,4 @@
-import { Alert, Badge, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from 'react-router';
 import { Conversation } from '@/components/Conversation';
@@ -58,11 +58,7 @@ function Standing({ found }: { found: ComparisonDetail }) {
   return (
     <Group gap="xs">
       <StateBadge state={found.state} colour={STATE_COLOURS[found.state]} />
-      {found.is_gold && (
-        <Badge variant="light" color="yellow" tt="none">
-          gold
-        </Badge>
-      )}
+      {found.is_gold && <StateBadge state="gold" colour="yellow" />}
       <Text span>
         {found.n_ratings} of {plural(found.n_wanted, 'rating')} wanted
         {found.disagreement !== null && found.n_ratings > 1 && `, ${percent(found.disagreement, 0)} dissent`}
@@ -79,9 +75,7 @@ function Side({ name, side, n }: { name: string; side: ComparisonDetail['a']; n:
           <Title order={2} size="h4">
             {name}
           </Title>
-          <Badge variant="light" color="gray" tt="none">
-            {side.source.name} · {words(side.source.kind)}
-          </Badge>
+          <StateBadge state={`${side.source.name} · ${words(side.source.kind)}`} />
         </Group>
         <Group gap="xs">
           <Text size="sm" c="dimmed">

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Group, SegmentedControl, Select, Text } from '@mantine/core';
+import { Anchor, Group, SegmentedControl, Select, Text } from '@mantine/core';
 import { Link, useSearchParams } from 'react-router';
 import { StateBadge } from '@/components/JobProgress';
 import { PagedTable } from '@/components/PagedTable';
@@ -73,11 +73,8 @@ export function ComparisonsPage() {
             cell: (row) => (
               <Group gap={4} wrap="nowrap">
                 <StateBadge state={row.state} colour={STATE_COLOURS[row.state]} />
-                {row.n_flags > 0 && (
-                  <Badge variant="light" color="red" tt="none">
-                    flagged
-                  </Badge>
-                )}
+                {row.is_gold && <StateBadge state="gold" colour="yellow" />}
+                {row.n_flags > 0 && <StateBadge state="flagged" colour="red" />}
               </Group>
             ),
           },
