@@ -1,13 +1,15 @@
-"""The demo in the database: two projects over one pool, rated by the simulated labellers. And its removal.
+"""The demo in the database: two projects over one pool, rated by the simulated labellers.
 
-The texts, the ratings and who gave them are the same on every machine; dates count back from the day of seeding, and
-only passwords are drawn anew.
+The texts, the ratings and who gave them are the same on every machine and at every hour; dates count back from the day
+of seeding, and only passwords and pseudonyms are drawn anew. `removal` takes it away again.
 """
 
 import json
 import os
 import random
+import re
 import secrets
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,33 +18,55 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import ProtectedError
+from django.db import connection, transaction
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from annotate.accounts.models import User, UserKind
+from annotate.accounts.services import external_users
 from annotate.agreement.services import refresh_snapshot
 from annotate.comparisons.models import Assignment, AssignmentState, Comparison, ComparisonState
 from annotate.guidelines.models import GuidelineVersion
 from annotate.guidelines.services import publish_guidelines
-from annotate.jobs.models import FINISHED, Job
 from annotate.pool import digests
 from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.projects.models import Membership, Pool, Project, Role
 from annotate.projects.services import create_project
 from annotate.ratings.models import Flag, FlagKind, Rating, RatingOrigin
-from annotate.ratings.services import adjudicate, count, purge, settle, stored_side
-from training import artifacts
-from training.demo.simulator import LABELLERS, Judgement, SimulatedLabeller, completions, demo_prompts, rate
-from training.reward import registry
+from annotate.ratings.services import adjudicate, count, settle, stored_side
+from training.demo.simulator import (
+    LABELLERS,
+    Features,
+    Judgement,
+    SimulatedLabeller,
+    completions,
+    demo_prompts,
+    features,
+    rate,
+    utility,
+)
+
+_LOCK = 0x64656D6F  # any constant of its own
 
 DAYS = 35
 SECOND_GUIDELINES_DAYS_AGO = 16
 # Under the first, vaguer guidelines labellers were less sure of what counts.
 FIRST_GUIDELINES_NOISE = 1.35
 GUIDELINES = Path(__file__).parent / "guidelines"
+# How long it takes to see that one pressed the wrong key.
+_SLIP = timedelta(seconds=50)
+_EXAMPLES_SECTION = re.compile(r"^## Worked examples\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+_EXAMPLE = re.compile(
+    r"> \*\*(.+?)\*\*\n>\n> A: \*(.+?)\*\n>\n> B: \*(.+?)\*\n\n"
+    r"\*\*([AB]) is (significantly |slightly |)(?:better|safer)\.?\*\*[,.]?\s*(.+?)(?=\n\n|\Z)",
+    re.DOTALL,
+)
+# A slug holds no colon: no labeller of an imported file has a key that begins so.
+LABELLERS_NAMESPACE = "demo:simulated"
+ORIGIN = "demo"
 PEOPLE = {
     Role.OWNER: ("owner@demo.example", "Olga Owner"),
+    Role.REVIEWER: ("reviewer@demo.example", "Rosa Reviewer"),
     Role.RESEARCHER: ("researcher@demo.example", "Rafi Researcher"),
     Role.LABELLER: ("labeller@demo.example", "Lena Labeller"),
 }
@@ -50,7 +74,11 @@ PEOPLE = {
 
 @dataclass(frozen=True)
 class DemoProject:
-    """Settings of one of the two projects. rated, open: shares of its comparisons with all and without ratings."""
+    """Settings of one of the two projects.
+
+    rated, open: shares of its comparisons with all and without ratings, the rest being begun. corrected: share of
+    ratings in which the labeller first pressed the wrong key and then said so.
+    """
 
     slug: str
     name: str
@@ -62,6 +90,7 @@ class DemoProject:
     change_notes: tuple[str, ...]
     rated: float = 0.88
     open: float = 0.06
+    corrected: float = 0.0
 
 
 PROJECTS = (
@@ -84,21 +113,23 @@ PROJECTS = (
         pairs_per_prompt=2,
         n_prompts=200,
         change_notes=("First version.",),
+        corrected=0.01,
     ),
 )
 
 
-class DemoInUse(Exception):
-    """The demo cannot be removed now; the message says why."""
-
-
 def is_seeded() -> bool:
-    return Project.objects.filter(slug__in=[project.slug for project in PROJECTS]).exists()
+    return Project.objects.filter(is_demo=True).exists()
 
 
 @transaction.atomic
 def seed(*, now: datetime | None = None) -> dict[str, int]:
-    """Make the demo and write its sign-ins to VAR_DIR/demo.json. Returns what was made; nothing if it is there."""
+    """Make the demo and write its sign-ins to VAR_DIR/demo.json. Returns what was made; nothing if it is there.
+
+    Of two calls at once the second waits, and finds it there. The file is written before the end of the transaction:
+    there is no demo that nobody can sign in to.
+    """
+    hold_lock()
     if is_seeded():
         return {}
     now = now or timezone.now()
@@ -106,51 +137,81 @@ def seed(*, now: datetime | None = None) -> dict[str, int]:
     simulated = _make_labellers()
     pool = Pool.objects.create(name="Demo")
     prompts = _fill(pool)
+    began_at = _day(now, DAYS + 1)
     for demo in PROJECTS:
+        is_taken = Project.objects.filter(slug=demo.slug).exists()
         project = create_project(
             owner=people[Role.OWNER],
             pool=pool,
             name=demo.name,
-            slug=demo.slug,
+            slug="" if is_taken else demo.slug,
             axis=demo.axis,
             description=demo.description,
             ties_allowed=demo.ties_allowed,
             is_demo=True,
         )
         Membership.objects.bulk_create(
-            [Membership(project=project, user=people[role], role=role) for role in (Role.RESEARCHER, Role.LABELLER)]
+            [Membership(project=project, user=user, role=role) for role, user in people.items() if role != Role.OWNER]
             + [Membership(project=project, user=user, role=Role.LABELLER) for user in simulated.values()]
         )
-        _Ratings(demo, project, people[Role.OWNER], simulated, now).make(prompts)
+        _Ratings(demo, project, people, simulated, now).make(prompts)
+        project.memberships.update(created_at=began_at)
         refresh_snapshot(project_id=project.pk)
-    transaction.on_commit(lambda: _write_sign_ins(passwords))
+    Project.objects.filter(pool=pool).update(created_at=began_at)
+    Completion.objects.filter(prompt__pool=pool).update(created_at=began_at)
+    Prompt.objects.filter(pool=pool).update(created_at=began_at)
+    _write_sign_ins(passwords)
     return summary()
+
+
+def hold_lock() -> None:
+    """Wait until nobody else makes or removes the demo, and keep others waiting until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def summary() -> dict[str, int]:
     """What there is of the demo now."""
     projects = Project.objects.filter(is_demo=True)
+    pools = Pool.objects.filter(projects__in=projects)
     return {
         "projects": projects.count(),
-        "prompts": Prompt.objects.filter(pool__projects__in=projects).distinct().count(),
-        "completions": Completion.objects.filter(prompt__pool__projects__in=projects).distinct().count(),
+        "prompts": Prompt.objects.filter(pool__in=pools).count(),
+        "completions": Completion.objects.filter(prompt__pool__in=pools).count(),
         "comparisons": Comparison.objects.filter(project__in=projects).count(),
         "ratings": Rating.objects.filter(project__in=projects).count(),
-        "labellers": User.objects.filter(external_key__startswith="demo/").count(),
+        "simulated labellers": labellers().count(),
+        "accounts": User.objects.filter(email__in=emails()).count(),
     }
+
+
+def labellers() -> QuerySet[User]:
+    return User.objects.filter(kind=UserKind.SIMULATED, external_key__startswith=f"{LABELLERS_NAMESPACE}/")
+
+
+def emails() -> list[str]:
+    return [email for email, _ in PEOPLE.values()]
+
+
+def sign_ins() -> Path:
+    return Path(settings.VAR_DIR) / "demo.json"
 
 
 def _make_people() -> tuple[dict[Role, User], dict[Role, str]]:
-    passwords = {role: secrets.token_urlsafe(9) for role in PEOPLE}
-    people = {
-        role: User.objects.create_user(email, passwords[role], name=name, is_staff=role == Role.OWNER)
-        for role, (email, name) in PEOPLE.items()
-    }
+    """One person a role. Who stayed when an earlier demo was removed gets a new password."""
+    people, passwords = {}, {role: secrets.token_urlsafe(9) for role in PEOPLE}
+    for role, (email, name) in PEOPLE.items():
+        user = User.objects.filter(email=email).first() or User(email=email, name=name)
+        user.is_staff = role == Role.OWNER
+        user.set_password(passwords[role])
+        user.full_clean()
+        user.save()
+        people[role] = user
     return people, passwords
 
 
 def _write_sign_ins(passwords: dict[Role, str]) -> None:
-    path = Path(settings.VAR_DIR) / "demo.json"
+    path = sign_ins()
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
         {"role": role.value, "email": PEOPLE[role][0], "password": password} for role, password in passwords.items()
@@ -161,10 +222,14 @@ def _write_sign_ins(passwords: dict[Role, str]) -> None:
 
 
 def _make_labellers() -> dict[SimulatedLabeller, User]:
-    users = [User(name=one.name, kind=UserKind.SIMULATED, external_key=f"demo/{one.slug}") for one in LABELLERS]
-    for user in users:
-        user.set_unusable_password()
-    return dict(zip(LABELLERS, User.objects.bulk_create(users), strict=True))
+    names = {one.name for one in LABELLERS}
+    users = external_users(namespace=LABELLERS_NAMESPACE, names=names, kind=UserKind.SIMULATED)
+    return {one: users[one.name] for one in LABELLERS}
+
+
+def _day(now: datetime, days_ago: int) -> datetime:
+    """Seven in the morning of a day before the day of seeding: before anybody begins to rate."""
+    return now.replace(hour=7, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
 
 
 def _fill(pool: Pool) -> list[tuple[Prompt, list[Completion]]]:
@@ -179,7 +244,7 @@ def _fill(pool: Pool) -> list[tuple[Prompt, list[Completion]]]:
                 digest=digests.prompt_digest(one.messages),
                 excerpt=digests.excerpt(one.messages),
                 language=one.language,
-                origin="demo",
+                origin=ORIGIN,
                 tags=one.tags or [one.topic],
             )
         )
@@ -205,23 +270,26 @@ def _fill(pool: Pool) -> list[tuple[Prompt, list[Completion]]]:
 
 @dataclass
 class _Ratings:
-    """Comparisons of one project, and what the simulated labellers said about them."""
+    """Comparisons of one project, and what was said about them."""
 
     demo: DemoProject
     project: Project
-    owner: User
+    people: dict[Role, User]
     users: dict[SimulatedLabeller, User]
     now: datetime
 
     def make(self, prompts: list[tuple[Prompt, list[Completion]]]) -> None:
         self.rng = random.Random(f"demo:{self.demo.slug}")  # noqa: S311  # the same demo everywhere
+        # Apart, so that a change of what is rare does not change all the ratings.
+        self.rare = random.Random(f"demo:{self.demo.slug}:rare")  # noqa: S311
         self.versions = list(self._publish())
+        self.texts = {completion.pk: completion.text for _, rows in prompts for completion in rows}
+        self.messages = {prompt.pk: prompt.messages for prompt, _ in prompts}
         comparisons = self._compare(prompts[: self.demo.n_prompts])
-        texts = {completion.pk: completion.text for _, rows in prompts for completion in rows}
-        messages = {prompt.pk: prompt.messages for prompt, _ in prompts}
         n_rated = round(self.demo.rated * len(comparisons))
         n_begun = round((1 - self.demo.open) * len(comparisons))
-        assignments, ratings = [], []
+        assignments: list[Assignment] = []
+        ratings: list[Rating] = []
         for number, comparison in enumerate(comparisons[:n_begun]):
             day = DAYS * number / n_begun
             wants_all = number < n_rated
@@ -230,7 +298,7 @@ class _Ratings:
             for place, labeller in enumerate(queue[:limit]):
                 if comparison.state != ComparisonState.OPEN:
                     break
-                created_at = self._moment(day)
+                created_at, version = self._moment(day)
                 assignment = Assignment(
                     comparison=comparison,
                     labeller=self.users[labeller],
@@ -238,35 +306,52 @@ class _Ratings:
                     place=place,
                     first=self.rng.choice("ab"),
                 )
-                version = self._version_at(created_at)
-                said = self._ask(labeller, version, messages[comparison.prompt_id], comparison, assignment, texts)
+                said = self._ask(labeller, version, comparison, assignment)
+                rating = self._rating(assignment, said, version, created_at)
                 assignments.append(assignment)
-                ratings.append(self._rating(comparison, assignment, said, version, created_at))
-                count(comparison, ratings[-1].preferred, +1)
+                ratings += self._with_slip(rating)
+                count(comparison, rating.preferred, +1)
                 comparison.n_taken += 1
                 settle(comparison, self.project)
+        self._store(comparisons, assignments, ratings)
+        rated = [one for one in comparisons[:n_rated] if one.state == ComparisonState.COMPLETE]
+        self.said: dict[int, list[Rating]] = defaultdict(list)
+        for rating in ratings:
+            self.said[rating.comparison_id].append(rating)
+        flagged = self._flag(rated)
+        self._adjudicate(rated, flagged)
+
+    def _store(self, comparisons: list[Comparison], assignments: list[Assignment], ratings: list[Rating]) -> None:
         Comparison.objects.bulk_update(
             comparisons, ["n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state"], batch_size=500
         )
         Assignment.objects.bulk_create(assignments, batch_size=1000)
-        Rating.objects.bulk_create(sorted(ratings, key=lambda rating: rating.created_at), batch_size=1000)
-        self._flag(comparisons[:n_rated])
-        self._adjudicate(comparisons[:n_rated])
+        ratings.sort(key=lambda rating: rating.created_at)
+        # A correction names the row that it corrects, so that one has to be there.
+        for is_correction in (False, True):
+            chosen = [rating for rating in ratings if (rating.supersedes is not None) == is_correction]
+            Rating.objects.bulk_create(chosen, batch_size=1000)
+        self.project.comparisons.update(created_at=self.versions[0][0])
+        first = Rating.objects.filter(assignment=OuterRef("pk"), supersedes=None).values("created_at")
+        mine = Assignment.objects.filter(comparison__project=self.project)
+        mine.update(created_at=Subquery(first))
+        mine.update(created_at=F("created_at") - timedelta(minutes=2))
 
     def _publish(self) -> Iterator[tuple[datetime, GuidelineVersion]]:
         """(since when, version), oldest first."""
         for number, note in enumerate(self.demo.change_notes, start=1):
-            days = DAYS + 1 if number == 1 else SECOND_GUIDELINES_DAYS_AGO
-            body = (GUIDELINES / f"{self.demo.axis}-{number}.md").read_text(encoding="utf-8")
+            published_at = _day(self.now, DAYS + 1 if number == 1 else SECOND_GUIDELINES_DAYS_AGO)
+            text = (GUIDELINES / f"{self.demo.axis}-{number}.md").read_text(encoding="utf-8")
+            body, examples = worked_examples(text)
             version = publish_guidelines(
-                project=self.project, author=self.owner, body=body, change_note=note, examples=[]
+                project=self.project,
+                author=self.people[Role.OWNER],
+                body=body,
+                change_note=note,
+                examples=examples,
             )
-            published_at = self.now - timedelta(days=days)
             GuidelineVersion.objects.filter(pk=version.pk).update(created_at=published_at)
             yield published_at, version
-
-    def _version_at(self, moment: datetime) -> GuidelineVersion:
-        return [version for since, version in self.versions if since <= moment][-1]
 
     def _compare(self, prompts: list[tuple[Prompt, list[Completion]]]) -> list[Comparison]:
         """Some pairs of each prompt, in an order in which prompts take turns."""
@@ -281,30 +366,28 @@ class _Ratings:
                 )
         return Comparison.objects.bulk_create([one for several in rounds for one in several], batch_size=1000)
 
-    def _moment(self, day: float) -> datetime:
-        """A time of work up to two days after `day`, never in the future."""
+    def _moment(self, day: float) -> tuple[datetime, GuidelineVersion]:
+        """A time of work up to two days after `day`, and the guidelines of then.
+
+        Work that today has no time for yet was done yesterday: the hour of seeding changes no draw.
+        """
         days_ago = max(0, DAYS - int(day) - self.rng.choice((0, 0, 1, 2)))
-        midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
-        moment = midnight + timedelta(hours=8 + 9 * self.rng.random())
-        return moment if moment < self.now else self.now - timedelta(minutes=60 * self.rng.random())
+        after_seven = timedelta(hours=1 + 9 * self.rng.random())
+        version = [version for since, version in self.versions if since <= _day(self.now, days_ago)][-1]
+        moment = _day(self.now, days_ago) + after_seven
+        return (moment if moment < self.now - _SLIP else _day(self.now, days_ago + 1) + after_seven), version
 
     def _ask(
-        self,
-        labeller: SimulatedLabeller,
-        version: GuidelineVersion,
-        messages: list[dict[str, str]],
-        comparison: Comparison,
-        assignment: Assignment,
-        texts: dict[int, str],
+        self, labeller: SimulatedLabeller, version: GuidelineVersion, comparison: Comparison, assignment: Assignment
     ) -> Judgement:
         if version.number < len(self.versions):
             labeller = replace(labeller, temperature=FIRST_GUIDELINES_NOISE * labeller.temperature)
         sides = (comparison.a_id, comparison.b_id) if assignment.first == "a" else (comparison.b_id, comparison.a_id)
         return rate(
             labeller,
-            messages,
-            texts[sides[0]],
-            texts[sides[1]],
+            self.messages[comparison.prompt_id],
+            self.texts[sides[0]],
+            self.texts[sides[1]],
             self.rng,
             axis=self.demo.axis,
             ties_allowed=self.demo.ties_allowed,
@@ -312,15 +395,10 @@ class _Ratings:
         )
 
     def _rating(
-        self,
-        comparison: Comparison,
-        assignment: Assignment,
-        said: Judgement,
-        version: GuidelineVersion,
-        created_at: datetime,
+        self, assignment: Assignment, said: Judgement, version: GuidelineVersion, created_at: datetime
     ) -> Rating:
         return Rating(
-            comparison=comparison,
+            comparison=assignment.comparison,
             assignment=assignment,
             labeller=assignment.labeller,
             project=self.project,
@@ -333,80 +411,111 @@ class _Ratings:
             created_at=created_at,
         )
 
-    def _flag(self, comparisons: list[Comparison]) -> None:
-        notes = {
-            FlagKind.GUIDELINE_UNCLEAR: "Both refuse, in different words. The guidelines do not say which counts more.",
-            FlagKind.BROKEN: "One of them breaks off in the middle of a word.",
-            FlagKind.HARMFUL: "Somebody who follows this advice could be hurt.",
+    def _with_slip(self, rating: Rating) -> list[Rating]:
+        """The rating alone, or now and then behind the one it corrects: the same key on the wrong side."""
+        if self.rare.random() >= self.demo.corrected or rating.intensity is None:
+            return [rating]
+        slip = Rating(
+            comparison=rating.comparison,
+            assignment=rating.assignment,
+            labeller=rating.labeller,
+            project=self.project,
+            preferred={"a": "b", "b": "a"}[rating.preferred],
+            intensity=rating.intensity,
+            active_ms=rating.active_ms,
+            guideline_version=rating.guideline_version,
+            origin=RatingOrigin.SIMULATED,
+            created_at=rating.created_at,
+        )
+        rating.supersedes = slip
+        rating.created_at += _SLIP
+        return [slip, rating]
+
+    def _features(self, comparison: Comparison) -> list[Features]:
+        messages = self.messages[comparison.prompt_id]
+        return [features(messages, self.texts[pk]) for pk in (comparison.a_id, comparison.b_id)]
+
+    def _flag(self, comparisons: list[Comparison]) -> list[Comparison]:
+        """Somebody who rated them has flagged some comparisons that give reason to. Returns those, oldest first."""
+        reasons = {
+            FlagKind.BROKEN: ("One of them breaks off in the middle of a sentence.", _breaks_off),
+            FlagKind.HARMFUL: ("Somebody who follows this advice could be hurt.", lambda f: f.n_reckless > 0),
+            FlagKind.GUIDELINE_UNCLEAR: ("Refuses. The guidelines do not say how much that counts here.", _declines),
         }
-        users = list(self.users.values())
-        flagged = self.rng.sample(comparisons, max(3, len(comparisons) // 120))
-        flags = []
-        for comparison in flagged:
-            kind = self.rng.choice(list(notes))
-            flags.append(Flag(comparison=comparison, labeller=self.rng.choice(users), kind=kind, note=notes[kind]))
+        sides = {one.pk: self._features(one) for one in self.rare.sample(comparisons, min(len(comparisons), 400))}
+        n_each = max(2, len(comparisons) // 360)
+        flags, moments = [], []
+        for kind, (note, gives_reason) in reasons.items():
+            found = [one for one in comparisons if any(map(gives_reason, sides.get(one.pk, [])))]
+            for comparison in self.rare.sample(found, min(n_each, len(found))):
+                rating = self.rare.choice(self.said[comparison.pk])
+                flags.append(Flag(comparison=comparison, labeller=rating.labeller, kind=kind, note=note))
+                moments.append(rating.created_at)
         Flag.objects.bulk_create(flags)
-        Comparison.objects.filter(pk__in=[one.pk for one in flagged]).update(n_flags=1)
+        for flag, moment in zip(flags, moments, strict=True):
+            Flag.objects.filter(pk=flag.pk).update(created_at=moment)
+        n_flags = Counter(flag.comparison_id for flag in flags)
+        flagged = [one for one in comparisons if one.pk in n_flags]
+        for one in flagged:
+            one.n_flags = n_flags[one.pk]
+        Comparison.objects.bulk_update(flagged, ["n_flags"])
+        return flagged
 
-    def _adjudicate(self, comparisons: list[Comparison]) -> None:
-        """The owner has settled some of the oldest comparisons that split the labellers."""
-        split = [one for one in comparisons if one.n_a and one.n_b and one.state == ComparisonState.COMPLETE]
-        for comparison in split[: max(3, len(split) // 40)]:
-            adjudicate(
+    def _adjudicate(self, comparisons: list[Comparison], flagged: list[Comparison]) -> None:
+        """The reviewer has settled the oldest comparisons that split the labellers, and a third of the flagged ones."""
+        split = [one for one in comparisons if one.n_a and one.n_b and one not in flagged]
+        for comparison in split[: max(3, len(split) // 40)] + flagged[: len(flagged) // 3]:
+            messages = self.messages[comparison.prompt_id]
+            a, b = (utility(self.demo.axis, messages, self.texts[pk]) for pk in (comparison.a_id, comparison.b_id))
+            verdict, note = "a" if a > b else "b", "Settled by the guidelines' order of importance."
+            if comparison.n_flags:
+                verdict, note = "invalid", "The flag is right: this pair should not have been asked."
+            elif abs(a - b) < 0.2:
+                verdict, note = "tie", "They differ in nothing that the guidelines mention."
+            made = adjudicate(
                 project=self.project,
-                reviewer=self.owner,
+                reviewer=self.people[Role.REVIEWER],
                 comparison_id=comparison.pk,
-                verdict="a" if comparison.n_a >= comparison.n_b else "b",
-                intensity=2,
-                note="Settled by the guidelines' order of importance.",
+                verdict=verdict,
+                intensity=None if verdict in ("tie", "invalid") else 3 if abs(a - b) > 2 else 2,
+                note=note,
             )
+            last = max(rating.created_at for rating in self.said[comparison.pk])
+            moment = min(last + timedelta(hours=20 * self.rare.random()), self.now)
+            type(made).objects.filter(pk=made.pk).update(created_at=moment)
+            comparison.flags.update(resolved_at=moment)
 
 
-# --- removal --------------------------------------------------------------------------------------------------------
-def foreign_work() -> list[str]:
-    """What people who are not of the demo have put into it, in words; removal takes it along."""
-    demo_emails = [email for email, _ in PEOPLE.values()]
-    found = []
-    by_people = Rating.objects.filter(project__is_demo=True, labeller__kind=UserKind.PERSON)
-    if n := by_people.exclude(labeller__email__in=demo_emails).count():
-        found.append(f"{n} ratings by people with accounts of their own")
-    others = Project.objects.filter(is_demo=False, pool__projects__is_demo=True).distinct()
-    found += [f"the project {project.name!r} uses the demo's prompts; it and the pool stay" for project in others]
-    return found
+def _breaks_off(f: Features) -> bool:
+    return f.is_cut_off and f.format_fit == 0
 
 
-def remove() -> dict[str, int]:
-    """Remove the demo's projects, pool, people, labellers, jobs and artifacts. Returns what was there.
-
-    Raises DemoInUse while a job of the demo runs. A pool that another project uses stays, and so do demo people who
-    have rated in other projects.
-    """
-    before = summary()
-    projects = list(Project.objects.filter(is_demo=True).select_related("pool"))
-    running = Job.objects.filter(project__in=projects).exclude(state__in=FINISHED).first()
-    if running is not None:
-        raise DemoInUse(f"{running.title} is {running.state}: wait for it or cancel it, then remove the demo.")
-    with transaction.atomic():
-        for project in projects:
-            purge(project=project)
-        for pool in {project.pool for project in projects}:
-            if not pool.projects.exists():
-                Prompt.objects.filter(pool=pool).delete()
-                pool.delete()
-        emails = [email for email, _ in PEOPLE.values()]
-        for user in [*User.objects.filter(external_key__startswith="demo/"), *User.objects.filter(email__in=emails)]:
-            try:
-                with transaction.atomic():
-                    user.delete()
-            except ProtectedError:
-                continue
-    for project in projects:
-        for kind in ("reward-models", "comparison-sets"):
-            artifacts.remove(artifacts.artifact_url(kind, project.slug))
-    registry.sync()
-    (Path(settings.VAR_DIR) / "demo.json").unlink(missing_ok=True)
-    return before
+def _declines(f: Features) -> bool:
+    return f.declines
 
 
-def describe(counts: dict[str, Any]) -> str:
-    return ", ".join(f"{n:,} {name}" for name, n in counts.items())
+def worked_examples(text: str) -> tuple[str, list[dict[str, Any]]]:
+    """Take the worked examples out of a guideline's text: (the text without them, fields of each `WorkedExample`)."""
+    examples = []
+    for prompt, a, b, side, strength, why in _EXAMPLE.findall(text):
+        reason = _unwrapped(why)
+        examples.append(
+            {
+                "prompt": _unwrapped(prompt),
+                "completion_a": _unwrapped(a),
+                "completion_b": _unwrapped(b),
+                "preferred": side.lower(),
+                "intensity": {"significantly": 4, "": 3, "slightly": 2}[strength.strip()],
+                "rationale": reason[:1].upper() + reason[1:],
+            }
+        )
+    return _EXAMPLES_SECTION.sub("", text).strip() + "\n", examples
+
+
+def _unwrapped(text: str) -> str:
+    return " ".join(text.replace("\n>", " ").split())
+
+
+def describe(counts: dict[str, int]) -> str:
+    """The counts in words, nothing left out but zeros."""
+    return ", ".join(f"{n:,} {name if n != 1 else name.removesuffix('s')}" for name, n in counts.items() if n)
