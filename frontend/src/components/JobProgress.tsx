@@ -14,7 +14,7 @@ const COLOURS: Record<JobState, string> = {
 export function StateBadge({ state, colour }: { state: string; colour?: string }) {
   return (
     // The text in the colour of text: tinted text on tinted ground falls short of 4.5 : 1.
-    <Badge variant="light" color={colour ?? COLOURS[state as JobState] ?? 'gray'} c="var(--mantine-color-text)" tt="none" miw="fit-content">
+    <Badge variant="light" color={colour ?? COLOURS[state as JobState] ?? 'gray'} c="var(--mantine-color-text)" tt="none" miw="max-content">
       {state}
     </Badge>
   );

@@ -14,7 +14,7 @@ import type { RefreshCycle, StageState } from '@/lib/api/types';
 import { duration } from '@/lib/format';
 import { useMay, useProject } from '@/lib/session';
 import { configRows } from './form';
-import { colour, label, MODEL_COLOURS, nOver, STAGES } from './stages';
+import { colour, label, lastBegun, MODEL_COLOURS, STAGES } from './stages';
 
 const ICONS: Record<StageState, typeof IconCheck | null> = {
   pending: null,
@@ -75,7 +75,7 @@ export function RefreshPage() {
 function Stages({ cycle }: { cycle: RefreshCycle }) {
   return (
     <section aria-label="Stages">
-      <Timeline active={nOver(cycle.stages) - 1} bulletSize={26} lineWidth={2}>
+      <Timeline active={lastBegun(cycle.stages)} bulletSize={26} lineWidth={2}>
         {cycle.stages.map((stage) => {
           const Icon = ICONS[stage.state];
           return (

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { StageState } from '@/lib/api/types';
-import { label, nOver } from './stages';
+import { label, lastBegun } from './stages';
 
 const stages = (...states: StageState[]) =>
   states.map((state) => ({ name: 'train', state, started_at: null, finished_at: null, summary: '' }));
 
 describe('stages', () => {
-  it('counts those that are over up to the first that is not', () => {
-    expect(nOver(stages('succeeded', 'skipped', 'running', 'pending'))).toBe(2);
-    expect(nOver(stages('failed', 'succeeded'))).toBe(0);
-    expect(nOver(stages('succeeded', 'succeeded'))).toBe(2);
+  it('light up to the one that runs or failed', () => {
+    expect(lastBegun(stages('succeeded', 'skipped', 'running', 'pending'))).toBe(2);
+    expect(lastBegun(stages('failed', 'pending'))).toBe(0);
+    expect(lastBegun(stages('pending', 'pending'))).toBe(-1);
+    expect(lastBegun(stages('succeeded', 'succeeded'))).toBe(1);
   });
 
   it('names a stage it does not know as it is', () => {

@@ -35,8 +35,8 @@ export function colour(state: StageState): string {
   return COLOURS[state];
 }
 
-/** How many stages are over, for a stepper: those before the first that is neither succeeded nor skipped. */
-export function nOver(stages: RefreshCycle['stages']): number {
-  const first = stages.findIndex((stage) => stage.state !== 'succeeded' && stage.state !== 'skipped');
-  return first === -1 ? stages.length : first;
+/** The position up to which a stepper is lit: the last stage that has begun, the running or failed one included; -1 for none. */
+export function lastBegun(stages: RefreshCycle['stages']): number {
+  const firstPending = stages.findIndex((stage) => stage.state === 'pending');
+  return (firstPending === -1 ? stages.length : firstPending) - 1;
 }

@@ -75,7 +75,9 @@ function Side({ name, side, n }: { name: string; side: ComparisonDetail['a']; n:
           <Title order={2} size="h4">
             {name}
           </Title>
-          <StateBadge state={`${side.source.name} · ${words(side.source.kind)}`} />
+          <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+            {side.source.name} · {words(side.source.kind)}
+          </Text>
         </Group>
         <Group gap="xs">
           <Text size="sm" c="dimmed">
