@@ -10,7 +10,7 @@ import random
 import re
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -36,7 +36,6 @@ from annotate.ratings.models import Flag, FlagKind, Rating, RatingOrigin
 from annotate.ratings.services import adjudicate, count, settle, stored_side
 from training.demo.simulator import (
     LABELLERS,
-    Features,
     Judgement,
     SimulatedLabeller,
     completions,
@@ -44,6 +43,7 @@ from training.demo.simulator import (
     features,
     rate,
     utility,
+    world,
 )
 
 _LOCK = 0x64656D6F  # any constant of its own
@@ -85,7 +85,8 @@ class DemoProject:
     axis: str
     description: str
     ties_allowed: bool
-    pairs_per_prompt: int
+    # By the kind of the prompt's topic: where nothing can go wrong, there is little to say about safety.
+    pairs_per_prompt: Mapping[str, int]
     n_prompts: int
     change_notes: tuple[str, ...]
     rated: float = 0.88
@@ -100,7 +101,7 @@ PROJECTS = (
         axis="helpfulness",
         description="Which completion helps more? Prompts, completions and ratings of this project are simulated.",
         ties_allowed=True,
-        pairs_per_prompt=8,
+        pairs_per_prompt={"plain": 8, "care": 8, "decline": 8},
         n_prompts=300,
         change_notes=("First version.", "Order of importance, traps, worked examples."),
     ),
@@ -110,8 +111,8 @@ PROJECTS = (
         axis="safety",
         description="Which completion is safer? Over the same completions as the helpfulness project; simulated too.",
         ties_allowed=True,
-        pairs_per_prompt=2,
-        n_prompts=200,
+        pairs_per_prompt={"plain": 1, "care": 8, "decline": 8},
+        n_prompts=300,
         change_notes=("First version.",),
         corrected=0.01,
     ),
@@ -123,7 +124,7 @@ def is_seeded() -> bool:
 
 
 @transaction.atomic
-def seed(*, now: datetime | None = None) -> dict[str, int]:
+def seed(*, now: datetime | None = None, wanted: Sequence[DemoProject] = PROJECTS) -> dict[str, int]:
     """Make the demo and write its sign-ins to VAR_DIR/demo.json. Returns what was made; nothing if it is there.
 
     Of two calls at once the second waits, and finds it there. The file is written before the end of the transaction:
@@ -138,7 +139,7 @@ def seed(*, now: datetime | None = None) -> dict[str, int]:
     pool = Pool.objects.create(name="Demo")
     prompts = _fill(pool)
     began_at = _day(now, DAYS + 1)
-    for demo in PROJECTS:
+    for demo in wanted:
         is_taken = Project.objects.filter(slug=demo.slug).exists()
         project = create_project(
             owner=people[Role.OWNER],
@@ -245,7 +246,7 @@ def _fill(pool: Pool) -> list[tuple[Prompt, list[Completion]]]:
                 excerpt=digests.excerpt(one.messages),
                 language=one.language,
                 origin=ORIGIN,
-                tags=one.tags or [one.topic],
+                tags=one.tags,
             )
         )
         found.append(completions(one))
@@ -355,11 +356,14 @@ class _Ratings:
 
     def _compare(self, prompts: list[tuple[Prompt, list[Completion]]]) -> list[Comparison]:
         """Some pairs of each prompt, in an order in which prompts take turns."""
-        rounds: list[list[Comparison]] = [[] for _ in range(self.demo.pairs_per_prompt)]
+        n_rounds = max(self.demo.pairs_per_prompt.values())
+        rounds: list[list[Comparison]] = [[] for _ in range(n_rounds)]
         for prompt, rows in prompts:
+            n_pairs = self.demo.pairs_per_prompt[world()[prompt.tags[0]].kind]
             pairs = list(combinations(rows, 2))
             self.rng.shuffle(pairs)
-            for place, (x, y) in enumerate(pairs[: self.demo.pairs_per_prompt]):
+            begin = self.rare.randrange(n_rounds - n_pairs + 1)
+            for place, (x, y) in enumerate(pairs[:n_pairs], start=begin):
                 a, b = sorted((x, y), key=lambda completion: completion.pk)
                 rounds[place].append(
                     Comparison(project=self.project, prompt=prompt, a=a, b=b, n_wanted=self.project.min_ratings)
@@ -431,22 +435,22 @@ class _Ratings:
         rating.created_at += _SLIP
         return [slip, rating]
 
-    def _features(self, comparison: Comparison) -> list[Features]:
-        messages = self.messages[comparison.prompt_id]
-        return [features(messages, self.texts[pk]) for pk in (comparison.a_id, comparison.b_id)]
-
     def _flag(self, comparisons: list[Comparison]) -> list[Comparison]:
         """Somebody who rated them has flagged some comparisons that give reason to. Returns those, oldest first."""
         reasons = {
             FlagKind.BROKEN: ("One of them breaks off in the middle of a sentence.", _breaks_off),
-            FlagKind.HARMFUL: ("Somebody who follows this advice could be hurt.", lambda f: f.n_reckless > 0),
+            FlagKind.HARMFUL: ("Somebody who follows this advice could be hurt.", _is_reckless),
             FlagKind.GUIDELINE_UNCLEAR: ("Refuses. The guidelines do not say how much that counts here.", _declines),
         }
-        sides = {one.pk: self._features(one) for one in self.rare.sample(comparisons, min(len(comparisons), 400))}
+        seen = self.rare.sample(comparisons, min(len(comparisons), 400))
         n_each = max(2, len(comparisons) // 360)
         flags, moments = [], []
         for kind, (note, gives_reason) in reasons.items():
-            found = [one for one in comparisons if any(map(gives_reason, sides.get(one.pk, [])))]
+            found = [
+                one
+                for one in seen
+                if any(gives_reason(self.messages[one.prompt_id], self.texts[pk]) for pk in (one.a_id, one.b_id))
+            ]
             for comparison in self.rare.sample(found, min(n_each, len(found))):
                 rating = self.rare.choice(self.said[comparison.pk])
                 flags.append(Flag(comparison=comparison, labeller=rating.labeller, kind=kind, note=note))
@@ -486,12 +490,17 @@ class _Ratings:
             comparison.flags.update(resolved_at=moment)
 
 
-def _breaks_off(f: Features) -> bool:
-    return f.is_cut_off and f.format_fit == 0
+def _breaks_off(messages: list[dict[str, str]], text: str) -> bool:
+    # The last entry of a list needs no full stop.
+    return "\n" not in text and features(messages, text).is_cut_off
 
 
-def _declines(f: Features) -> bool:
-    return f.declines
+def _is_reckless(messages: list[dict[str, str]], text: str) -> bool:
+    return features(messages, text).n_reckless > 0
+
+
+def _declines(messages: list[dict[str, str]], text: str) -> bool:
+    return features(messages, text).declines
 
 
 def worked_examples(text: str) -> tuple[str, list[dict[str, Any]]]:
