@@ -26,6 +26,7 @@ from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
 from django.conf import settings as django_settings  # noqa: E402
+from django.test import override_settings  # noqa: E402
 
 from tests.live import CeleryWorkers, Scorer, Web, open_page  # noqa: E402
 
@@ -47,11 +48,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _separate_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep what a test leaves in the cache (rate limits, snapshots) from the next one, and hash passwords fast."""
-    hashers = django_settings.PASSWORD_HASHERS
-    if "live_web" not in request.fixturenames:  # there another process, with the real settings, checks them
-        django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    yield
-    django_settings.PASSWORD_HASHERS = hashers
+    fast = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Where another process checks them, with the real settings, they are hashed as there.
+    with override_settings(
+        PASSWORD_HASHERS=django_settings.PASSWORD_HASHERS if "live_web" in request.fixturenames else fast
+    ):
+        yield
     environment.clear_cache()
 
 

@@ -114,6 +114,16 @@ class CeleryWorkers(_Processes):
         """Have both workers answer a ping, with nothing in the queues that an earlier test has left."""
         self.purge()
         self._start("answer a ping", lambda: len(self.ping()) == len(self.QUEUES))
+        self._listen(True)
+
+    def _listen(self, is_on: bool) -> None:
+        """Have the workers take messages, or leave them: a test without workers must not find its jobs taken."""
+        from annotate.celery import app
+
+        change = app.control.add_consumer if is_on else app.control.cancel_consumer
+        for queue in self.QUEUES:
+            if self.child(queue).is_running:
+                change(queue, destination=[self._node(queue)], reply=True, timeout=2.0, limit=1)
 
     def ping(self) -> list[str]:
         """Return the node names of the workers that answer."""
@@ -154,7 +164,9 @@ class CeleryWorkers(_Processes):
     def settle(self, patience_s: float = 20.0) -> None:
         """Empty the queues and wait for running tasks, so that none of them meets the removal of the test's rows."""
         self.purge()
-        if not processes.wait_until(lambda: self.active() == 0, patience_s, 0.1):
+        if processes.wait_until(lambda: self.active() == 0, patience_s, 0.1):
+            self._listen(False)
+        else:
             stop_all(self.children, at_once=True)
 
 

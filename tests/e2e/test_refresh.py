@@ -1,5 +1,7 @@
 """A researcher starts a refresh in the browser and watches it to its end."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -27,7 +29,7 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
     assert accuracy["n"] >= 100 and accuracy["low"] < accuracy["value"] < accuracy["high"]
     results = page.get_by_role("region", name="Results")
     for stat in (accuracy, baselines["longer"], baselines["always_a"]):
-        expect(results.get_by_text(f"{100 * stat['value']:.1f} %").first).to_be_visible()
+        expect(results.get_by_text(f"{100 * stat['value']:.1f}\u00a0%").first).to_be_visible()
     results.get_by_role("link", name="Sampling round 1").click()
     expect(page.get_by_role("table", name="Chosen comparisons").get_by_role("row")).to_have_count(31)
     assert SamplingRound.objects.get().sampled_comparisons.count() == 30
@@ -44,4 +46,4 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
         "What a brilliant question! Every expert agrees. It is important to note that."
     )
     form.get_by_role("button", name="Score").click()
-    expect(form.get_by_text("reward ")).to_have_count(2, timeout=30_000)
+    expect(form.get_by_text(re.compile(r"^reward -?\d"))).to_have_count(2, timeout=30_000)
