@@ -48,7 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _separate_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep what a test leaves in the cache (rate limits, snapshots) from the next one, and hash passwords fast."""
-    fast = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    fast = ["django.contrib.auth.hashers.MD5PasswordHasher", *django_settings.PASSWORD_HASHERS]
     # Where another process checks them, with the real settings, they are hashed as there.
     with override_settings(
         PASSWORD_HASHERS=django_settings.PASSWORD_HASHERS if "live_web" in request.fixturenames else fast

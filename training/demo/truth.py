@@ -103,7 +103,8 @@ def features(messages: Sequence[Message], completion: str) -> Features:
         repetition=repetition(completion),
         format_fit=_format_fit(ask, completion),
         length_misfit=_length_misfit(ask, n_words),
-        is_cut_off=not _DONE.search(completion),
+        # An entry of a list needs no full stop.
+        is_cut_off=not _DONE.search(completion) and not _LIST_LINE.match(completion.rstrip().rpartition("\n")[2]),
         is_other_language=_is_other_language(ask, messages, completion),
         declines=kind == "decline" and bool(trait_pattern("decline").search(text)),
         gives_reason=kind == "decline" and ("reason", True) in stated,

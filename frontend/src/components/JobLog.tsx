@@ -13,6 +13,14 @@ interface Props {
 
 const COLOURS: Record<string, string> = { warning: 'orange', error: 'red' };
 const NEAR_END_PX = 24;
+/** The server's page: so many lines at most in one answer, the last ones in the first. */
+const PAGE = 500;
+
+interface Log {
+  lines: JobLogLine[];
+  /** Whether there are lines before the first one here. */
+  isCut: boolean;
+}
 
 /** What a job has said, growing while it runs. It follows the end until the reader scrolls away from it. */
 export function JobLog({ jobId, isLive }: Props) {
@@ -22,10 +30,17 @@ export function JobLog({ jobId, isLive }: Props) {
   const viewport = useRef<HTMLDivElement>(null);
   const log = useQuery({
     queryKey: key,
-    queryFn: async () => {
-      const known = queries.getQueryData<JobLogLine[]>(key) ?? [];
-      const { lines } = await api.get<{ lines: JobLogLine[] }>(`jobs/${jobId}/log`, { after: known.at(-1)?.seq ?? 0 });
-      return lines.length === 0 ? known : [...known, ...lines];
+    queryFn: async ({ signal }) => {
+      let known = queries.getQueryData<Log>(key) ?? { lines: [], isCut: false };
+      for (;;) {
+        const after = known.lines.at(-1)?.seq ?? 0;
+        const { lines } = await api.get<{ lines: JobLogLine[] }>(`jobs/${jobId}/log`, { after }, signal);
+        const isFull = lines.length >= PAGE;
+        if (!after) return { lines, isCut: isFull };
+        if (lines.length > 0) known = { ...known, lines: [...known.lines, ...lines] };
+        // A full page has more behind it, after a while in a hidden tab for instance.
+        if (!isFull) return known;
+      }
     },
     refetchInterval: isLive ? 1_500 : false,
   });
@@ -33,7 +48,7 @@ export function JobLog({ jobId, isLive }: Props) {
   useEffect(() => {
     if (!isLive) void queries.invalidateQueries({ queryKey: ['jobs', jobId, 'log'] });
   }, [isLive, jobId, queries]);
-  const lines = log.data ?? [];
+  const lines = log.data?.lines ?? [];
   // Only the log's own box moves: scrollIntoView would drag the page along.
   useEffect(() => {
     const box = viewport.current;
@@ -54,6 +69,11 @@ export function JobLog({ jobId, isLive }: Props) {
         <Group justify="flex-end" mb={4}>
           <Switch size="xs" label="Follow" checked={isFollowing} onChange={(event) => setFollowing(event.currentTarget.checked)} />
         </Group>
+      )}
+      {log.data.isCut && (
+        <Text c="dimmed" size="sm" mb={4}>
+          Earlier lines are not shown.
+        </Text>
       )}
       <ScrollArea.Autosize
         mah={360}
