@@ -72,11 +72,13 @@ export function AgreementPage() {
 }
 
 function Figures({ found }: { found: Agreement }) {
+  const { intensity_labels } = useProject();
+  const strongest = intensity_labels[0] ?? 'better';
   return (
     <section aria-label="Figures">
       <Text c="dimmed" mb="sm">
         {plural(found.n_ratings, 'rating')} by {plural(found.n_labellers, 'labeller')} of {plural(found.n_comparisons, 'comparison')},{' '}
-        {number(found.n_multiply_rated)} of them rated more than once.
+        {number(found.n_multiply_rated)} of them rated more than once. Ranges are 95&nbsp;% intervals.
       </Text>
       <SimpleGrid cols={{ base: 1, sm: 3 }}>
         <StatCard
@@ -85,16 +87,16 @@ function Figures({ found }: { found: Agreement }) {
           help="Share of rating pairs on the same comparison that say the same"
         />
         <StatCard
-          label="Krippendorff’s α, side"
+          label="Krippendorff’s α, nominal"
           stat={found.alpha_nominal}
           style="number"
-          help="Beyond chance: 1 is perfect, 0 is chance"
+          help="On the side, beyond chance: 1 is perfect, 0 is chance"
         />
         <StatCard
-          label="Krippendorff’s α, intensity"
+          label="Krippendorff’s α, ordinal"
           stat={found.alpha_ordinal}
           style="number"
-          help="Ordinal, from “A significantly” to “B significantly”"
+          help={`On side and intensity, from “A ${strongest}” to “B ${strongest}”`}
         />
       </SimpleGrid>
     </section>
@@ -187,6 +189,7 @@ function Labellers({ found }: { found: Agreement }) {
         </Table>
       </Table.ScrollContainer>
       <Text size="sm" c="dimmed" mt="xs">
+        {found.labellers.length < found.n_labellers && `The ${found.labellers.length} with the most ratings are listed. `}
         Without position bias the side shown first is preferred in half of the ratings.
       </Text>
     </section>

@@ -1,4 +1,4 @@
-import { Anchor, Group, SegmentedControl, Select, Text } from '@mantine/core';
+import { Anchor, Button, Group, SegmentedControl, Select, Text } from '@mantine/core';
 import { Link, useSearchParams } from 'react-router';
 import { StateBadge } from '@/components/JobProgress';
 import { PagedTable } from '@/components/PagedTable';
@@ -7,7 +7,7 @@ import { EmptyState } from '@/components/States';
 import type { ComparisonRow } from '@/lib/api/types';
 import { percent } from '@/lib/format';
 import { usePages } from '@/lib/pages';
-import { useProject } from '@/lib/session';
+import { useMay, useProject } from '@/lib/session';
 import { STATE_COLOURS } from './words';
 
 const SHOWN = [
@@ -24,17 +24,23 @@ const ORDERINGS = [
 ];
 const EMPTY: Record<string, string> = {
   all: 'Import prompts with completions to have something to compare.',
-  split: 'Nobody disagrees with anybody, so far.',
-  flagged: 'Nobody has flagged anything.',
-  unrated: 'Every comparison has a rating.',
+  split: 'Nobody disagrees with anybody, so far. It takes two ratings of the same comparison to differ.',
+  flagged: 'Nobody has flagged anything. What labellers flag waits here to be settled.',
+  unrated: 'Every comparison has a rating. Import more completions to have more to compare.',
   gold: 'No comparison has a known answer.',
 };
+
+/** What the address asks for, the first choice where it asks for something that is not there. */
+function chosen(choices: { value: string }[], asked: string | null): string {
+  return (choices.find(({ value }) => value === asked) ?? choices[0])?.value ?? '';
+}
 
 export function ComparisonsPage() {
   const { slug } = useProject();
   const [query, setQuery] = useSearchParams();
-  const show = query.get('show') ?? 'all';
-  const ordering = query.get('ordering') ?? 'newest';
+  const mayImport = useMay('import');
+  const show = chosen(SHOWN, query.get('show'));
+  const ordering = chosen(ORDERINGS, query.get('ordering'));
   const change = (name: string, value: string) =>
     setQuery((before) => {
       before.set(name, value);
@@ -58,7 +64,26 @@ export function ComparisonsPage() {
         label="Comparisons"
         query={rows}
         rowKey={(row) => row.id}
-        empty={<EmptyState title="No such comparisons">{EMPTY[show]}</EmptyState>}
+        empty={
+          <EmptyState
+            title={show === 'all' ? 'No comparisons yet' : 'No such comparisons'}
+            action={
+              show !== 'all' ? (
+                <Button variant="default" onClick={() => change('show', 'all')}>
+                  Show all
+                </Button>
+              ) : (
+                mayImport && (
+                  <Button component={Link} to={`/projects/${slug}/imports`}>
+                    Import a file
+                  </Button>
+                )
+              )
+            }
+          >
+            {EMPTY[show]}
+          </EmptyState>
+        }
         columns={[
           {
             title: 'Prompt',
