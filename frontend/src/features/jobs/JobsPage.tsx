@@ -1,4 +1,4 @@
-import { Anchor, Progress, Text } from '@mantine/core';
+import { Anchor, Button, Progress, Text } from '@mantine/core';
 import { Link } from 'react-router';
 import { StateBadge } from '@/components/JobProgress';
 import { PagedTable } from '@/components/PagedTable';
@@ -8,10 +8,11 @@ import { TimeAgo } from '@/components/TimeAgo';
 import type { Job } from '@/lib/api/types';
 import { duration } from '@/lib/format';
 import { usePages } from '@/lib/pages';
-import { useProject } from '@/lib/session';
+import { useMay, useProject } from '@/lib/session';
 
 export function JobsPage() {
   const { slug } = useProject();
+  const mayImport = useMay('import');
   const jobs = usePages<Job>(['projects', slug, 'jobs'], `projects/${slug}/jobs`, {}, 3_000);
   return (
     <>
@@ -20,7 +21,20 @@ export function JobsPage() {
         label="Jobs"
         query={jobs}
         rowKey={(job) => job.id}
-        empty={<EmptyState title="No jobs yet">An import or a refresh makes the first one.</EmptyState>}
+        empty={
+          <EmptyState
+            title="No jobs yet"
+            action={
+              mayImport && (
+                <Button component={Link} to={`/projects/${slug}/imports`}>
+                  Import a file
+                </Button>
+              )
+            }
+          >
+            An import or a refresh makes the first one.
+          </EmptyState>
+        }
         columns={[
           {
             title: 'Job',
