@@ -11,7 +11,11 @@ interface Props {
   isLive: boolean;
 }
 
-const COLOURS: Record<string, string> = { warning: 'orange', error: 'red' };
+/** At the side of the line: text in these colours is too weak on light ground. */
+const COLOURS: Record<string, string> = {
+  warning: 'var(--mantine-color-orange-filled)',
+  error: 'var(--mantine-color-red-filled)',
+};
 const NEAR_END_PX = 24;
 /** The server's page: so many lines at most in one answer, the last ones in the first. */
 const PAGE = 500;
@@ -88,10 +92,23 @@ export function JobLog({ jobId, isLive }: Props) {
       >
         <Code block>
           {lines.map((line) => (
-            <Text key={line.seq} span display="block" ff="monospace" fz="xs" c={COLOURS[line.level]} style={{ whiteSpace: 'pre-wrap' }}>
+            <Text
+              key={line.seq}
+              span
+              display="block"
+              ff="monospace"
+              fz="xs"
+              pl={6}
+              style={{
+                whiteSpace: 'pre-wrap',
+                overflowWrap: 'anywhere',
+                borderInlineStart: `3px solid ${COLOURS[line.level] ?? 'transparent'}`,
+              }}
+            >
               <Text span c="dimmed" fz="xs" ff="monospace">
                 {new Date(line.at).toLocaleTimeString('en-GB')}{' '}
               </Text>
+              {line.level in COLOURS && <strong>{line.level} </strong>}
               {line.message}
             </Text>
           ))}

@@ -10,6 +10,7 @@ import { api } from '@/lib/api/client';
 import type { Agreement } from '@/lib/api/types';
 import { number, percent, plural } from '@/lib/format';
 import { useProject } from '@/lib/session';
+import { SCROLLABLE } from './scrollable';
 
 export function AgreementPage() {
   const { slug } = useProject();
@@ -162,7 +163,7 @@ function Labellers({ found }: { found: Agreement }) {
       <Title order={2} size="h4" mb="sm">
         Labellers
       </Title>
-      <Table.ScrollContainer minWidth={560}>
+      <Table.ScrollContainer minWidth={560} scrollAreaProps={SCROLLABLE}>
         <Table aria-label="Labellers" verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>

@@ -13,6 +13,7 @@ import type { ComparisonDetail } from '@/lib/api/types';
 import { percent, plural } from '@/lib/format';
 import { useMay, useMe, useProject } from '@/lib/session';
 import { Adjudicate } from './Adjudicate';
+import { SCROLLABLE } from './scrollable';
 import { hasRated, STATE_COLOURS, verdict, words } from './words';
 
 export function ComparisonPage() {
@@ -101,7 +102,7 @@ function Ratings({ found }: { found: ComparisonDetail }) {
       {found.ratings.length === 0 ? (
         <Text c="dimmed">Nobody has rated it yet. The queue hands it out by its priority.</Text>
       ) : (
-        <Table.ScrollContainer minWidth={640}>
+        <Table.ScrollContainer minWidth={640} scrollAreaProps={SCROLLABLE}>
           <Table aria-label="Ratings" verticalSpacing="xs">
             <Table.Thead>
               <Table.Tr>
