@@ -40,7 +40,7 @@ def prepare() -> None:
         SCORER_PORT=str(scorer),
         SCORER_URL=f"http://127.0.0.1:{scorer}",
         SCORER_TOKEN="",
-        EMAIL_URL="filemail:///" + str(var / "mail").lstrip("/"),
+        EMAIL_URL=f"filemail:///{var / 'mail'}",  # three slashes, then an absolute path with its own
         DEMO="0",
         LOG_LEVEL="INFO",
         LOG_FORMAT="console",
