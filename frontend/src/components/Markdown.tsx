@@ -19,6 +19,10 @@ export const Markdown = memo(function Markdown({ text }: { text: string }) {
             </a>
           ),
           img: ({ alt }) => <em>[picture{alt ? `: ${alt}` : ''}]</em>,
+          pre: ({ children }) => (
+            // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+            <pre tabIndex={0}>{children}</pre>
+          ),
           table: ({ children }) => (
             // A wide table scrolls by itself, with the keyboard too.
             // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
