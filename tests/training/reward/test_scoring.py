@@ -50,15 +50,19 @@ def test_what_a_refresh_promotes_is_served(cast, celery_workers, live_scorer, re
     if cycle.reward_model.state != RewardModelState.PROMOTED:
         promote(model=cycle.reward_model, reason="for this test")
     assert json.loads(registry_file.read_text())["models"][0]["version"] == cycle.reward_model.version
-    client = cast.client(cast.researcher)
-    assert wait_until(lambda: client.post(URL, BODY, format="json").status_code == 200, 30, 0.2)
-    answer = client.post(URL, BODY, format="json").json()
-    assert answer["version"] == 1 and len(set(answer["rewards"])) == 2 and answer["truncated"] == [False, False]
-
     from training.engine.reward.model import RewardModel
 
     model = RewardModel.load(cycle.reward_model.artifact_uri)
     expected = model.score([(BODY["messages"], text) for text in BODY["completions"]])
-    assert answer["rewards"] == pytest.approx(expected, abs=1e-4)
+    client = cast.client(cast.researcher)
+
+    def is_served() -> bool:
+        """Whether the answer is this model's, and no longer that of one that an earlier test promoted."""
+        answer = client.post(URL, BODY, format="json")
+        return answer.status_code == 200 and answer.json()["rewards"] == pytest.approx(expected, abs=1e-4)
+
+    assert wait_until(is_served, 30, 0.2)
+    answer = client.post(URL, BODY, format="json").json()
+    assert answer["version"] == 1 and len(set(answer["rewards"])) == 2 and answer["truncated"] == [False, False]
     shutil.rmtree(cycle.reward_model.artifact_uri)
     registry.sync()
