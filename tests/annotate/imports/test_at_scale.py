@@ -29,11 +29,11 @@ from tests.annotate.imports.test_import import assert_counts_are_true, begin, br
 from tests.annotate.imports.test_parsing import FIELDS, JSON
 from tests.live import CeleryWorkers, test_database_environment
 
-pytestmark = pytest.mark.django_db
+# Committed, so that the heartbeat, which has a connection of its own, sees the job.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 # --- unlucky --------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(cast, celery_workers: CeleryWorkers, tmp_path):
     n = 12 * BATCH_ROWS
     path = write(tmp_path / "x.jsonl", ["{broken", *(row(i, ("ann", 0), ("bob", i % 2)) for i in range(n - 1))])
@@ -60,7 +60,6 @@ def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(cast, celery_wo
     assert_counts_are_true(cast.project)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_cancelled_import_stops_between_batches_and_goes_on_when_retried(cast, tmp_path):
     n = 20 * BATCH_ROWS
     path = write(tmp_path / "x.jsonl", [row(i) for i in range(n)])
@@ -101,7 +100,6 @@ def at_once(*jobs: Job) -> None:
     assert {Job.objects.get(pk=job.pk).state for job in jobs} == {JobState.SUCCEEDED}
 
 
-@pytest.mark.django_db(transaction=True)
 def test_one_file_imported_by_two_at_once_is_in_once(cast, tmp_path):
     rows = [row(i, ("ann", 0), ("bob", 1), (f"labeller {i}", None)) for i in range(3 * BATCH_ROWS)]
     one = begin(cast.project, write(tmp_path / "x.jsonl", rows))
@@ -112,7 +110,6 @@ def test_one_file_imported_by_two_at_once_is_in_once(cast, tmp_path):
     assert_counts_are_true(cast.project)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_two_files_about_the_same_pairs_at_once_count_both(cast, tmp_path):
     n = 3 * BATCH_ROWS
     bring(cast.project, write(tmp_path / "pairs.jsonl", [row(i) for i in range(n)]))
@@ -192,7 +189,6 @@ def n_batches(project: Project, path: Path) -> int:
     return sum(sql.startswith('INSERT INTO "pool_completion" ') for sql in queries(project, path))
 
 
-@pytest.mark.django_db(transaction=True)  # so that the heartbeat's connection sees the job
 def test_a_batch_of_new_names_takes_no_more_queries(cast, tmp_path):
     def named(start: int, n: int) -> Path:
         rows = []
@@ -205,7 +201,6 @@ def test_a_batch_of_new_names_takes_no_more_queries(cast, tmp_path):
     assert CompletionSource.objects.count() == 2 * (3 + BATCH_ROWS)
 
 
-@pytest.mark.django_db(transaction=True)  # so that the heartbeat's connection sees the job
 def test_long_rows_make_shorter_batches(cast, tmp_path):
     texts = [[{"text": f"{number} {i} " + "x" * 190_000} for i in range(60)] for number in range(3)]
     path = write(tmp_path / "x.jsonl", [{"prompt": "?", "completions": each} for each in texts])
@@ -225,7 +220,6 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux's /proc")
-@pytest.mark.django_db(transaction=True)
 def test_memory_does_not_grow_with_the_file(cast, tmp_path):
     """Peak memory of a process that imports 10,000 rows, and of one that imports 40,000."""
 

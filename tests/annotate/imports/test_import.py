@@ -27,7 +27,8 @@ from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.ratings.models import Rating
 from tests.real_data import real_data
 
-pytestmark = pytest.mark.django_db
+# Committed, so that the heartbeat, which has a connection of its own, sees the job.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def row(number: int, *votes: tuple[str, int | None], **more) -> dict:
@@ -210,7 +211,6 @@ def test_a_batch_takes_the_same_number_of_queries_whatever_is_in_it(cast, tmp_pa
 
 
 # --- real data ------------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("name", "axis", "n_labellers"), [("pandalm", "overall", 3), ("xstest_pairs", "helpfulness", 2)]
 )
@@ -270,7 +270,6 @@ def test_a_file_that_is_too_large_is_refused(cast, settings):
     assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_worker_takes_it_in(cast, celery_workers, tmp_path):
     from annotate.common.processes import wait_until
 
@@ -289,7 +288,6 @@ def test_a_worker_takes_it_in(cast, celery_workers, tmp_path):
     assert run.counts["ratings"] == Rating.objects.count() == 700
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_command_says_what_it_did(cast, tmp_path):
     path = write(tmp_path / "x.jsonl", [row(1, ("ann", 0)), "{broken", row(2)])
     out = io.StringIO()
