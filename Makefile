@@ -26,7 +26,7 @@ format: prepare-dev ## put Python in order
 	@$(PY) -m ruff check --fix . && $(PY) -m ruff format .
 
 bench: prepare-dev ## every benchmark; each prints its table and this machine
-	@set -e; for file in bench/bench_*.py; do echo "== $$file"; $(PY) "$$file"; done
+	@set -e; for file in bench/*.py; do echo "== $$file"; $(PY) "$$file"; done
 
 prepare: ## .venv and the built interface, without starting anything
 	@scripts/prepare python frontend

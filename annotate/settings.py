@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "annotate.pool",
     "annotate.comparisons",
     "annotate.ratings",
+    "annotate.rankings",
     "annotate.imports",
     "annotate.agreement",
     "training.exports",
@@ -96,9 +97,20 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", "") or local_servers.database_url(VAR_DIR))}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# The statements that labellers wait for are prepared: worth it where a connection is kept, and possible where no pooler
+# hands it from one to another between transactions.
+if DATABASES["default"]["CONN_MAX_AGE"]:
+    DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 5
 REDIS_URL = env.str("REDIS_URL", "") or local_servers.redis_url(VAR_DIR)
 # Redis holds no truth: what is in it (rate limits, queued messages) can be lost without losing a rating or a job.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL},
+    # What each process may remember by itself, since nobody minds that another one knows otherwise for a while.
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    },
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ARTIFACTS_URL = env.str("ARTIFACTS_URL", "") or f"file://{VAR_DIR / 'artifacts'}"
 # A whole import file is streamed to disk; JSON bodies stay small.
@@ -195,6 +207,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "reap-lost-jobs": {"task": "annotate.jobs.tasks.reap_lost_jobs", "schedule": 15.0},
     "expire-leases": {"task": "annotate.comparisons.tasks.expire_leases", "schedule": 60.0},
+    "expire-ranking-leases": {"task": "annotate.rankings.tasks.expire_leases", "schedule": 60.0},
     "refresh-stale-snapshots": {"task": "annotate.agreement.tasks.refresh_stale_snapshots", "schedule": 30.0},
 }
 JOB_HEARTBEAT_S = env.float("JOB_HEARTBEAT_S", 5.0)
@@ -275,9 +288,19 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"django.server": {"handlers": ["console"], "propagate": False}},
 }
+
+
+def _without_starts(logger: object, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """One line a request: its end says all that its start did."""
+    if event.get("event") == "request_started":
+        raise structlog.DropEvent
+    return event
+
+
 structlog.configure(
     processors=[
         structlog.stdlib.filter_by_level,
+        _without_starts,
         *_shared_processors,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.StackInfoRenderer(),

@@ -13,6 +13,7 @@ api = [
     path("", include("annotate.pool.api.urls")),
     path("", include("annotate.imports.api.urls")),
     path("", include("annotate.ratings.api.urls")),
+    path("", include("annotate.rankings.api.urls")),
     path("", include("annotate.agreement.api.urls")),
     # By name, not by import: the people's wing does not depend on the models' wing.
     path("", include("training.exports.api.urls")),

@@ -56,7 +56,8 @@ class Cast:
 @pytest.fixture
 def cast(db: None) -> Cast:
     owner = make_user("owner", is_staff=True)
-    project = create_project(owner=owner, name="Helpfulness", ties_allowed=True)
+    # Nothing is mixed in by chance; tests of gold and repeats turn them on.
+    project = create_project(owner=owner, name="Helpfulness", ties_allowed=True, gold_rate=0, repeat_rate=0)
     people = {}
     for name, role in (
         ("researcher", Role.RESEARCHER),

@@ -66,6 +66,9 @@ def clear_cache() -> None:
     """Remove Django's cache entries and leave the broker's queues, which share the Redis."""
     if not _is_started:
         return
+    from django.core.cache import caches
+
+    caches["process"].clear()
     keys = list(redis_client().scan_iter(":1:*", count=1000))
     if keys:
         redis_client().delete(*keys)

@@ -10,6 +10,9 @@ from rest_framework.request import Request
 
 from annotate.accounts.models import ApiToken, User
 from annotate.accounts.services import token_digest
+from annotate.common.compiled import Compiled
+
+_token = Compiled(lambda digest: ApiToken.objects.select_related("user").filter(digest=digest), str)
 
 
 class BearerTokenAuthentication(BaseAuthentication):
@@ -22,7 +25,7 @@ class BearerTokenAuthentication(BaseAuthentication):
         if len(words) != 2:
             raise AuthenticationFailed("Write the header as: Authorization: Bearer tst_…")
         digest = token_digest(words[1].decode("latin-1"))
-        token = ApiToken.objects.select_related("user").filter(digest=digest).first()
+        token = _token.first(digest)
         if token is None or not token.user.is_active:
             raise AuthenticationFailed("This token is not known; it may have been deleted.")
         if token.is_expired():

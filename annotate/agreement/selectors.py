@@ -39,7 +39,10 @@ def _next_steps(project: Project, counts: dict[str, int]) -> list[dict[str, str]
     """What a new project still lacks, in the order in which it is done."""
     base = f"/projects/{project.slug}"
     has_labellers = Membership.objects.filter(project=project, role=Role.LABELLER, is_active=True).exists()
+    n_paused = Membership.objects.filter(project=project, is_active=True, paused_at__isnull=False).count()
+    paused = "A labeller is paused" if n_paused == 1 else f"{n_paused} labellers are paused"
     steps = [
+        (n_paused > 0, "paused", paused, f"{base}/members"),
         (counts["comparisons"] == 0, "import", "Import prompts and completions", f"{base}/imports"),
         (not project.guideline_versions.exists(), "guidelines", "Write guidelines", f"{base}/guidelines/edit"),
         (not has_labellers, "invite", "Invite labellers", f"{base}/members"),

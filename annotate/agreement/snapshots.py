@@ -15,7 +15,7 @@ from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Project
 from annotate.ratings.models import Rating
-from annotate.ratings.selectors import current
+from annotate.ratings.selectors import counted
 
 DAYS_SHOWN = 60
 LABELLERS_SHOWN = 200
@@ -54,7 +54,7 @@ def read_ratings(project: Project) -> dict[str, np.ndarray]:
     first, 0 when second, −1 where it is not known or a tie.
     """
     rows = (
-        current(Rating.objects.filter(project=project))
+        counted(Rating.objects.filter(project=project))
         .order_by("comparison_id", "id")
         .values_list("comparison_id", "labeller_id", "preferred", "intensity", "assignment__first")
     )
@@ -76,9 +76,13 @@ def read_ratings(project: Project) -> dict[str, np.ndarray]:
     return {name: np.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)}
 
 
-def statistics(project: Project) -> dict[str, Any]:
-    """Agreement of the project as the agreement page shows it (see `AgreementSerializer`)."""
-    columns = read_ratings(project)
+def reliabilities(columns: dict[str, np.ndarray]) -> dict[int, float]:
+    """Chance by labeller's id that a rating of theirs names the right side, from the columns of `read_ratings`."""
+    return metrics.one_coin(columns["comparison"], columns["labeller"], columns["side"])
+
+
+def statistics(columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Agreement as the agreement page shows it (see `AgreementSerializer`), from the columns of `read_ratings`."""
     units, labellers = columns["comparison"], columns["labeller"]
     # Which completion is called a is an accident of import, and α depends on it.
     side = metrics.randomise_orientation(units, columns["side"])

@@ -1,5 +1,6 @@
 """Comparisons and assignments."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
@@ -48,9 +49,16 @@ class Comparison(TimestampedModel):
         output_field=models.PositiveIntegerField(),
         db_persist=True,
     )
-    # The known answer of a gold comparison; null otherwise.
+    # The sensitive tags of its prompt: what a labeller is warned of and may decline.
+    warnings = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    # The known answer of a gold comparison; null otherwise. A gold comparison is closed to the ordinary queue: it is
+    # mixed into everybody's work.
     gold_preferred = models.CharField(max_length=3, choices=[("a", "A"), ("b", "B"), ("tie", "Tie")], null=True)
     gold_intensity = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Who said what the answer is: they are not asked.
+    gold_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = [
@@ -63,6 +71,9 @@ class Comparison(TimestampedModel):
             models.CheckConstraint(
                 condition=Q(gold_preferred=None) | Q(gold_preferred__in=["a", "b", "tie"]),
                 name="comparisons_gold_preferred_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(gold_preferred=None) | ~Q(state="open"), name="comparisons_gold_is_not_in_the_queue"
             ),
         ]
         indexes = [
@@ -80,6 +91,8 @@ class Comparison(TimestampedModel):
             ),
             # The Comparisons page, newest first.
             models.Index(fields=["project", "-id"], name="comparisons_newest"),
+            # Gold to mix in.
+            models.Index(fields=["project", "id"], condition=Q(gold_preferred__isnull=False), name="comparisons_gold"),
             # What exports and sampling read: comparisons that have ratings.
             models.Index(fields=["project", "id"], condition=Q(n_ratings__gt=0), name="comparisons_rated"),
         ]
@@ -97,6 +110,8 @@ class AssignmentKind(models.TextChoices):
     GOLD = "gold", "Gold"
     REPEAT = "repeat", "Repeat"
     IMPORTED = "imported", "Imported"
+    # Rated as one of the pairs of a ranking.
+    RANKING = "ranking", "Ranking"
 
 
 HOLDS_A_PLACE = Q(state__in=[AssignmentState.LEASED, AssignmentState.SUBMITTED]) & Q(
@@ -130,6 +145,11 @@ class Assignment(TimestampedModel):
             models.UniqueConstraint(
                 fields=["comparison", "place"], condition=HOLDS_A_PLACE, name="assignments_one_per_place"
             ),
+            models.UniqueConstraint(
+                fields=["comparison", "labeller"],
+                condition=Q(kind=AssignmentKind.REPEAT),
+                name="assignments_one_repeat_per_labeller",
+            ),
             models.CheckConstraint(
                 condition=~HOLDS_A_PLACE | Q(place__isnull=False), name="assignments_live_ones_hold_a_place"
             ),
@@ -143,5 +163,7 @@ class Assignment(TimestampedModel):
         indexes = [
             # Leases to take back, and a labeller's leases to hand out again after a reload.
             models.Index(fields=["lease_until"], condition=Q(state="leased"), name="assignments_leases_by_end"),
+            models.Index(fields=["labeller"], condition=Q(state="leased"), name="assignments_leased_by_labeller"),
+            # A labeller's own pairs, newest first, to draw repeats from.
             models.Index(fields=["labeller", "id"], name="assignments_by_labeller"),
         ]

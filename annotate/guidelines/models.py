@@ -15,6 +15,8 @@ class GuidelineVersion(TimestampedModel):
     number = models.PositiveIntegerField()
     body = models.TextField()
     change_note = models.CharField(max_length=500, blank=True)
+    # Whether labellers must read it, and pass its quiz, before they go on; the first version always does.
+    changes_meaning = models.BooleanField(default=True)
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
@@ -29,7 +31,7 @@ class GuidelineVersion(TimestampedModel):
 
 
 class WorkedExample(models.Model):
-    """A comparison with its verdict and the reason, as a guideline shows it."""
+    """A comparison with its verdict and the reason, as a guideline shows it or a quiz asks it."""
 
     version = models.ForeignKey(GuidelineVersion, on_delete=models.CASCADE, related_name="examples")
     position = models.PositiveSmallIntegerField()
@@ -39,6 +41,8 @@ class WorkedExample(models.Model):
     preferred = models.CharField(max_length=3, choices=[("a", "A"), ("b", "B"), ("tie", "Tie")])
     intensity = models.PositiveSmallIntegerField(null=True, blank=True)
     rationale = models.TextField()
+    # Asked in the quiz, and shown with its verdict only to those who have passed.
+    in_quiz = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["position"]
@@ -49,4 +53,32 @@ class WorkedExample(models.Model):
                 | Q(preferred__in=["a", "b"], intensity__gte=1, intensity__lte=4),
                 name="worked_examples_intensity_unless_tie",
             ),
+        ]
+
+
+class QualificationAttempt(TimestampedModel):
+    """A labeller has read a version and answered its quiz. Without quiz examples, having read it is passing."""
+
+    labeller = models.ForeignKey(User, on_delete=models.CASCADE, related_name="qualification_attempts")
+    version = models.ForeignKey(GuidelineVersion, on_delete=models.CASCADE, related_name="attempts")
+    # [{example: id, preferred, intensity, is_right}], in the order asked.
+    answers = models.JSONField(default=list, blank=True)
+    n_questions = models.PositiveSmallIntegerField(default=0)
+    n_right = models.PositiveSmallIntegerField(default=0)
+    passed = models.BooleanField()
+    # A reviewer has set this failure aside, so that the labeller may try again.
+    forgiven = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(n_right__lte=models.F("n_questions")), name="qualification_attempts_right_of_asked"
+            ),
+            models.UniqueConstraint(
+                fields=["labeller", "version"], condition=Q(passed=True), name="qualification_attempts_passed_once"
+            ),
+        ]
+        indexes = [
+            # Whether a labeller may work: asked with every batch of pairs.
+            models.Index(fields=["labeller", "version"], name="qualification_attempts_of"),
         ]

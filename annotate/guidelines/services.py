@@ -1,23 +1,56 @@
-"""Publishing guidelines."""
+"""Publishing guidelines, and taking the quiz on them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
 from annotate.accounts.models import User
-from annotate.guidelines.models import GuidelineVersion, WorkedExample
-from annotate.projects.models import Project
+from annotate.common.errors import DomainError, not_found
+from annotate.guidelines.models import GuidelineVersion, QualificationAttempt, WorkedExample
+from annotate.guidelines.quiz import Question, Shown, draw, n_needed
+from annotate.guidelines.selectors import MAX_FAILURES, Qualification, Standing, current_version, qualification
+from annotate.projects.access import Seat
+from annotate.projects.models import Membership, Project
 
 
 @transaction.atomic
 def publish_guidelines(
-    *, project: Project, author: User | None, body: str, change_note: str = "", examples: list[dict[str, Any]]
+    *,
+    project: Project,
+    author: User,
+    body: str,
+    change_note: str = "",
+    changes_meaning: bool = False,
+    examples: list[dict[str, Any]],
+    based_on: int | None = None,
 ) -> GuidelineVersion:
-    """Publish the next version. Locks the project's row, so that two authors get two numbers."""
+    """Publish the next version; the first always changes meaning. Locks the project's row: two authors, two numbers.
+
+    `based_on` is the number of the version that was rewritten, 0 for none: what somebody else has published meanwhile
+    is not written over unseen. None does not ask.
+    """
     Project.objects.select_for_update().get(pk=project.pk)
+    _check_examples(project, examples)
     latest = project.guideline_versions.aggregate(latest=Max("number"))["latest"] or 0
-    version = GuidelineVersion(project=project, number=latest + 1, body=body, change_note=change_note, author=author)
+    if based_on is not None and based_on != latest:
+        raise _refusal(
+            "guidelines_changed",
+            f"Version {latest} was published meanwhile. Read it, and carry over what should stay.",
+            "based_on",
+            status=409,
+            current=latest,
+        )
+    version = GuidelineVersion(
+        project=project,
+        number=latest + 1,
+        body=body,
+        change_note=change_note,
+        changes_meaning=changes_meaning or latest == 0,
+        author=author,
+    )
     version.full_clean()
     version.save()
     for position, fields in enumerate(examples):
@@ -25,3 +58,188 @@ def publish_guidelines(
         example.full_clean()
         example.save()
     return version
+
+
+def _check_examples(project: Project, examples: list[dict[str, Any]]) -> None:
+    """Refuse what no labeller of this project could answer."""
+    errors = []
+    for position, example in enumerate(examples):
+        if (example.get("intensity") or 0) > project.n_intensities:
+            message = f"Intensity runs from 1 to {project.n_intensities} in this project."
+            errors.append({"field": f"examples.{position}.intensity", "message": message})
+        if example.get("in_quiz") and example["preferred"] == "tie" and not project.ties_allowed:
+            message = "The quiz cannot ask for a tie: this project takes none."
+            errors.append({"field": f"examples.{position}.in_quiz", "message": message})
+    if errors:
+        raise DomainError("examples_unanswerable", errors[0]["message"], status=400, errors=errors)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a labeller answers to one question, in screen order."""
+
+    example: int
+    preferred: Shown
+    intensity: int | None = None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A question after the attempt: what the guidelines say, in screen order, and why."""
+
+    example: int
+    is_right: bool
+    preferred: Shown
+    intensity: int | None
+    rationale: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an attempt."""
+
+    passed: bool
+    n_right: int
+    n_questions: int
+    n_attempts_left: int
+    answers: list[Marked]
+
+
+@transaction.atomic
+def take_quiz(*, seat: Seat, version: int, attempt: int, answers: Sequence[Answer]) -> Result:
+    """Grade an attempt at the current version and store it; without a quiz, having read it passes.
+
+    Locks the labeller's row, so that attempts in two tabs come one after the other. `attempt` names the quiz that was
+    answered: sending the same answers to it again returns the same result and is not another attempt.
+    """
+    User.objects.select_for_update(no_key=True).only("id").get(pk=seat.user.pk)
+    found = qualification(seat.user, seat.project)
+    current = found.version
+    if current is None:
+        raise DomainError("no_guidelines", "There are no guidelines in this project yet.", status=404)
+    if version != current.number:
+        raise _refusal(
+            "guidelines_changed",
+            f"These answers are to version {version}; the guidelines are at version {current.number} now. Read that "
+            "one first.",
+            "version",
+            status=409,
+            current=current.number,
+        )
+    if attempt < found.attempt:
+        return _sent_before(seat, found, attempt, answers)
+    if attempt > found.attempt:
+        raise _refusal("attempt_unknown", f"Your next attempt is number {found.attempt}.", "attempt")
+    if found.standing == Standing.OK:
+        raise DomainError("already_qualified", "You have passed already; there is nothing to answer.")
+    if found.standing == Standing.FAILED:
+        raise DomainError(
+            "no_attempts_left",
+            f"You have used up your {MAX_FAILURES} attempts; a reviewer can allow you another one.",
+        )
+    by_example = _by_example(seat.project, found.quiz, answers)
+    graded = [_graded(question, by_example[question.example.pk]) for question in found.quiz]
+    n_right = sum(one["is_right"] for one in graded)
+    made = QualificationAttempt(
+        labeller=seat.user,
+        version=current,
+        answers=graded,
+        n_questions=len(graded),
+        n_right=n_right,
+        passed=n_right >= n_needed(n_questions=len(graded), pass_share=seat.project.quiz_pass_share),
+    )
+    made.full_clean()
+    made.save()
+    return _result(made, found.quiz, found.n_attempts_left - (not made.passed))
+
+
+def _graded(question: Question, answer: Answer) -> dict[str, Any]:
+    """As it is stored: in the example's own order, never in screen order. Intensity is fed back, not graded."""
+    preferred = question.stored(answer.preferred)
+    return {
+        "example": question.example.pk,
+        "preferred": preferred,
+        "intensity": answer.intensity,
+        "is_right": preferred == question.example.preferred,
+    }
+
+
+def _result(made: QualificationAttempt, quiz: list[Question], n_attempts_left: int) -> Result:
+    marked = [
+        Marked(
+            example=question.example.pk,
+            is_right=graded["is_right"],
+            preferred=question.verdict,
+            intensity=question.example.intensity,
+            rationale=question.example.rationale,
+        )
+        for question, graded in zip(quiz, made.answers, strict=True)
+    ]
+    return Result(made.passed, made.n_right, made.n_questions, n_attempts_left, marked)
+
+
+def _sent_before(seat: Seat, found: Qualification, attempt: int, answers: Sequence[Answer]) -> Result:
+    """The result of an earlier attempt, if these are its answers: a double click, or an answer that got lost."""
+    assert found.version is not None
+    made = found.version.attempts.filter(labeller=seat.user).order_by("pk")[attempt - 1]
+    # Its own questions, whatever the project's settings make of the version's examples by now.
+    examples = found.version.examples.filter(pk__in=[one["example"] for one in made.answers])
+    quiz = draw(labeller_id=seat.user.pk, version_id=found.version.pk, attempt=attempt, examples=examples)
+    by_example = {answer.example: answer for answer in answers}
+    is_same = set(by_example) == {question.example.pk for question in quiz} and made.answers == [
+        _graded(question, by_example[question.example.pk]) for question in quiz
+    ]
+    if not is_same:
+        raise _refusal(
+            "attempt_answered",
+            f"You have answered attempt {attempt} already, perhaps in another tab. Load the quiz again to go on.",
+            "attempt",
+            status=409,
+        )
+    return _result(made, quiz, found.n_attempts_left)
+
+
+def _by_example(project: Project, quiz: list[Question], answers: Sequence[Answer]) -> dict[int, Answer]:
+    """The answers by their example, or a refusal that names the first that is wrong."""
+    asked = {question.example.pk for question in quiz}
+    found: dict[int, Answer] = {}
+    for position, answer in enumerate(answers):
+        place = f"answers.{position}"
+        if answer.example not in asked:
+            raise _refusal("answer_unknown", "This example is not asked in your quiz.", f"{place}.example")
+        if answer.example in found:
+            raise _refusal("answer_repeated", "This example is answered twice.", f"{place}.example")
+        if answer.preferred == "tie":
+            if not project.ties_allowed:
+                message = "This project asks for a decision: a tie is not an answer here."
+                raise _refusal("ties_not_allowed", message, f"{place}.preferred")
+            if answer.intensity is not None:
+                raise _refusal("tie_with_intensity", "A tie has no intensity.", f"{place}.intensity")
+        elif answer.intensity is None or not 1 <= answer.intensity <= project.n_intensities:
+            message = f"Intensity runs from 1 to {project.n_intensities} in this project."
+            raise _refusal("intensity_out_of_range", message, f"{place}.intensity")
+        found[answer.example] = answer
+    if missing := [question.example.pk for question in quiz if question.example.pk not in found]:
+        message = f"Answer all {len(quiz)} questions: {len(missing)} of them are without an answer."
+        raise _refusal("answers_missing", message, "answers", missing=missing)
+    return found
+
+
+def _refusal(code: str, message: str, at: str, *, status: int = 400, **extra: Any) -> DomainError:
+    """A refusal that names the part of the request it is about."""
+    return DomainError(code, message, status=status, errors=[{"field": at, "message": message}], **extra)
+
+
+@transaction.atomic
+def allow_more_attempts(*, project: Project, labeller_id: int) -> int:
+    """Set aside the labeller's failures at the current version, and return how many there were.
+
+    Locks the labeller's row: an attempt that is being graded is either set aside too, or comes after.
+    """
+    if not Membership.objects.filter(project=project, user_id=labeller_id).exists():
+        raise not_found("labeller")
+    User.objects.select_for_update(no_key=True).only("id").get(pk=labeller_id)
+    version = current_version(project)
+    if version is None:
+        return 0
+    return version.attempts.filter(labeller_id=labeller_id, passed=False, forgiven=False).update(forgiven=True)

@@ -18,6 +18,8 @@ ROLES = ("system", "user", "assistant")
 MAX_CHARS = 200_000
 MAX_COMPLETIONS = 64
 MAX_INTENSITY = 4
+# As long as an e-mail address can be stored.
+MAX_AUTHOR_CHARS = 254
 
 
 class BadRow(Exception):
@@ -35,6 +37,8 @@ class ParsedCompletion:
     # "" where the row names none: the import's own source.
     source: str = ""
     source_kind: str = ""
+    # E-mail or pseudonym of the member who wrote it, "" where none did or nobody says.
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -245,7 +249,11 @@ def _completion(value: Any, where: str) -> ParsedCompletion:
     if kind and kind not in _source_kinds():
         raise BadRow(f"{where}.source_kind", f"Expected one of {', '.join(_source_kinds())}.")
     _storable(source, f"{where}.source")
-    return ParsedCompletion(_text(value.get("text"), f"{where}.text"), source.strip(), kind)
+    author = value.get("author") or ""
+    if not isinstance(author, str) or len(author) > MAX_AUTHOR_CHARS:
+        raise BadRow(f"{where}.author", "Expected the e-mail or pseudonym of a member, or null.")
+    _storable(author, f"{where}.author")
+    return ParsedCompletion(_text(value.get("text"), f"{where}.text"), source.strip(), kind, author.strip())
 
 
 def _pairs(completions: list[ParsedCompletion]) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -11,6 +11,7 @@ import fsspec
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from annotate.accounts.models import User, UserKind
@@ -27,8 +28,9 @@ from annotate.jobs.services import enqueue
 from annotate.pool.digests import completion_digest, excerpt, prompt_digest
 from annotate.pool.models import Completion, CompletionSource, Prompt, SourceKind
 from annotate.projects.models import Project
+from annotate.rankings.services import add_rankings
 from annotate.ratings.models import Rating, RatingOrigin
-from annotate.ratings.services import count, settle
+from annotate.ratings.services import count, save_counts, settle
 from annotate.ratings.signals import ratings_changed
 
 BATCH_ROWS = 500
@@ -44,6 +46,7 @@ NO_COUNTS = {
     "prompts": 0,
     "completions": 0,
     "comparisons": 0,
+    "rankings": 0,
     "ratings": 0,
     "duplicates": 0,
     "other_axis": 0,
@@ -237,20 +240,32 @@ class _Writer:
         # Looked up once; emptied when a file has no end of names.
         self.sources: dict[str, CompletionSource] = {}
         self.labellers: dict[str, int] = {}
+        self.authors: dict[str, int] = {}
 
     def write(self, parsed: Iterable[tuple[int, ParsedRow | BadRow]]) -> None:
         tally: Counter[str] = Counter()
         bad: list[tuple[int, BadRow]] = []
         rows: list[_Row] = []
-        for names in (self.sources, self.labellers):
+        for names in (self.sources, self.labellers, self.authors):
             if len(names) > MAX_NAMES_KEPT:
                 names.clear()
+        parsed = list(parsed)
+        self._know_authors(
+            {
+                completion.author
+                for _, one in parsed
+                if not isinstance(one, BadRow)
+                for completion in one.completions
+                if completion.author
+            }
+        )
         for line, one in parsed:
             tally["rows"] += 1
             if isinstance(one, BadRow):
                 bad.append((line, one))
                 continue
             try:
+                self._check_authors(one)
                 votes = self._votes_that_count(one, tally)
             except BadRow as problem:
                 bad.append((line, problem))
@@ -262,6 +277,7 @@ class _Writer:
             self._add_completions(rows, tally)
             ids = self._add_comparisons(rows, tally)
             self._add_ratings(rows, ids, tally, bad)
+            self._add_rankings(rows, tally)
             refused = {line for line, _ in bad}
             tally["duplicates"] += sum(not row.is_new and row.line not in refused for row in rows)
         self._report(bad, tally)
@@ -334,7 +350,9 @@ class _Writer:
         wanted: dict[tuple[int, str], ParsedCompletion] = {}
         for row in rows:
             for completion, digest in zip(row.parsed.completions, row.completion_digests, strict=True):
-                wanted.setdefault((row.prompt_id, digest), completion)
+                first = wanted.setdefault((row.prompt_id, digest), completion)
+                if completion.author and not first.author:
+                    wanted[row.prompt_id, digest] = replace(first, author=completion.author)
         self._know_sources({(one.source, one.source_kind) for one in wanted.values()})
         known = self._completion_ids(wanted)
         Completion.objects.bulk_create(
@@ -344,6 +362,7 @@ class _Writer:
                     digest=digest,
                     text=one.text,
                     source=self.sources[self._source_name(one.source)],
+                    author_id=self.authors[one.author] if one.author else None,
                 )
                 for (prompt_id, digest), one in sorted(wanted.items(), key=lambda item: item[0])
                 if (prompt_id, digest) not in known
@@ -351,6 +370,7 @@ class _Writer:
             ignore_conflicts=True,
         )
         ids = self._completion_ids(wanted)
+        self._name_authors({ids[key]: self.authors[wanted[key].author] for key in known if wanted[key].author})
         fresh = wanted.keys() - known.keys()
         tally["completions"] += len(fresh)
         for row in rows:
@@ -358,6 +378,43 @@ class _Writer:
             row.completion_ids = [ids[row.prompt_id, digest] for digest in row.completion_digests]
             row.is_new |= not mine.isdisjoint(fresh)
             fresh -= mine  # a later row with the same brings nothing
+
+    def _know_authors(self, named: set[str]) -> None:
+        unknown = named - self.authors.keys()
+        if not unknown:
+            return
+        emails, pseudonyms = {name.lower() for name in unknown}, {name.upper() for name in unknown}
+        members = User.objects.filter(
+            Q(email__in=emails) | Q(pseudonym__in=pseudonyms), memberships__project=self.project
+        ).values_list("pk", "email", "pseudonym")
+        found = {key: pk for pk, email, pseudonym in members for key in (email, pseudonym) if key}
+        for name in unknown:
+            pk = found.get(name.lower()) or found.get(name.upper())
+            if pk:
+                self.authors[name] = pk
+
+    def _check_authors(self, row: ParsedRow) -> None:
+        for number, completion in enumerate(row.completions):
+            if completion.author and completion.author not in self.authors:
+                raise BadRow(
+                    f"completions[{number}].author",
+                    f"No member of this project has the e-mail or pseudonym {completion.author[:100]}.",
+                )
+
+    @staticmethod
+    def _name_authors(author_ids: dict[int, int]) -> None:
+        """Note who wrote completions that came earlier without an author, by their ids. In one statement."""
+        if not author_ids:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE pool_completion SET author_id = new.author_id
+                FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, author_id)
+                WHERE pool_completion.id = new.id AND pool_completion.author_id IS NULL
+                """,
+                [list(author_ids), list(author_ids.values())],
+            )
 
     @staticmethod
     def _completion_ids(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
@@ -388,11 +445,14 @@ class _Writer:
         self.sources |= {source.name: source for source in found.all()}
 
     def _add_comparisons(self, rows: list[_Row], tally: Counter[str]) -> dict[tuple[int, int], int]:
-        """Comparison ids by (lower, higher completion id). A row whose votes are all of another axis asks nothing."""
+        """Comparison ids by (lower, higher completion id). A row whose votes are all of another axis asks nothing.
+
+        A project that ranks asks for no pairs: there only what has been rated becomes a comparison.
+        """
         pairs = [
             (row.prompt_id, row.completion_ids[i], row.completion_ids[j])
             for row in rows
-            if row.votes or not row.parsed.votes
+            if row.votes or (not row.parsed.votes and self.project.ranking_size is None)
             for i, j in row.parsed.pairs
         ]
         if not pairs:
@@ -408,6 +468,17 @@ class _Writer:
             row.is_new |= not mine.isdisjoint(fresh)
             fresh -= mine
         return ids
+
+    def _add_rankings(self, rows: list[_Row], tally: Counter[str]) -> None:
+        """Where the project ranks, have the completions of unrated rows ranked, with those that were there before."""
+        asking = [row for row in rows if not row.parsed.votes]
+        if self.project.ranking_size is None or not asking:
+            return
+        fresh = add_rankings(project=self.project, prompts={row.prompt_id for row in asking})
+        tally["rankings"] += len(fresh)
+        for row in asking:
+            row.is_new |= row.prompt_id in fresh
+            fresh.discard(row.prompt_id)
 
     def _add_ratings(
         self, rows: list[_Row], ids: dict[tuple[int, int], int], tally: Counter[str], bad: list[tuple[int, BadRow]]
@@ -462,7 +533,7 @@ class _Writer:
         Assignment.objects.bulk_create(assignments, batch_size=1000)
         Rating.objects.bulk_create(ratings, batch_size=1000)
         changed = {rating.comparison_id for rating in ratings}
-        _save_counts([comparison for pk, comparison in comparisons.items() if pk in changed])
+        save_counts([comparison for pk, comparison in comparisons.items() if pk in changed])
         tally["ratings"] += len(ratings)
 
     def _labeller(self, vote: Vote) -> str:
@@ -477,7 +548,7 @@ class _Writer:
 
     @staticmethod
     def _known_ratings(comparison_ids: set[int]) -> dict[tuple[int, int], tuple[str, int | None]]:
-        found = Rating.objects.filter(comparison_id__in=comparison_ids, superseded_by=None)
+        found = Rating.objects.filter(comparison_id__in=comparison_ids, superseded_by=None, is_repeat=False)
         return {
             (comparison_id, labeller_id): (preferred, intensity)
             for comparison_id, labeller_id, preferred, intensity in found.values_list(
@@ -494,22 +565,6 @@ class _Writer:
                 for line, problem in bad[: max(room, 0)]
             ),
             ignore_conflicts=True,
-        )
-
-
-def _save_counts(comparisons: list[Comparison]) -> None:
-    """Save what `count` and `settle` change, in one statement: bulk_update took half of the time of an import."""
-    columns = ("id", "n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE comparisons_comparison SET n_a = new.n_a, n_b = new.n_b, n_ties = new.n_ties,
-                n_taken = new.n_taken, n_wanted = new.n_wanted, state = new.state
-            FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::text[])
-                AS new(id, n_a, n_b, n_ties, n_taken, n_wanted, state)
-            WHERE comparisons_comparison.id = new.id
-            """,
-            [[str(getattr(one, name)) for one in comparisons] for name in columns],
         )
 
 

@@ -6,6 +6,7 @@ from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 
+from annotate.accounts.models import User
 from annotate.common.models import TimestampedModel
 from annotate.projects.models import Pool
 
@@ -77,10 +78,16 @@ class Completion(TimestampedModel):
     digest = models.CharField(max_length=64)
     sampling_parameters = models.JSONField(default=dict, blank=True)
     n_tokens = models.PositiveIntegerField(null=True, blank=True)
+    # The labeller who wrote it, where one did: they are never asked about it.
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["prompt", "digest"], name="completions_digest_unique"),
             models.CheckConstraint(condition=Q(digest__regex=_SHA256), name="completions_digest_is_sha256"),
             models.CheckConstraint(condition=~Q(text=""), name="completions_text_not_empty"),
+        ]
+        indexes = [
+            # What a labeller wrote; most completions have no author.
+            models.Index(fields=["author"], condition=Q(author__isnull=False), name="completions_by_author"),
         ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from annotate.accounts.models import User
+from annotate.common.compiled import Compiled
 from annotate.common.errors import DomainError, not_found
 from annotate.projects.models import CAPABILITIES, Capability, Membership, Project, Role
 
@@ -39,13 +40,18 @@ def _seat(user: User, membership: Membership | None, project: Project | None) ->
     raise not_found("project")
 
 
+_membership = Compiled(
+    lambda user, slug: Membership.objects.select_related("project", "project__pool").filter(
+        user=user, project__slug=slug, is_active=True
+    ),
+    int,
+    str,
+)
+
+
 def access_project(user: User, slug: str, capability: Capability) -> Seat:
     """The caller's seat in the project. One query. 404 for outsiders, 403 for members without the capability."""
-    membership = (
-        Membership.objects.select_related("project", "project__pool")
-        .filter(user=user, project__slug=slug, is_active=True)
-        .first()
-    )
+    membership = _membership.first(user.pk, slug)
     project = None
     if membership is None and user.is_superuser:
         project = Project.objects.select_related("pool").filter(slug=slug).first()

@@ -39,8 +39,32 @@ class Project(TimestampedModel):
     ties_allowed = models.BooleanField(default=False)
     min_ratings = models.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
     max_ratings = models.PositiveSmallIntegerField(default=5, validators=[MaxValueValidator(50)])
+    # A comparison stops asking for ratings once its leading answer is this probable (`comparisons.rules`).
+    stop_confidence = models.FloatField(default=0.9)
+    # So many completions of a prompt are ranked at once; null asks for pairs.
+    ranking_size = models.PositiveSmallIntegerField(null=True, blank=True)
     disagreement_limit = models.FloatField(default=0.30)
     lease_minutes = models.PositiveSmallIntegerField(default=30)
+    # So long a labeller may take an answer back.
+    grace_minutes = models.PositiveSmallIntegerField(default=60)
+    # What the labelling screen shows and asks for.
+    is_length_shown = models.BooleanField(default=False)
+    is_gold_shown = models.BooleanField(default=False)
+    justification_min_length = models.PositiveSmallIntegerField(default=0)
+    # A second question on the same screen, e.g. Llama 2's three safety buckets; empty where there is none.
+    bucket_axis = models.CharField(max_length=40, blank=True)
+    bucket_labels = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    # Shares of a labeller's pairs with a known answer, and of pairs they have rated before, with the sides swapped.
+    gold_rate = models.FloatField(default=0.05)
+    repeat_rate = models.FloatField(default=0.03)
+    # A labeller who agrees with fewer than this share of their latest `gold_window` gold answers is paused.
+    gold_floor = models.FloatField(null=True, blank=True)
+    gold_window = models.PositiveSmallIntegerField(default=10)
+    # Share of a quiz's questions to be answered as the guidelines do before there is work.
+    quiz_pass_share = models.FloatField(default=0.8)
+    # Tags of prompts that carry a warning, and how many such pairs one labeller sees a day; null is no cap.
+    sensitive_tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    sensitive_per_day = models.PositiveSmallIntegerField(null=True, blank=True)
     is_demo = models.BooleanField(default=False)
     is_archived = models.BooleanField(default=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -63,6 +87,34 @@ class Project(TimestampedModel):
                 condition=Q(lease_minutes__gte=1) & Q(lease_minutes__lte=1440), name="projects_lease_minutes_range"
             ),
             models.CheckConstraint(condition=~Q(axis=""), name="projects_axis_not_empty"),
+            models.CheckConstraint(
+                condition=Q(ranking_size=None) | Q(ranking_size__gte=3, ranking_size__lte=9),
+                name="projects_ranking_size_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(stop_confidence__gt=0.5) & Q(stop_confidence__lte=1), name="projects_stop_confidence_range"
+            ),
+            models.CheckConstraint(condition=Q(grace_minutes__lte=10080), name="projects_grace_minutes_range"),
+            models.CheckConstraint(
+                condition=Q(justification_min_length__lte=2000), name="projects_justification_min_length_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(bucket_axis="", bucket_labels__len=0)
+                | (~Q(bucket_axis="") & Q(bucket_labels__len__gte=2, bucket_labels__len__lte=6)),
+                name="projects_bucket_axis_with_labels",
+            ),
+            models.CheckConstraint(
+                condition=Q(gold_rate__gte=0, repeat_rate__gte=0) & Q(gold_rate__lte=0.5, repeat_rate__lte=0.5),
+                name="projects_gold_and_repeat_rates_range",
+            ),
+            models.CheckConstraint(
+                condition=(Q(gold_floor=None) | Q(gold_floor__gte=0, gold_floor__lte=1))
+                & Q(gold_window__gte=1, gold_window__lte=200),
+                name="projects_gold_rule_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(quiz_pass_share__gte=0, quiz_pass_share__lte=1), name="projects_quiz_pass_share_is_a_share"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -108,10 +160,27 @@ class Membership(TimestampedModel):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=Role, default=Role.LABELLER)
     is_active = models.BooleanField(default=True)
+    # A paused member gets no work until a reviewer lets them go on.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=300, blank=True)
+    # Gold answers before it are no longer held against them.
+    resumed_at = models.DateTimeField(null=True, blank=True)
+    # Chance that a rating of theirs is of the right answer, from the latest agreement snapshot; null before it.
+    reliability = models.FloatField(null=True, blank=True)
+    # Warned categories that this labeller does not want to see.
+    declined_tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "user"], name="memberships_one_per_project_and_user"),
+            models.CheckConstraint(
+                condition=Q(reliability=None) | Q(reliability__gt=0, reliability__lt=1),
+                name="memberships_reliability_is_a_chance",
+            ),
+            models.CheckConstraint(
+                condition=Q(paused_at=None, pause_reason="") | (Q(paused_at__isnull=False) & ~Q(pause_reason="")),
+                name="memberships_paused_with_a_reason",
+            ),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="memberships_role_known"),
         ]
 

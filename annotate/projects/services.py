@@ -13,6 +13,7 @@ from django.utils.text import slugify
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError, not_found
 from annotate.projects.models import Invitation, Membership, Pool, Project, Role
+from annotate.projects.signals import project_changed
 
 INVITATION_DAYS = 14
 
@@ -38,6 +39,7 @@ def _free_slug(name: str) -> str:
 def update_project(*, project: Project, **changes: Any) -> Project:
     """Change settings. Locks the project's row, so that two editors cannot interleave."""
     project = Project.objects.select_for_update().select_related(None).get(pk=project.pk)
+    before = {name: getattr(project, name) for name in changes}
     if "intensity_labels" in changes and len(changes["intensity_labels"]) < project.n_intensities:
         from django.apps import apps  # ratings come later in the import order
 
@@ -51,6 +53,8 @@ def update_project(*, project: Project, **changes: Any) -> Project:
         setattr(project, name, value)
     project.full_clean()
     project.save()
+    changed = {name for name, value in before.items() if getattr(project, name) != value}
+    project_changed.send(sender=Project, project_id=project.pk, changed=changed)
     return project
 
 
@@ -153,3 +157,26 @@ def revoke_invitation(*, invitation: Invitation) -> None:
         raise DomainError("invitation_over", "It has been accepted; remove the member instead.")
     invitation.revoked_at = timezone.now()
     invitation.save(update_fields=["revoked_at"])
+
+
+@transaction.atomic
+def pause_member(*, membership: Membership, reason: str) -> Membership:
+    """Give a member no more work until they are resumed, and tell the project's reviewers. Locks the membership."""
+    from annotate.projects.tasks import tell_of_pause
+
+    membership = Membership.objects.select_for_update().get(pk=membership.pk)
+    if membership.paused_at is None:
+        membership.paused_at, membership.pause_reason = timezone.now(), reason[:300]
+        membership.save(update_fields=["paused_at", "pause_reason"])
+        transaction.on_commit(lambda: tell_of_pause.delay(membership.pk))
+    return membership
+
+
+@transaction.atomic
+def resume_member(*, membership: Membership) -> Membership:
+    """Let a paused member go on; their gold answers so far are no longer held against them. Locks the membership."""
+    membership = Membership.objects.select_for_update().get(pk=membership.pk)
+    if membership.paused_at is not None:
+        membership.paused_at, membership.pause_reason, membership.resumed_at = None, "", timezone.now()
+        membership.save(update_fields=["paused_at", "pause_reason", "resumed_at"])
+    return membership

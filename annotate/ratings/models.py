@@ -28,8 +28,9 @@ class RatingOrigin(models.TextChoices):
 class Rating(models.Model):
     """One labeller's judgement, in comparison order. A trigger refuses UPDATE and DELETE: a correction is a new row.
 
-    `intensity` runs from 1 (weakest) to the project's number of levels; null for a tie and where an imported file had
-    none. `active_ms` is time spent on the pair with the tab visible and the labeller not idle.
+    `intensity` runs from 1 (weakest) to the project's number of levels; null for a tie, for a pair of a ranking
+    and where an imported file had none. `active_ms` is time spent on the pair with the tab visible and the labeller not
+    idle.
     """
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="ratings")
@@ -40,14 +41,22 @@ class Rating(models.Model):
     preferred = models.CharField(max_length=3, choices=Preferred)
     intensity = models.PositiveSmallIntegerField(null=True, blank=True)
     is_neither_acceptable = models.BooleanField(default=False)
+    # Position among the project's bucket_labels; null where it asks for none.
+    bucket = models.PositiveSmallIntegerField(null=True, blank=True)
     justification = models.TextField(blank=True)
+    # What decided it: [{side: a|b, start, end, quote}], offsets in characters of the text as it is shown.
     spans = models.JSONField(default=list, blank=True)
     active_ms = models.PositiveIntegerField(null=True, blank=True)
     guideline_version = models.ForeignKey(GuidelineVersion, on_delete=models.RESTRICT, null=True, related_name="+")
     # Made by the client: sending the same rating again is not a second rating.
     client_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # A second look at a pair that this labeller had rated: it measures them, and counts for nothing else.
+    is_repeat = models.BooleanField(default=False)
     supersedes = models.OneToOneField("self", on_delete=models.CASCADE, null=True, related_name="superseded_by")
     origin = models.CharField(max_length=10, choices=RatingOrigin, default=RatingOrigin.LABELLER)
+    # The client_id of the ranking that said this. The ratings of all its pairs share it, and they count as one example
+    # in training (InstructGPT, Ouyang et al. 2022, §3.5). Null where the pair was rated by itself.
+    ranking_id = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -61,7 +70,10 @@ class Rating(models.Model):
                 condition=~Q(preferred=Preferred.TIE) | Q(intensity=None), name="ratings_ties_have_no_intensity"
             ),
             models.CheckConstraint(
-                condition=~Q(origin=RatingOrigin.LABELLER) | Q(preferred=Preferred.TIE) | Q(intensity__isnull=False),
+                condition=~Q(origin=RatingOrigin.LABELLER)
+                | Q(preferred=Preferred.TIE)
+                | Q(intensity__isnull=False)
+                | Q(ranking_id__isnull=False),
                 name="ratings_labelled_here_have_intensity",
             ),
             models.UniqueConstraint(
@@ -73,6 +85,8 @@ class Rating(models.Model):
             models.Index(fields=["project", "created_at"], name="ratings_by_project_and_day"),
             # A labeller's own history in one project, newest first, and how much of it is of today.
             models.Index(fields=["labeller", "project", "-created_at", "-id"], name="ratings_by_labeller"),
+            # The pairs of one ranking; most ratings are of none.
+            models.Index(fields=["ranking_id"], condition=Q(ranking_id__isnull=False), name="ratings_by_ranking"),
         ]
 
 

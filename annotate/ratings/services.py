@@ -1,35 +1,48 @@
 """Submitting ratings, flags and adjudications. Every one of them holds the comparison's lock while it counts."""
 
+import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from annotate.accounts.models import User
+from annotate.common.compiled import prepared
 from annotate.common.errors import DomainError, not_found
-from annotate.comparisons.models import Assignment, AssignmentState, Comparison, ComparisonState
-from annotate.comparisons.rules import ratings_wanted
-from annotate.comparisons.services import lock_for_labeller, skip
+from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison, ComparisonState
+from annotate.comparisons.rules import anonymous_votes, ratings_wanted
+from annotate.comparisons.services import lease, lease_to, lock_for_labeller, lock_member, skip
 from annotate.guidelines.models import GuidelineVersion
-from annotate.guidelines.selectors import current_version
+from annotate.guidelines.selectors import Qualification, Standing, footing, version_rated_under
 from annotate.projects.access import Seat
-from annotate.projects.models import Project
+from annotate.projects.models import Membership, Project
+from annotate.projects.services import pause_member
 from annotate.ratings.models import Adjudication, Flag, FlagKind, Preferred, Rating, RatingOrigin
+from annotate.ratings.selectors import current, midnight
 from annotate.ratings.signals import ratings_changed
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A rating as the labeller made it, in screen order."""
+    """A rating as the labeller made it, in screen order. `spans`: [{side: first|second, start, end, quote}].
+
+    `supersedes` is the client_id of the labeller's own rating of this assignment that it corrects.
+    """
 
     client_id: uuid.UUID
     assignment_id: int
     preferred: Literal["first", "second", "tie"]
     intensity: int | None
+    is_neither_acceptable: bool = False
+    bucket: int | None = None
     active_ms: int | None = None
     justification: str = ""
+    spans: Sequence[dict[str, Any]] = ()
+    supersedes: uuid.UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -43,86 +56,271 @@ class Outcome:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A rating that is there now."""
+
+    rating_id: int
+    is_gold: bool
+    # So many the labeller has rated today, this one counted.
+    n_today: int
+
+
 def submit(*, seat: Seat, judgements: list[Judgement]) -> list[Outcome]:
     """Store each judgement in a transaction of its own: one that is refused does not lose the others."""
-    version = current_version(seat.project)
-    outcomes = []
-    for judgement in judgements:
+    version = _version(seat, footing(seat.user, seat.project))
+    return [_submit_one(seat, judgement, version) for judgement in judgements]
+
+
+def submit_and_lease(
+    *, seat: Seat, judgements: list[Judgement], n: int, found: Qualification
+) -> tuple[list[Outcome], list[Assignment], int | None]:
+    """`submit`, then `lease`, for a labeller whose standing the caller knows.
+
+    One judgement, which is what the screen sends after every pair, is stored together with the new leases: one
+    transaction to write to the disk instead of two. If it is refused it is tried again by itself, to say why.
+
+    The third answer is how many comparisons they have rated today, where it was found on the way.
+    """
+    if n and len(judgements) == 1:
         try:
-            outcomes.append(_submit_one(seat, judgement, version))
-        except DomainError as error:
-            outcomes.append(Outcome(judgement.client_id, "rejected", None, error.code, error.message))
-    return outcomes
+            with transaction.atomic():
+                membership = lock_member(seat)
+                stored = _store(seat, judgements[0], _version(seat, found))
+                if stored.is_gold:  # it may have paused them
+                    membership = lock_member(seat)
+                leases = lease_to(membership, seat=seat, n=n, found=found.standing)
+            return [Outcome(judgements[0].client_id, "accepted", stored.rating_id)], leases, stored.n_today
+        except (DomainError, IntegrityError):
+            pass
+    outcomes = submit(seat=seat, judgements=judgements)
+    return outcomes, lease(seat=seat, n=n) if n else [], None
+
+
+def _version(seat: Seat, found: Qualification) -> GuidelineVersion | None:
+    return found.version if found.standing == Standing.OK else version_rated_under(seat.user, seat.project)
 
 
 def _submit_one(seat: Seat, judgement: Judgement, version: GuidelineVersion | None) -> Outcome:
-    if sent_before := _sent_before(seat, judgement):
-        return sent_before
+    """Whether it is here already is asked only where it cannot be stored: a second one of that client_id never can."""
     try:
         with transaction.atomic():
-            rating = _store(seat, judgement, version)
+            rating_id = _store(seat, judgement, version).rating_id
+    except DomainError as error:
+        refused = Outcome(judgement.client_id, "rejected", None, error.code, error.message)
+        return _sent_before(seat, judgement) or refused
     except IntegrityError:
-        # The same judgement was being stored by another request of this client at this moment.
-        if sent_before := _sent_before(seat, judgement):
-            return sent_before
+        # The client_id is known, or another request of this client was storing the same at this moment.
+        if outcome := _sent_before(seat, judgement):
+            return outcome
         raise
-    return Outcome(judgement.client_id, "accepted", rating.pk)
+    return Outcome(judgement.client_id, "accepted", rating_id)
 
 
 def _sent_before(seat: Seat, judgement: Judgement) -> Outcome | None:
-    rating = Rating.objects.filter(client_id=judgement.client_id).only("id", "labeller_id").first()
-    if rating is None:
+    """What was said of its client_id: a duplicate of the caller's own, refused where the id is somebody else's."""
+    known = Rating.objects.filter(client_id=judgement.client_id).values_list("id", "labeller_id").first()
+    if known is None:
         return None
-    if rating.labeller_id != seat.user.pk:
-        raise DomainError("client_id_taken", "This client_id belongs to another rating; make a new random UUID.")
-    return Outcome(judgement.client_id, "duplicate", rating.pk)
+    if known[1] == seat.user.pk:
+        return Outcome(judgement.client_id, "duplicate", known[0])
+    detail = "This client_id is another rating's; make a new random UUID."
+    return Outcome(judgement.client_id, "rejected", None, "client_id_taken", detail)
 
 
-def _store(seat: Seat, judgement: Judgement, version: GuidelineVersion | None) -> Rating:
+def _store(seat: Seat, judgement: Judgement, version: GuidelineVersion | None) -> Stored:
+    """Locks the comparison. Two queries of its own as a rule."""
     _validate(seat.project, judgement)
     comparison, assignment = lock_for_labeller(seat=seat, assignment_id=judgement.assignment_id)
+    is_repeat = assignment.kind == AssignmentKind.REPEAT
+    corrected = None
     if assignment.state == AssignmentState.SUBMITTED:
-        raise DomainError("already_rated", "You have rated this comparison already, perhaps in another tab.")
-    if assignment.state == AssignmentState.SKIPPED:
+        corrected = _corrected(seat.project, comparison, assignment, judgement)
+    elif assignment.state == AssignmentState.SKIPPED:
         raise DomainError("skipped", "You have skipped this comparison.")
-    if assignment.state == AssignmentState.EXPIRED:
-        # The lease ran out while the labeller was offline. The work is done, so it counts: it takes a place again,
-        # an additional one if others have filled the comparison meanwhile.
-        places = comparison.assignments.exclude(place=None).order_by("-place").values_list("place", flat=True)
-        assignment.place = (places.first() or 0) + 1
-        comparison.n_taken += 1
-    assignment.state = AssignmentState.SUBMITTED
-    assignment.save(update_fields=["state", "place"])
-    rating = Rating.objects.create(
-        comparison=comparison,
-        assignment=assignment,
-        labeller=seat.user,
-        project=seat.project,
-        preferred=stored_side(judgement.preferred, assignment),
-        intensity=judgement.intensity,
-        justification=judgement.justification,
-        active_ms=judgement.active_ms,
-        guideline_version=version,
-        client_id=judgement.client_id,
-        origin=RatingOrigin.LABELLER,
-        created_at=timezone.now(),
-    )
-    count(comparison, rating.preferred, +1)
-    settle(comparison, seat.project)
-    comparison.save(update_fields=["n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state"])
+    else:
+        if assignment.state == AssignmentState.EXPIRED and not is_repeat:
+            # The lease ran out while the labeller was offline. The work is done, so it counts: it takes a place again,
+            # an additional one if others have filled the comparison meanwhile.
+            places = comparison.assignments.exclude(place=None).order_by("-place").values_list("place", flat=True)
+            assignment.place = (places.first() or 0) + 1
+            comparison.n_taken += 1
+    preferred = stored_side(judgement.preferred, assignment)
+    if not is_repeat:
+        if corrected is not None:
+            count(comparison, corrected.preferred, -1)
+        count(comparison, preferred, +1)
+        settle(comparison, seat.project, votes=_votes(seat, comparison, preferred, corrected))
+    with prepared() as cursor:
+        cursor.execute(
+            _STORE,
+            {
+                **{name: getattr(comparison, name) for name in _SETTLED},
+                "comparison": comparison.pk,
+                "assignment": assignment.pk,
+                "place": assignment.place,
+                "labeller": seat.user.pk,
+                "project": seat.project.pk,
+                "preferred": preferred,
+                "intensity": judgement.intensity,
+                "is_neither_acceptable": judgement.is_neither_acceptable,
+                "bucket": judgement.bucket,
+                "justification": judgement.justification,
+                "spans": json.dumps(_stored_spans(judgement, comparison, assignment)),
+                "active_ms": judgement.active_ms,
+                "guideline_version": version.pk if version else None,
+                "client_id": judgement.client_id,
+                "supersedes": corrected.pk if corrected else None,
+                "is_repeat": is_repeat,
+                "origin": RatingOrigin.LABELLER.value,
+                "now": timezone.now(),
+                "midnight": midnight(),
+            },
+        )
+        rating_id, n_today = cursor.fetchone()
+    if assignment.kind == AssignmentKind.GOLD:
+        _hold_to_gold(seat)
     ratings_changed.send(sender=Rating, project_id=seat.project.pk)
-    return rating
+    return Stored(rating_id, assignment.kind == AssignmentKind.GOLD, n_today + (corrected is None))
+
+
+# What `count` and `settle` change.
+_SETTLED = ("n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state")
+# All that a rating changes, at once: the assignment is done, the comparison counts it, and it is there. A repeat counts
+# for nothing.
+_STORE = """
+    WITH done AS (
+        UPDATE comparisons_assignment SET state = 'submitted', place = %(place)s WHERE id = %(assignment)s),
+    counted AS (
+        UPDATE comparisons_comparison SET n_a = %(n_a)s, n_b = %(n_b)s, n_ties = %(n_ties)s, n_taken = %(n_taken)s,
+            n_wanted = %(n_wanted)s, state = %(state)s
+        WHERE id = %(comparison)s AND NOT %(is_repeat)s)
+    INSERT INTO ratings_rating
+        (comparison_id, assignment_id, labeller_id, project_id, preferred, intensity, is_neither_acceptable, bucket,
+         justification, spans, active_ms, guideline_version_id, client_id, supersedes_id, is_repeat, origin, created_at)
+    VALUES
+        (%(comparison)s, %(assignment)s, %(labeller)s, %(project)s, %(preferred)s, %(intensity)s,
+         %(is_neither_acceptable)s, %(bucket)s, %(justification)s, %(spans)s::jsonb, %(active_ms)s,
+         %(guideline_version)s, %(client_id)s, %(supersedes)s, %(is_repeat)s, %(origin)s, %(now)s)
+    RETURNING id, (
+        SELECT count(*) FROM ratings_rating WHERE labeller_id = %(labeller)s AND project_id = %(project)s
+          AND supersedes_id IS NULL AND created_at >= %(midnight)s)"""
+
+
+def _corrected(project: Project, comparison: Comparison, assignment: Assignment, judgement: Judgement) -> Rating:
+    """The rating that this judgement replaces; refused where there is none to replace or it is too late."""
+    if judgement.supersedes is None:
+        raise DomainError("already_rated", "You have rated this comparison already, perhaps in another tab.")
+    ratings = list(assignment.ratings.order_by("id"))
+    first, current = ratings[0], ratings[-1]
+    if current.ranking_id is not None:
+        raise DomainError("part_of_ranking", "You said this by a ranking; one of its pairs cannot change by itself.")
+    if current.client_id != judgement.supersedes:
+        raise DomainError("superseded", "You have changed this rating since, perhaps in another tab.")
+    if comparison.state == ComparisonState.ADJUDICATED:
+        raise DomainError("adjudicated", "A reviewer has settled this comparison; it can no longer be changed.")
+    if timezone.now() > first.created_at + timedelta(minutes=project.grace_minutes):
+        raise DomainError(
+            "grace_over", f"Too late: in this project a rating can be changed for {project.grace_minutes} minutes."
+        )
+    return current
 
 
 def _validate(project: Project, judgement: Judgement) -> None:
+    if judgement.is_neither_acceptable and judgement.preferred != "tie":
+        raise DomainError("neither_with_preference", "“Neither is acceptable” is sent with preferred: tie.")
     if judgement.preferred == "tie":
-        if not project.ties_allowed:
+        if not project.ties_allowed and not judgement.is_neither_acceptable:
             raise DomainError("ties_not_allowed", "This project asks for a decision: a tie is not an answer here.")
         if judgement.intensity is not None:
             raise DomainError("tie_with_intensity", "A tie has no intensity.")
     elif judgement.intensity is None or not 1 <= judgement.intensity <= project.n_intensities:
         raise DomainError(
             "intensity_out_of_range", f"Intensity runs from 1 to {project.n_intensities} in this project."
+        )
+    if project.bucket_labels:
+        if judgement.bucket is None or judgement.bucket >= len(project.bucket_labels):
+            raise DomainError(
+                "bucket_missing",
+                f"This project asks about {project.bucket_axis} as well: bucket is from 0 to "
+                f"{len(project.bucket_labels) - 1}.",
+            )
+    elif judgement.bucket is not None:
+        raise DomainError("bucket_not_asked", "This project asks no second question; leave bucket out.")
+    if len(judgement.justification.strip()) < project.justification_min_length:
+        raise DomainError(
+            "justification_too_short",
+            f"Say why in {project.justification_min_length} characters or more; this project asks for it.",
+        )
+
+
+def _stored_spans(judgement: Judgement, comparison: Comparison, assignment: Assignment) -> list[dict[str, Any]]:
+    """In comparison order. Each one's quote has to stand where it says, or a reader could not find it again."""
+    spans = []
+    for span in judgement.spans:
+        side = stored_side(span["side"], assignment)
+        if getattr(comparison, side).text[span["start"] : span["end"]] != span["quote"]:
+            raise DomainError(
+                "span_not_there",
+                f"spans: “{span['quote'][:60]}” does not stand at {span['start']}–{span['end']} of the {span['side']} "
+                "completion (counted in code points).",
+            )
+        spans.append({**span, "side": side})
+    return spans
+
+
+def _votes(
+    seat: Seat, comparison: Comparison, preferred: str, corrected: Rating | None
+) -> list[tuple[str, float | None]] | None:
+    """Answers with the reliability of their labellers, the new one (not stored yet) in place of the one it corrects;
+    None where the counts, which have it already, decide by themselves."""
+    n_ratings = comparison.n_a + comparison.n_b + comparison.n_ties
+    if not seat.project.min_ratings <= n_ratings < seat.project.max_ratings:
+        return None
+    with prepared() as cursor:
+        cursor.execute(
+            _VOTES,
+            {
+                "comparison": comparison.pk,
+                "corrected": corrected.pk if corrected else None,
+                "project": seat.project.pk,
+                "labeller": seat.user.pk,
+                "preferred": preferred,
+            },
+        )
+        return cursor.fetchall()
+
+
+_VOTES = """
+    SELECT r.preferred, m.reliability FROM ratings_rating r
+    LEFT JOIN projects_membership m ON m.project_id = r.project_id AND m.user_id = r.labeller_id
+    WHERE r.comparison_id = %(comparison)s AND NOT r.is_repeat AND r.id IS DISTINCT FROM %(corrected)s
+      AND NOT EXISTS (SELECT FROM ratings_rating later WHERE later.supersedes_id = r.id)
+    UNION ALL
+    SELECT %(preferred)s, (
+        SELECT reliability FROM projects_membership WHERE project_id = %(project)s AND user_id = %(labeller)s)"""
+
+
+def _hold_to_gold(seat: Seat) -> None:
+    """Pause a labeller whose latest gold answers fall below the project's rule. Gold is judged by its side alone."""
+    project = seat.project
+    membership = Membership.objects.filter(project=project, user=seat.user).first()
+    if project.gold_floor is None or membership is None or membership.paused_at is not None:
+        return
+    answers = current(Rating.objects.filter(labeller=seat.user, project=project, assignment__kind=AssignmentKind.GOLD))
+    if membership.resumed_at is not None:
+        answers = answers.filter(created_at__gt=membership.resumed_at)
+    latest = list(
+        answers.order_by("-created_at", "-id").values_list("preferred", "comparison__gold_preferred")[
+            : project.gold_window
+        ]
+    )
+    n_right = sum(said == known for said, known in latest)
+    if len(latest) == project.gold_window and n_right < project.gold_floor * project.gold_window:
+        pause_member(
+            membership=membership,
+            reason=f"{n_right} of your latest {len(latest)} answers to pairs with a known answer agree with it; "
+            f"this project asks for {project.gold_floor:.0%}.",
         )
 
 
@@ -133,26 +331,54 @@ def stored_side(shown: str, assignment: Assignment) -> str:
     return str(assignment.first) if shown == "first" else {"a": "b", "b": "a"}[str(assignment.first)]
 
 
+def shown_side(stored: str, assignment: Assignment) -> str:
+    """From comparison order (a, b, tie) to screen order (first, second, tie)."""
+    if stored == Preferred.TIE:
+        return "tie"
+    return "first" if stored == assignment.first else "second"
+
+
 def count(comparison: Comparison, preferred: str, change: int) -> None:
     """Add to the comparison's count of one answer, on a row that the caller has locked and will save."""
     name = {"a": "n_a", "b": "n_b", "tie": "n_ties"}[preferred]
     setattr(comparison, name, getattr(comparison, name) + change)
 
 
-def settle(comparison: Comparison, project: Project) -> None:
-    """Decide whether the comparison wants more ratings, on a row that the caller has locked and will save."""
+def settle(
+    comparison: Comparison, project: Project, *, votes: Sequence[tuple[str, float | None]] | None = None
+) -> None:
+    """Decide whether the comparison wants more ratings, on a row that the caller has locked and will save.
+
+    `votes` are its answers with the reliability of their labellers; without them all labellers are alike.
+    """
     if comparison.state not in (ComparisonState.OPEN, ComparisonState.COMPLETE):
         return
-    n_ratings = comparison.n_a + comparison.n_b + comparison.n_ties
     wanted = ratings_wanted(
         minimum=project.min_ratings,
         maximum=project.max_ratings,
-        n_a=comparison.n_a,
-        n_b=comparison.n_b,
-        n_ties=comparison.n_ties,
+        confidence=project.stop_confidence,
+        votes=anonymous_votes(comparison.n_a, comparison.n_b, comparison.n_ties) if votes is None else votes,
+        ties_allowed=project.ties_allowed,
     )
     comparison.n_wanted = wanted
+    n_ratings = comparison.n_a + comparison.n_b + comparison.n_ties
     comparison.state = ComparisonState.COMPLETE if n_ratings >= wanted else ComparisonState.OPEN
+
+
+def save_counts(comparisons: list[Comparison]) -> None:
+    """Save what `count` and `settle` change, in one statement: bulk_update took half of the time of an import."""
+    columns = ("id", "n_a", "n_b", "n_ties", "n_taken", "n_wanted", "state")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE comparisons_comparison SET n_a = new.n_a, n_b = new.n_b, n_ties = new.n_ties,
+                n_taken = new.n_taken, n_wanted = new.n_wanted, state = new.state
+            FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::text[])
+                AS new(id, n_a, n_b, n_ties, n_taken, n_wanted, state)
+            WHERE comparisons_comparison.id = new.id
+            """,
+            [[str(getattr(one, name)) for one in comparisons] for name in columns],
+        )
 
 
 @transaction.atomic
@@ -204,10 +430,38 @@ def adjudicate(
     return adjudication
 
 
+@transaction.atomic
+def set_gold(
+    *, project: Project, reviewer: User, comparison_id: int, preferred: str | None, intensity: int | None
+) -> Comparison:
+    """Make a comparison gold, with its known answer, or with None an ordinary one again. Locks the comparison.
+
+    A gold comparison leaves the ordinary queue: it is mixed into the work of every labeller but the one whose
+    answer it is, and never reaches training.
+    """
+    comparison = Comparison.objects.select_for_update().filter(pk=comparison_id, project=project).first()
+    if comparison is None:
+        raise not_found("comparison")
+    if comparison.state == ComparisonState.ADJUDICATED:
+        raise DomainError("adjudicated", "This comparison has been settled by a reviewer; choose another one for gold.")
+    if preferred in ("a", "b") and not 1 <= (intensity or 0) <= project.n_intensities:
+        raise DomainError(
+            "intensity_out_of_range", f"Intensity runs from 1 to {project.n_intensities} in this project."
+        )
+    comparison.gold_preferred = preferred
+    comparison.gold_intensity = intensity if preferred in ("a", "b") else None
+    comparison.gold_by = None if preferred is None else reviewer
+    comparison.state = ComparisonState.CLOSED
+    if preferred is None:
+        comparison.state = ComparisonState.OPEN
+        settle(comparison, project)
+    comparison.save(update_fields=["state", "n_wanted", "gold_preferred", "gold_intensity", "gold_by"])
+    ratings_changed.send(sender=Comparison, project_id=project.pk)
+    return comparison
+
+
 def purge(*, project: Project) -> dict[str, Any]:
     """Delete a project with everything in it, ratings too: the one way past their append-only trigger."""
-    from django.db import connection
-
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL touchstone.purge = 'on'")

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.annotate.rankings.conftest import make_rankings
 from tests.cast import Cast, make_comparisons
 
 BASELINES: dict[str, int] = json.loads((Path(__file__).parent / "query_counts.json").read_text())
@@ -24,6 +25,18 @@ def submit_with_next(cast: Cast) -> None:
     (first, *_) = client.post(f"{P}/next", {"n": 3}, format="json").json()["assignments"]
     rating = {"client_id": str(uuid4()), "assignment_id": first["id"], "preferred": "first", "intensity": 1}
     assert client.post(f"{P}/ratings", {"ratings": [rating], "next": 3}, format="json").status_code == 200
+
+
+def next_rankings(cast: Cast) -> None:
+    assert cast.client(cast.labeller).post(f"{P}/rankings/next", {"n": 3}, format="json").status_code == 200
+
+
+def rank_with_next(cast: Cast) -> None:
+    client = cast.client(cast.labeller)
+    (first, *_) = client.post(f"{P}/rankings/next", {"n": 3}, format="json").json()["assignments"]
+    ranking = {"client_id": str(uuid4()), "assignment_id": first["id"], "tiers": [[3], [0], [1, 2]]}
+    body = client.post(f"{P}/rankings", {"rankings": [ranking], "next": 3}, format="json").json()
+    assert body["results"][0]["status"] == "accepted"
 
 
 def get(path: str) -> Callable[[Cast], None]:
@@ -47,10 +60,15 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "comparison-sets": get(f"{P}/comparison-sets"),
     "sampling-rounds": get(f"{P}/sampling-rounds"),
     "guidelines": get(f"{P}/guidelines"),
+    "qualification": get(f"{P}/qualification"),
+    "qualifications": get(f"{P}/qualifications"),
     "reward-models": get(f"{P}/reward-models"),
     "refreshes": get(f"{P}/refreshes"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,
+    "my-rankings": get(f"{P}/my-rankings"),
+    "next-rankings": next_rankings,
+    "next-rankings and submit-with-next": rank_with_next,
 }
 
 
@@ -58,6 +76,8 @@ VISITS: dict[str, Callable[[Cast], None]] = {
 @pytest.mark.parametrize("n_comparisons", [6, 30])
 def test_the_count_is_the_baseline_at_any_size(cast: Cast, name: str, n_comparisons: int) -> None:
     make_comparisons(cast.project, n_comparisons)
+    if "rankings" in name:
+        make_rankings(cast.project, n_comparisons)
     VISITS["overview"](cast)  # makes the snapshot's row, once in a project's life
     with CaptureQueriesContext(
         connection,

@@ -26,7 +26,8 @@ from annotate.accounts.models import User, UserKind
 from annotate.accounts.services import external_users
 from annotate.agreement.services import refresh_snapshot
 from annotate.comparisons.models import Assignment, AssignmentState, Comparison, ComparisonState
-from annotate.guidelines.models import GuidelineVersion
+from annotate.guidelines.models import GuidelineVersion, QualificationAttempt
+from annotate.guidelines.quiz import questions_of
 from annotate.guidelines.services import publish_guidelines
 from annotate.pool import digests
 from annotate.pool.models import Completion, CompletionSource, Prompt
@@ -349,10 +350,35 @@ class _Ratings:
                 author=self.people[Role.OWNER],
                 body=body,
                 change_note=note,
-                examples=examples,
+                changes_meaning=True,
+                # Every other one is asked in the quiz.
+                examples=[{**one, "in_quiz": place % 2 == 1} for place, one in enumerate(examples)],
             )
             GuidelineVersion.objects.filter(pk=version.pk).update(created_at=published_at)
+            self._pass_quiz(version, published_at)
             yield published_at, version
+
+    def _pass_quiz(self, version: GuidelineVersion, published_at: datetime) -> None:
+        """All members have passed, before the day's first rating: whoever signs in can start at once."""
+        asked = list(questions_of(version, self.project))
+        answers = [
+            {"example": one.pk, "preferred": one.preferred, "intensity": one.intensity, "is_right": True}
+            for one in asked
+        ]
+        made = QualificationAttempt.objects.bulk_create(
+            QualificationAttempt(
+                labeller=user,
+                version=version,
+                answers=answers,
+                n_questions=len(asked),
+                n_right=len(asked),
+                passed=True,
+            )
+            for user in (*self.users.values(), *self.people.values())
+        )
+        QualificationAttempt.objects.filter(pk__in=[one.pk for one in made]).update(
+            created_at=published_at + timedelta(minutes=30)
+        )
 
     def _compare(self, prompts: list[tuple[Prompt, list[Completion]]]) -> list[Comparison]:
         """Some pairs of each prompt, in an order in which prompts take turns."""

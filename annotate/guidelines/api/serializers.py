@@ -2,13 +2,21 @@ from typing import Any
 
 from rest_framework import serializers
 
-from annotate.guidelines.models import GuidelineVersion, WorkedExample
+from annotate.accounts.models import User
+from annotate.guidelines.models import GuidelineVersion, QualificationAttempt, WorkedExample
+from annotate.guidelines.selectors import Standing
+
+SHOWN_SIDES = ["first", "second", "tie"]
 
 
 class WorkedExampleSerializer(serializers.ModelSerializer):
+    in_quiz = serializers.BooleanField(
+        default=False, help_text="Asked in the quiz, and not shown before it to who has to pass it."
+    )
+
     class Meta:
         model = WorkedExample
-        fields = ["prompt", "completion_a", "completion_b", "preferred", "intensity", "rationale"]
+        fields = ["prompt", "completion_a", "completion_b", "preferred", "intensity", "rationale", "in_quiz"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         is_tie, intensity = attrs["preferred"] == "tie", attrs.get("intensity")
@@ -26,7 +34,7 @@ class GuidelineVersionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = GuidelineVersion
-        fields = ["number", "body", "change_note", "author", "published_at", "examples"]
+        fields = ["number", "body", "change_note", "changes_meaning", "author", "published_at", "examples"]
         read_only_fields = ["number"]
 
     def get_author(self, version: GuidelineVersion) -> str:
@@ -36,4 +44,94 @@ class GuidelineVersionSerializer(serializers.ModelSerializer):
 class GuidelineRequestSerializer(serializers.Serializer):
     body = serializers.CharField(max_length=200_000)
     change_note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    changes_meaning = serializers.BooleanField(
+        required=False, default=False, help_text="Everybody reads it and passes its quiz again; true of the first."
+    )
+    based_on = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=0,
+        help_text="Number of the version that was rewritten, 0 for none; refused if there is a newer one by now.",
+    )
     examples = WorkedExampleSerializer(many=True, required=False, default=list)
+
+
+class QuestionSerializer(serializers.Serializer):
+    """A worked example as it is asked; `completion_a` is the one that stands first in this attempt."""
+
+    id = serializers.IntegerField(source="example.pk")
+    prompt = serializers.CharField(source="example.prompt")
+    completion_a = serializers.CharField(source="first")
+    completion_b = serializers.CharField(source="second")
+
+
+class QualificationSerializer(serializers.Serializer):
+    standing = serializers.ChoiceField(choices=Standing.choices)
+    version = serializers.IntegerField(source="version.number", default=None, allow_null=True)
+    passed_version = serializers.IntegerField(allow_null=True, help_text="The newest one that the caller has passed.")
+    attempt = serializers.IntegerField(help_text="Send it with the answers.")
+    n_attempts_left = serializers.IntegerField()
+    pass_share = serializers.FloatField()
+    n_needed = serializers.IntegerField(help_text="Right answers that pass.")
+    quiz = QuestionSerializer(many=True)
+
+
+class AnswerSerializer(serializers.Serializer):
+    example = serializers.IntegerField()
+    preferred = serializers.ChoiceField(choices=SHOWN_SIDES)
+    intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
+
+
+class QualificationRequestSerializer(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+    attempt = serializers.IntegerField(
+        min_value=1, required=False, default=1, help_text="The attempt whose questions are answered, as GET told it."
+    )
+    answers = AnswerSerializer(many=True, required=False, default=list)
+
+
+class MarkedSerializer(serializers.Serializer):
+    example = serializers.IntegerField()
+    is_right = serializers.BooleanField()
+    preferred = serializers.ChoiceField(choices=SHOWN_SIDES, help_text="The guidelines' verdict, as it was shown.")
+    intensity = serializers.IntegerField(allow_null=True)
+    rationale = serializers.CharField()
+
+
+class ResultSerializer(serializers.Serializer):
+    passed = serializers.BooleanField()
+    n_right = serializers.IntegerField()
+    n_questions = serializers.IntegerField()
+    n_attempts_left = serializers.IntegerField()
+    answers = MarkedSerializer(many=True)
+
+
+class AttemptLabellerSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "pseudonym"]
+
+
+class AttemptSerializer(serializers.ModelSerializer):
+    labeller = AttemptLabellerSerializer()
+    version = serializers.IntegerField(source="version.number")
+    is_blocking = serializers.BooleanField(help_text="Its labeller has no attempt left at the current version.")
+
+    class Meta:
+        model = QualificationAttempt
+        fields = [
+            "id",
+            "labeller",
+            "version",
+            "n_questions",
+            "n_right",
+            "passed",
+            "forgiven",
+            "is_blocking",
+            "created_at",
+        ]
+
+
+class AllowedSerializer(serializers.Serializer):
+    n_forgiven = serializers.IntegerField()

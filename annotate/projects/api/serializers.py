@@ -49,8 +49,23 @@ class ProjectSerializer(serializers.ModelSerializer):
             "ties_allowed",
             "min_ratings",
             "max_ratings",
+            "ranking_size",
+            "stop_confidence",
             "disagreement_limit",
             "lease_minutes",
+            "grace_minutes",
+            "is_length_shown",
+            "is_gold_shown",
+            "justification_min_length",
+            "bucket_axis",
+            "bucket_labels",
+            "gold_rate",
+            "repeat_rate",
+            "gold_floor",
+            "gold_window",
+            "quiz_pass_share",
+            "sensitive_tags",
+            "sensitive_per_day",
             "is_demo",
             "is_archived",
             "pool",
@@ -79,6 +94,12 @@ class ProjectWriteSerializer(serializers.ModelSerializer):
     intensity_labels = serializers.ListField(
         child=serializers.CharField(max_length=60), min_length=1, max_length=4, required=False
     )
+    bucket_labels = serializers.ListField(
+        child=serializers.CharField(max_length=80), max_length=6, required=False, allow_empty=True
+    )
+    sensitive_tags = serializers.ListField(
+        child=serializers.CharField(max_length=60), max_length=50, required=False, allow_empty=True
+    )
 
     class Meta:
         model = Project
@@ -91,16 +112,40 @@ class ProjectWriteSerializer(serializers.ModelSerializer):
             "ties_allowed",
             "min_ratings",
             "max_ratings",
+            "ranking_size",
+            "stop_confidence",
             "disagreement_limit",
             "lease_minutes",
+            "grace_minutes",
+            "is_length_shown",
+            "is_gold_shown",
+            "justification_min_length",
+            "bucket_axis",
+            "bucket_labels",
+            "gold_rate",
+            "repeat_rate",
+            "gold_floor",
+            "gold_window",
+            "quiz_pass_share",
+            "sensitive_tags",
+            "sensitive_per_day",
             "is_archived",
             "pool_id",
         ]
         extra_kwargs = {
+            "stop_confidence": {"min_value": 0.51, "max_value": 1},
             "disagreement_limit": {"min_value": 0, "max_value": 1},
+            "grace_minutes": {"min_value": 0, "max_value": 10080},
+            "justification_min_length": {"min_value": 0, "max_value": 2000},
+            "gold_rate": {"min_value": 0, "max_value": 0.5},
+            "repeat_rate": {"min_value": 0, "max_value": 0.5},
+            "gold_floor": {"min_value": 0, "max_value": 1},
+            "gold_window": {"min_value": 1, "max_value": 200},
+            "quiz_pass_share": {"min_value": 0, "max_value": 1},
             "lease_minutes": {"min_value": 1, "max_value": 1440},
             "min_ratings": {"min_value": 1, "max_value": 50},
             "max_ratings": {"min_value": 1, "max_value": 50},
+            "ranking_size": {"min_value": 3, "max_value": 9},
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +153,12 @@ class ProjectWriteSerializer(serializers.ModelSerializer):
         high = attrs.get("max_ratings", getattr(self.instance, "max_ratings", 5))
         if low > high:
             raise serializers.ValidationError({"max_ratings": f"Must be at least min_ratings, which is {low}."})
+        axis = attrs.get("bucket_axis", getattr(self.instance, "bucket_axis", ""))
+        labels = attrs.get("bucket_labels", getattr(self.instance, "bucket_labels", []))
+        if bool(axis) != bool(labels) or len(labels) == 1:
+            raise serializers.ValidationError(
+                {"bucket_labels": "A second question has a name and two to six answers; leave both empty for none."}
+            )
         return attrs
 
 
@@ -164,12 +215,43 @@ class MemberSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Membership
-        fields = ["id", "user", "role", "is_active", "joined_at"]
+        fields = [
+            "id",
+            "user",
+            "role",
+            "is_active",
+            "paused_at",
+            "pause_reason",
+            "reliability",
+            "joined_at",
+        ]
 
 
 class MemberChangeSerializer(serializers.Serializer):
     role = serializers.ChoiceField(choices=Role.choices, required=False)
     is_active = serializers.BooleanField(required=False)
+
+
+class PauseRequestSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=300)
+
+
+class PreferencesSerializer(serializers.ModelSerializer):
+    """What a labeller has chosen for themselves in a project."""
+
+    class Meta:
+        model = Membership
+        fields = ["declined_tags"]
+
+    def validate_declined_tags(self, tags: list[str]) -> list[str]:
+        project = self.context["project"]
+        unknown = sorted(set(tags) - set(project.sensitive_tags))
+        if unknown:
+            raise serializers.ValidationError(
+                f"{', '.join(unknown)}: not among this project's sensitive categories, which are "
+                f"{', '.join(project.sensitive_tags) or 'none'}."
+            )
+        return sorted(set(tags))
 
 
 class InvitationSerializer(serializers.ModelSerializer):

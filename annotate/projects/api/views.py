@@ -124,6 +124,54 @@ class MemberView(ProjectView):
         return Response(status=204)
 
 
+class PauseView(ProjectView):
+    needs = {"POST": Capability.ADJUDICATE, "DELETE": Capability.ADJUDICATE}
+
+    @extend_schema(operation_id="members_pause", request=s.PauseRequestSerializer, responses=s.MemberSerializer)
+    def post(self, request: SignedInRequest, slug: str, member_id: int) -> Response:
+        """Give the member no more work until they are resumed."""
+        body = s.PauseRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
+        services.pause_member(membership=membership, reason=body.validated_data["reason"])
+        membership.refresh_from_db()
+        return Response(s.MemberSerializer(membership).data)
+
+    @extend_schema(operation_id="members_resume", responses=s.MemberSerializer)
+    def delete(self, request: SignedInRequest, slug: str, member_id: int) -> Response:
+        membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
+        services.resume_member(membership=membership)
+        membership.refresh_from_db()
+        return Response(s.MemberSerializer(membership).data)
+
+
+class PreferencesView(ProjectView):
+    """What the caller has chosen for themselves in this project."""
+
+    needs = {"GET": Capability.LABEL, "PATCH": Capability.LABEL}
+
+    @extend_schema(operation_id="preferences_get", responses=s.PreferencesSerializer)
+    def get(self, request: SignedInRequest, slug: str) -> Response:
+        return Response(s.PreferencesSerializer(self._membership()).data)
+
+    @extend_schema(
+        operation_id="preferences_update", request=s.PreferencesSerializer, responses=s.PreferencesSerializer
+    )
+    def patch(self, request: SignedInRequest, slug: str) -> Response:
+        body = s.PreferencesSerializer(
+            self._membership(), data=request.data, partial=True, context={"project": self.seat.project}
+        )
+        body.is_valid(raise_exception=True)
+        body.save()
+        return Response(body.data)
+
+    def _membership(self) -> Membership:
+        membership = self.seat.project.memberships.filter(user=self.seat.user).first()
+        if membership is None:
+            raise not_found("membership")
+        return membership
+
+
 class InvitationsView(ProjectView):
     needs = {"GET": Capability.MANAGE, "POST": Capability.MANAGE}
 

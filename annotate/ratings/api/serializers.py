@@ -3,14 +3,27 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from annotate.comparisons.api.serializers import NextSerializer, ShownPromptSerializer
+from annotate.comparisons.api.serializers import AssignmentSerializer, NextSerializer, ShownPromptSerializer
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.pool.models import Completion, SourceKind
 from annotate.ratings.models import Adjudication, Flag, FlagKind, Rating
-from annotate.ratings.selectors import SHOW
+from annotate.ratings.selectors import SHOW, can_correct
+from annotate.ratings.services import shown_side
 
 SHOWN_SIDES = ["first", "second", "tie"]
 VERDICTS = ["a", "b", "tie", "invalid"]
+
+
+class ShownSpanSerializer(serializers.Serializer):
+    side = serializers.ChoiceField(choices=["first", "second"])
+    start = serializers.IntegerField(min_value=0, max_value=10_000_000)
+    end = serializers.IntegerField(min_value=1, max_value=10_000_000)
+    quote = serializers.CharField(max_length=2000, trim_whitespace=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["end"] <= attrs["start"]:
+            raise serializers.ValidationError({"end": "Must be after start."})
+        return attrs
 
 
 class JudgementSerializer(serializers.Serializer):
@@ -18,10 +31,30 @@ class JudgementSerializer(serializers.Serializer):
     assignment_id = serializers.IntegerField()
     preferred = serializers.ChoiceField(choices=SHOWN_SIDES)
     intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
+    is_neither_acceptable = serializers.BooleanField(
+        required=False, default=False, help_text="With preferred: tie. Allowed where ties are not, too."
+    )
+    bucket = serializers.IntegerField(
+        allow_null=True,
+        required=False,
+        default=None,
+        min_value=0,
+        max_value=5,
+        help_text="Answer to the project's second question: its position among bucket_labels.",
+    )
     active_ms = serializers.IntegerField(
         allow_null=True, required=False, default=None, min_value=0, max_value=2_000_000_000
     )
     justification = serializers.CharField(required=False, allow_blank=True, default="", max_length=10_000)
+    spans = ShownSpanSerializer(  # type: ignore[call-arg]  # max_length is of the list
+        many=True, required=False, default=list, max_length=20
+    )
+    supersedes = serializers.UUIDField(
+        allow_null=True,
+        required=False,
+        default=None,
+        help_text="The client_id of the own rating that this one corrects.",
+    )
 
 
 class RatingsRequestSerializer(serializers.Serializer):
@@ -49,18 +82,53 @@ class FlagRequestSerializer(serializers.Serializer):
 class OwnRatingSerializer(serializers.ModelSerializer):
     """A labeller's own rating, as it was on their screen."""
 
+    client_id = serializers.UUIDField()
     prompt_excerpt = serializers.CharField(source="comparison.prompt.excerpt")
     preferred = serializers.SerializerMethodField()
+    spans = serializers.SerializerMethodField()
+    can_correct = serializers.SerializerMethodField(help_text="Whether it is within the project's grace window.")
 
     class Meta:
         model = Rating
-        fields = ["id", "assignment_id", "prompt_excerpt", "preferred", "intensity", "justification", "created_at"]
+        fields = [
+            "id",
+            "client_id",
+            "assignment_id",
+            "prompt_excerpt",
+            "preferred",
+            "intensity",
+            "is_neither_acceptable",
+            "bucket",
+            "justification",
+            "spans",
+            "can_correct",
+            "created_at",
+        ]
 
     @extend_schema_field(serializers.ChoiceField(choices=SHOWN_SIDES))
     def get_preferred(self, rating: Rating) -> str:
-        if rating.preferred == "tie":
-            return "tie"
-        return "first" if rating.preferred == rating.assignment.first else "second"
+        return shown_side(rating.preferred, rating.assignment)
+
+    @extend_schema_field(ShownSpanSerializer(many=True))
+    def get_spans(self, rating: Rating) -> list[dict[str, Any]]:
+        return [{**span, "side": shown_side(span["side"], rating.assignment)} for span in rating.spans]
+
+    def get_can_correct(self, rating: Rating) -> bool:
+        return can_correct(rating)
+
+
+class OwnAssignmentSerializer(AssignmentSerializer):
+    """A pair that the caller has rated, with their rating, to be looked at again and corrected."""
+
+    rating = OwnRatingSerializer()
+
+    class Meta(AssignmentSerializer.Meta):
+        fields = [*AssignmentSerializer.Meta.fields, "rating"]
+
+
+class GoldRequestSerializer(serializers.Serializer):
+    preferred = serializers.ChoiceField(choices=["a", "b", "tie"])
+    intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
 
 
 class ShowSerializer(serializers.Serializer):
@@ -89,6 +157,7 @@ class ComparisonSerializer(serializers.ModelSerializer):
             "n_flags",
             "disagreement",
             "is_gold",
+            "warnings",
             "created_at",
         ]
 
@@ -130,12 +199,16 @@ class RatingSerializer(serializers.ModelSerializer):
             "labeller",
             "preferred",
             "intensity",
+            "is_neither_acceptable",
+            "bucket",
             "justification",
+            "spans",
             "active_ms",
             "guideline_version",
             "origin",
             "first",
             "is_superseded",
+            "is_repeat",
             "created_at",
         ]
 
@@ -182,7 +255,17 @@ class ComparisonDetailSerializer(ComparisonSerializer):
     adjudication = serializers.SerializerMethodField()
 
     class Meta(ComparisonSerializer.Meta):
-        fields = [*ComparisonSerializer.Meta.fields, "prompt", "a", "b", "ratings", "flags", "adjudication"]
+        fields = [
+            *ComparisonSerializer.Meta.fields,
+            "prompt",
+            "a",
+            "b",
+            "gold_preferred",
+            "gold_intensity",
+            "ratings",
+            "flags",
+            "adjudication",
+        ]
 
     @extend_schema_field(AdjudicationSerializer(allow_null=True))
     def get_adjudication(self, comparison: Comparison) -> dict[str, Any] | None:

@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -7,28 +8,39 @@ from rest_framework.response import Response
 from annotate.accounts.requests import SignedInRequest
 from annotate.common.pagination import NewestCreatedFirst, NewestFirst
 from annotate.comparisons.api.serializers import (
-    AssignmentSerializer,
     NextRequestSerializer,
     NextSerializer,
     SkipRequestSerializer,
+    shown,
 )
-from annotate.comparisons.services import lease, skip
-from annotate.guidelines.selectors import current_version
+from annotate.comparisons.models import Assignment
+from annotate.comparisons.services import block, lease, skip
+from annotate.guidelines.selectors import Qualification, footing
 from annotate.projects.access import Seat
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
 from annotate.ratings import selectors, services
 from annotate.ratings.api import serializers as s
 
+# Made once: to copy its fields for every request took longer than to check them.
+_RATINGS_REQUEST = s.RatingsRequestSerializer()
 
-def _next(seat: Seat, n: int) -> dict[str, Any]:
-    """What the labelling screen needs after every step: their leases topped up to n, and their progress."""
-    assignments = lease(seat=seat, n=n) if n else []
-    version = current_version(seat.project)
+
+def _next(
+    seat: Seat,
+    assignments: list[Assignment],
+    found: Qualification,
+    *,
+    is_asked: bool = True,
+    n_today: int | None = None,
+) -> dict[str, Any]:
+    """What the labelling screen needs after every step: their leases, and their progress."""
+    stopped = block(seat) if is_asked and not assignments else None
     return {
-        "assignments": AssignmentSerializer(assignments, many=True).data,
-        "progress": selectors.labeller_progress(seat),
-        "guideline_version": version.number if version else None,
+        "assignments": [shown(assignment) for assignment in assignments],
+        "block": asdict(stopped) if stopped else None,
+        "progress": selectors.labeller_progress(seat, n_today),
+        "guideline_version": found.version.number if found.version else None,
     }
 
 
@@ -40,7 +52,8 @@ class NextView(ProjectView):
         """The caller's leases, topped up to `n`. Asking again returns the same ones."""
         body = NextRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return Response(_next(self.seat, body.validated_data["n"]))
+        assignments = lease(seat=self.seat, n=body.validated_data["n"])
+        return Response(_next(self.seat, assignments, footing(self.seat.user, self.seat.project)))
 
 
 class RatingsView(ProjectView):
@@ -49,12 +62,14 @@ class RatingsView(ProjectView):
     @extend_schema(operation_id="ratings_submit", request=s.RatingsRequestSerializer, responses=s.SubmittedSerializer)
     def post(self, request: SignedInRequest, slug: str) -> Response:
         """Store ratings, each by itself, and return the next pairs. What is `accepted` or `duplicate` is committed."""
-        body = s.RatingsRequestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        judgements = [services.Judgement(**fields) for fields in body.validated_data["ratings"]]
-        outcomes = services.submit(seat=self.seat, judgements=judgements)
-        results = s.OutcomeSerializer(outcomes, many=True).data
-        return Response({"results": results, **_next(self.seat, body.validated_data["next"])})
+        body = _RATINGS_REQUEST.run_validation(request.data)
+        judgements = [services.Judgement(**fields) for fields in body["ratings"]]
+        found = footing(self.seat.user, self.seat.project)
+        outcomes, assignments, n_today = services.submit_and_lease(
+            seat=self.seat, judgements=judgements, n=body["next"], found=found
+        )
+        answer = _next(self.seat, assignments, found, is_asked=body["next"] > 0, n_today=n_today)
+        return Response({"results": [asdict(outcome) for outcome in outcomes], **answer})
 
 
 class SkipView(ProjectView):
@@ -77,6 +92,15 @@ class FlagView(ProjectView):
         body.is_valid(raise_exception=True)
         services.flag(seat=self.seat, assignment_id=assignment_id, **body.validated_data)
         return Response(status=204)
+
+
+class OwnAssignmentView(ProjectView):
+    needs = {"GET": Capability.LABEL}
+
+    @extend_schema(operation_id="assignments_get", responses=s.OwnAssignmentSerializer)
+    def get(self, request: SignedInRequest, slug: str, assignment_id: int) -> Response:
+        """A pair that the caller has rated, as it was on their screen, with their rating."""
+        return Response(s.OwnAssignmentSerializer(selectors.own_assignment(self.seat, assignment_id)).data)
 
 
 class MyRatingsView(ProjectView):
@@ -123,6 +147,31 @@ class ComparisonView(ProjectView):
         return Response(
             s.ComparisonDetailSerializer(selectors.comparison_detail(self.seat.project, comparison_id)).data
         )
+
+
+class GoldView(ProjectView):
+    needs = {"PUT": Capability.ADJUDICATE, "DELETE": Capability.ADJUDICATE}
+
+    @extend_schema(operation_id="gold_set", request=s.GoldRequestSerializer, responses=s.ComparisonSerializer)
+    def put(self, request: SignedInRequest, slug: str, comparison_id: int) -> Response:
+        """Give the comparison a known answer: it is mixed into every labeller's work and never reaches training."""
+        body = s.GoldRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        comparison = services.set_gold(
+            project=self.seat.project, reviewer=self.seat.user, comparison_id=comparison_id, **body.validated_data
+        )
+        return Response(s.ComparisonSerializer(comparison).data)
+
+    @extend_schema(operation_id="gold_unset", responses=s.ComparisonSerializer)
+    def delete(self, request: SignedInRequest, slug: str, comparison_id: int) -> Response:
+        comparison = services.set_gold(
+            project=self.seat.project,
+            reviewer=self.seat.user,
+            comparison_id=comparison_id,
+            preferred=None,
+            intensity=None,
+        )
+        return Response(s.ComparisonSerializer(comparison).data)
 
 
 class AdjudicationView(ProjectView):

@@ -415,3 +415,46 @@ class TestEveryStatistic:
     def test_it_refuses_ratings_that_do_not_line_up(self):
         with pytest.raises(ValueError, match="one entry a rating"):
             metrics.krippendorff_alpha([1, 1, 2], [0, 1])
+
+
+class TestOneCoin:
+    @staticmethod
+    def simulated(p: list[float], n_units: int, n_answers: int, seed: int = 0):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(0, n_answers, n_units)
+        units, labellers, values = [], [], []
+        for labeller, chance in enumerate(p):
+            for unit in range(n_units):
+                is_right = rng.random() < chance
+                other = (truth[unit] + rng.integers(1, n_answers)) % n_answers
+                units.append(unit)
+                labellers.append(labeller + 100)
+                values.append(truth[unit] if is_right else other)
+        return units, labellers, values
+
+    @pytest.mark.parametrize("n_answers", [2, 3])
+    def test_it_finds_the_chances_that_made_the_ratings(self, n_answers):
+        p = [0.95, 0.8, 0.7, 0.6, 0.85]
+        found = metrics.one_coin(*self.simulated(p, 2000, n_answers))
+        assert list(found) == [100, 101, 102, 103, 104]
+        # Three standard errors of a share of 2,000 are 0.033 at most; the truth being unknown adds a little.
+        assert list(found.values()) == pytest.approx(p, abs=0.04)
+
+    def test_one_step_by_hand(self):
+        """Two labellers agree on one unit: each was right 1 of 1, with the prior 7 of 9."""
+        found = metrics.one_coin([1, 1], [1, 2], [0, 0], n_iterations=1)
+        assert found == pytest.approx({1: 7 / 9, 2: 7 / 9})
+
+    def test_few_ratings_stay_near_the_prior(self):
+        found = metrics.one_coin([1], [1], [0])
+        assert 0.7 < found[1] < 0.8
+
+    def test_no_ratings_no_labellers(self):
+        assert metrics.one_coin([], [], []) == {}
+
+    def test_names_and_order_do_not_matter(self):
+        units, labellers, values = map(np.array, self.simulated([0.9, 0.6, 0.7], 50, 2))
+        order = np.random.default_rng(1).permutation(len(units))
+        before = metrics.one_coin(units, labellers, values)
+        after = metrics.one_coin(units[order] * 7 + 3, labellers[order], values[order])
+        assert after == pytest.approx(before)

@@ -45,6 +45,14 @@ def test_a_rating_makes_it_stale_and_a_refresh_fresh(rated: Cast) -> None:
     assert sum(day["n"] for day in snapshot.counts["ratings_per_day"]) == 80
 
 
+def test_a_refresh_gives_the_queue_its_reliabilities(rated: Cast) -> None:
+    refresh_snapshot(project_id=rated.project.pk)
+    found = dict(rated.project.memberships.values_list("user__name", "reliability"))
+    assert 0.75 < found["labeller"] < 1
+    assert 0.75 < found["second labeller"] < 1
+    assert found["reviewer"] is None
+
+
 def test_alpha_is_the_independent_librarys(rated: Cast) -> None:
     snapshot = refresh_snapshot(project_id=rated.project.pk)
     assert snapshot is not None

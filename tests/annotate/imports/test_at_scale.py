@@ -54,7 +54,7 @@ def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(cast, celery_wo
     assert (job.state, job.attempt) == (JobState.SUCCEEDED, 2)
     assert job.result | {"import": 0} == {
         "import": 0, "rows": n, "prompts": n - 1, "completions": 2 * (n - 1), "comparisons": n - 1,
-        "ratings": 2 * (n - 1), "duplicates": 0, "other_axis": 0, "bad_rows": 1,
+        "rankings": 0, "ratings": 2 * (n - 1), "duplicates": 0, "other_axis": 0, "bad_rows": 1,
     }  # fmt: skip
     assert Rating.objects.count() == Assignment.objects.count() == 2 * (n - 1)
     assert_counts_are_true(cast.project)

@@ -83,8 +83,8 @@ def test_ratings_go_to_the_side_they_mean(cast, tmp_path):
     assert {user.kind for user in User.objects.filter(name__in=["ann", "bob", "cem"])} == {UserKind.IMPORTED}
     assert_counts_are_true(cast.project)
     assert run.counts == {
-        "rows": 1, "prompts": 1, "completions": 2, "comparisons": 1, "ratings": 3, "duplicates": 0, "other_axis": 0,
-        "bad_rows": 0,
+        "rows": 1, "prompts": 1, "completions": 2, "comparisons": 1, "rankings": 0, "ratings": 3, "duplicates": 0,
+        "other_axis": 0, "bad_rows": 0,
     }  # fmt: skip
 
 
@@ -210,6 +210,47 @@ def test_a_batch_takes_the_same_number_of_queries_whatever_is_in_it(cast, tmp_pa
     assert many <= few + 3, (few, many)
 
 
+# --- authors --------------------------------------------------------------------------------------------------------
+def by(author: str | None, number: int = 1) -> dict:
+    """A row whose first completion somebody wrote."""
+    return row(number, completions=[{"text": f"mine {number}", "author": author}, {"text": f"theirs {number}"}])
+
+
+@pytest.mark.parametrize("name", ["email", "pseudonym"])
+def test_a_labeller_is_never_asked_about_what_they_wrote(cast, tmp_path, name):
+    author = getattr(cast.labeller, name)
+    bring(cast.project, write(tmp_path / "x.jsonl", [by(f" {author.swapcase()}"), row(2)]))
+    assert Completion.objects.get(text="mine 1").author == cast.labeller
+    assert Completion.objects.get(text="theirs 1").author is None
+    questions = [one.comparison.prompt.excerpt for one in lease(seat=cast.seat(cast.labeller), n=5)]
+    assert questions == ["Question 2?"]
+    assert len(lease(seat=cast.seat(cast.second_labeller), n=5)) == 2
+
+
+@pytest.mark.parametrize("who", ["nobody@example.org", "outsider", "L-XXXXXXXX"])
+def test_an_author_who_is_no_member_is_told(cast, tmp_path, who):
+    who = cast.outsider.email if who == "outsider" else who
+    run = bring(cast.project, write(tmp_path / "x.jsonl", [by(who), by(None, 2)]))
+    (error,) = run.errors.all()
+    assert (error.line, error.field) == (1, "completions[0].author")
+    assert error.reason == f"No member of this project has the e-mail or pseudonym {who}."
+    assert set(Completion.objects.values_list("text", flat=True)) == {"mine 2", "theirs 2"}
+
+
+def test_an_author_that_a_later_file_names_is_noted_and_the_first_one_stays(cast, tmp_path):
+    bring(cast.project, write(tmp_path / "x.jsonl", [by(None)]))
+    run = bring(cast.project, write(tmp_path / "y.jsonl", [by(cast.labeller.email)]))
+    assert Completion.objects.get(text="mine 1").author == cast.labeller
+    assert (run.counts["completions"], run.counts["duplicates"]) == (0, 1)
+    bring(cast.project, write(tmp_path / "z.jsonl", [by(cast.second_labeller.email)]))
+    assert Completion.objects.get(text="mine 1").author == cast.labeller
+
+
+def test_an_author_that_only_the_second_row_of_a_batch_names_is_noted(cast, tmp_path):
+    bring(cast.project, write(tmp_path / "x.jsonl", [by(None), by(cast.labeller.email)]))
+    assert Completion.objects.get(text="mine 1").author == cast.labeller
+
+
 # --- real data ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "axis", "n_labellers"), [("pandalm", "overall", 3), ("xstest_pairs", "helpfulness", 2)]
@@ -299,3 +340,29 @@ def test_the_command_says_what_it_did(cast, tmp_path):
         call_command("import", str(path), "--project", "nobody")
     with pytest.raises(CommandError, match="does not exist"):
         call_command("import", str(tmp_path / "none.jsonl"), "--project", "helpfulness")
+
+
+# --- projects that rank ---------------------------------------------------------------------------------------------
+def many(number: int, n: int, **more) -> dict:
+    return {"prompt": f"Question {number}?", "completions": [f"text {i} to {number}" for i in range(n)]} | more
+
+
+def test_a_project_that_ranks_gets_rankings_instead_of_pairs(cast, tmp_path):
+    cast.project.ranking_size = 4
+    cast.project.save()
+    rows = [row(4, ("ann", 0)), many(1, 6), many(2, 2), many(3, 3), many(5, 4)]
+    run = bring(cast.project, write(tmp_path / "x.jsonl", rows))
+    assert Job.objects.get(pk=run.job_id).state == "succeeded", run.errors.all()
+    assert (run.counts["rankings"], run.counts["comparisons"], run.counts["ratings"]) == (3, 1, 1)
+    assert sorted(one.items.count() for one in cast.project.rankings.all()) == [3, 4, 4]
+    again = bring(cast.project, write(tmp_path / "y.jsonl", rows))
+    assert again.counts == dict.fromkeys(services.NO_COUNTS, 0) | {"rows": 5, "duplicates": 5}
+
+
+def test_completions_that_come_in_several_rows_are_ranked_together(cast, tmp_path):
+    cast.project.ranking_size = 9
+    cast.project.save()
+    rows = [{"prompt": "Why?", "completions": [f"text {i}", f"text {i + 1}"]} for i in range(4)]
+    run = bring(cast.project, write(tmp_path / "x.jsonl", rows))
+    assert run.counts["rankings"] == 1
+    assert cast.project.rankings.get().items.count() == 5

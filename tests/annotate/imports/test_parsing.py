@@ -128,6 +128,9 @@ T, C, H, N = (
         (H, {"chosen": "no turns"}, "chosen", 'starts with "Human:"'),
         (N, {"completions": "not a list"}, "completions", "1 to 64"),
         (N, {"completions": [3]}, "completions[0]", "a number"),
+        (N, {"completions": ["a", {"text": "b", "author": 3}]}, "completions[1].author", "e-mail or pseudonym"),
+        (N, {"completions": [{"text": "b", "author": "x" * 255}]}, "completions[0].author", "e-mail or pseudonym"),
+        (N, {"completions": [{"text": "b", "author": "a\x00"}]}, "completions[0].author", "NUL"),
     ],
 )
 def test_a_bad_row_names_its_field(format, change, field, says):
@@ -143,7 +146,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "text", "labeller", "preferred", "x"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "text", "author", "labeller", "preferred", "x"]), inner, max_size=3
+        )
     ),
     max_leaves=8,
 )
@@ -157,7 +162,7 @@ def test_whatever_comes_it_is_a_row_or_a_bad_row(row, format):
         assert isinstance(parsed, ParsedRow)
         stored = [
             *(message["content"] for message in parsed.messages),
-            *(text for one in parsed.completions for text in (one.text, one.source)),
+            *(text for one in parsed.completions for text in (one.text, one.source, one.author)),
             *(vote.labeller for vote in parsed.votes),
             parsed.language,
             parsed.origin,

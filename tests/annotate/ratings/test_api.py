@@ -14,10 +14,16 @@ def test_a_labeller_sees_texts_and_nothing_else(cast: Cast, comparisons: Make) -
     (comparison,) = comparisons(1)
     body = cast.client(cast.labeller).post(f"{BASE}/next", {"n": 3}, format="json").json()
     (assignment,) = body["assignments"]
-    assert set(assignment) == {"id", "prompt", "first", "second", "lease_until"}
+    assert set(assignment) == {"id", "prompt", "first", "second", "warnings", "lease_until"}
     assert {assignment["first"]["text"], assignment["second"]["text"]} == {comparison.a.text, comparison.b.text}
     assert set(assignment["first"]) == {"text"}
-    assert body["progress"] == {"rated_today": 0, "rated_total": 0, "available": 0, "available_is_capped": False}
+    assert body["progress"] == {
+        "rated_today": 0,
+        "rated_total": 0,
+        "available": 0,
+        "available_is_capped": False,
+        "gold": None,
+    }
 
 
 def test_rating_returns_the_next_pair(cast: Cast, comparisons: Make) -> None:

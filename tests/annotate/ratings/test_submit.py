@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from annotate.comparisons import services as queue
 from annotate.comparisons.models import Assignment, Comparison, ComparisonState
+from annotate.guidelines.models import QualificationAttempt
 from annotate.guidelines.services import publish_guidelines
 from annotate.ratings import services
 from annotate.ratings.models import Flag, FlagKind, Rating
@@ -121,8 +122,20 @@ def test_it_completes_a_comparison_when_it_has_its_ratings(cast: Cast, compariso
 
 def test_it_pins_the_guidelines_it_was_made_under(cast: Cast, assignment: Assignment) -> None:
     version = publish_guidelines(project=cast.project, author=cast.owner, body="Prefer the truthful one.", examples=[])
+    QualificationAttempt.objects.create(labeller=cast.labeller, version=version, passed=True)
     outcome = submit(cast, assignment)
     assert Rating.objects.get(pk=outcome.rating_id).guideline_version == version
+
+
+def test_a_pair_that_was_out_when_meaning_changed_was_rated_under_the_version_before(
+    cast: Cast, assignment: Assignment
+) -> None:
+    text = {"project": cast.project, "author": cast.owner, "body": "Prefer the truthful one.", "examples": []}
+    first = publish_guidelines(**text)
+    QualificationAttempt.objects.create(labeller=cast.labeller, version=first, passed=True)
+    publish_guidelines(**text, changes_meaning=True)
+    outcome = submit(cast, assignment)
+    assert Rating.objects.get(pk=outcome.rating_id).guideline_version == first
 
 
 @pytest.mark.parametrize(

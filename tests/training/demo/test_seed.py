@@ -22,9 +22,10 @@ from annotate.accounts.models import User, UserKind
 from annotate.accounts.services import external_users
 from annotate.agreement.models import AgreementSnapshot
 from annotate.comparisons.models import Assignment, AssignmentState, Comparison, ComparisonState
-from annotate.comparisons.rules import ratings_wanted
+from annotate.comparisons.rules import anonymous_votes, ratings_wanted
 from annotate.comparisons.services import lease
-from annotate.guidelines.models import WorkedExample
+from annotate.guidelines.models import QualificationAttempt, WorkedExample
+from annotate.guidelines.selectors import Standing, standing
 from annotate.imports.models import Import
 from annotate.jobs.models import Job, JobState
 from annotate.jobs.services import claim, enqueue, log
@@ -124,7 +125,11 @@ class TestSeeded:
             assert one.n_taken == held[one.pk] == one.n_ratings
             assert one.n_flags == flags[one.pk]
             wanted = ratings_wanted(
-                minimum=project.min_ratings, maximum=project.max_ratings, n_a=one.n_a, n_b=one.n_b, n_ties=one.n_ties
+                minimum=project.min_ratings,
+                maximum=project.max_ratings,
+                confidence=project.stop_confidence,
+                votes=anonymous_votes(one.n_a, one.n_b, one.n_ties),
+                ties_allowed=project.ties_allowed,
             )
             assert one.n_wanted == wanted
             assert (one.state == ComparisonState.OPEN) == (one.n_ratings < wanted)
@@ -211,6 +216,16 @@ class TestSeeded:
     def test_the_demo_labeller_finds_work(self, slug):
         user = User.objects.get(email="labeller@demo.example")
         assert len(lease(seat=access_project(user, slug, Capability.LABEL), n=20)) == 20
+
+    def test_the_quiz_is_there_and_everybody_has_passed_it(self, projects):
+        for project in projects.values():
+            current = project.guideline_versions.order_by("-number").first()
+            n_asked, n_shown = (current.examples.filter(in_quiz=asked).count() for asked in (True, False))
+            assert n_asked >= 1 and n_shown >= 1
+            members = [membership.user for membership in project.memberships.select_related("user")]
+            assert len(members) == 12
+            assert {standing(user, project) for user in members} == {Standing.OK}
+            assert standing(make_user(f"newcomer to {project.slug}"), project) == Standing.MUST_PASS
 
     def test_every_role_can_sign_in(self):
         assert stat.S_IMODE(SIGN_INS.stat().st_mode) == 0o600
@@ -380,6 +395,8 @@ class TestRemoval:
         project = Project.objects.get(axis="helpfulness")
         guest = make_user("guest")
         Membership.objects.create(project=project, user=guest, role=Role.LABELLER)
+        version = project.guideline_versions.latest("number")
+        QualificationAttempt.objects.create(labeller=guest, version=version, passed=True)
         rate_something(guest, project)
         Prompt.objects.create(
             pool=project.pool, messages=[{"role": "user", "content": "?"}], digest="0" * 64, excerpt="?"

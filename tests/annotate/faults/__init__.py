@@ -1,0 +1,1 @@
+"""Processes are killed while labellers work: what was acknowledged stays, once."""
