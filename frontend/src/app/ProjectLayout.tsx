@@ -1,7 +1,7 @@
 import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
-  IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconListCheck, IconPencilCheck, IconRefresh,
+  IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh,
   IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -12,6 +12,7 @@ import { Loaded, Loading } from '@/components/States';
 import { TopBar } from '@/components/TopBar';
 import { api } from '@/lib/api/client';
 import type { Capability, Project } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { ProjectContext, projectKey } from '@/lib/session';
 
 interface Section {
@@ -22,19 +23,21 @@ interface Section {
 }
 
 const SECTIONS: Section[] = [
-  { path: '', label: 'Overview', icon: IconGauge, needs: 'label' },
-  { path: 'label', label: 'Label', icon: IconPencilCheck, needs: 'label' },
-  { path: 'my-ratings', label: 'My ratings', icon: IconListCheck, needs: 'label' },
-  { path: 'guidelines', label: 'Guidelines', icon: IconBook2, needs: 'label' },
-  { path: 'prompts', label: 'Prompts', icon: IconDatabase, needs: 'review' },
-  { path: 'imports', label: 'Imports', icon: IconFileImport, needs: 'import' },
-  { path: 'agreement', label: 'Agreement', icon: IconChartDots3, needs: 'review' },
-  { path: 'comparisons', label: 'Comparisons', icon: IconScale, needs: 'review' },
-  { path: 'reward-models', label: 'Reward models', icon: IconTargetArrow, needs: 'review' },
-  { path: 'refreshes', label: 'Refresh', icon: IconRefresh, needs: 'review' },
-  { path: 'jobs', label: 'Jobs', icon: IconStack2, needs: 'review' },
-  { path: 'members', label: 'Members', icon: IconUsers, needs: 'review' },
-  { path: 'settings', label: 'Settings', icon: IconSettings, needs: 'manage' },
+  { path: '', label: t('Overview'), icon: IconGauge, needs: 'label' },
+  { path: 'label', label: t('Label'), icon: IconPencilCheck, needs: 'label' },
+  // Only where the project ranks.
+  { path: 'rank', label: t('Ranking'), icon: IconListNumbers, needs: 'label' },
+  { path: 'my-ratings', label: t('My ratings'), icon: IconListCheck, needs: 'label' },
+  { path: 'guidelines', label: t('Guidelines'), icon: IconBook2, needs: 'label' },
+  { path: 'prompts', label: t('Prompts'), icon: IconDatabase, needs: 'review' },
+  { path: 'imports', label: t('Imports'), icon: IconFileImport, needs: 'import' },
+  { path: 'agreement', label: t('Agreement'), icon: IconChartDots3, needs: 'review' },
+  { path: 'comparisons', label: t('Comparisons'), icon: IconScale, needs: 'review' },
+  { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
+  { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
+  { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
+  { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },
+  { path: 'settings', label: t('Settings'), icon: IconSettings, needs: 'manage' },
 ];
 
 /** Navigation of a project by what the caller may do, and the page beside it. */
@@ -43,8 +46,9 @@ export function ProjectLayout() {
   const [isOpen, { toggle, close }] = useDisclosure();
   const { pathname } = useLocation();
   const project = useQuery({ queryKey: projectKey(slug), queryFn: () => api.get<Project>(`projects/${slug}`) });
-  const isLabelling = pathname.endsWith('/label');
-  const may = (section: Section) => project.data?.capabilities.includes(section.needs);
+  const isLabelling = /\/(label|rank)$/.test(pathname);
+  const isOffered = ({ path, needs }: Section) =>
+    project.data?.capabilities.includes(needs) && (path !== 'rank' || project.data.ranking_size !== null);
 
   return (
     <AppShell
@@ -53,7 +57,7 @@ export function ProjectLayout() {
       padding={isLabelling ? 0 : 'md'}
     >
       <a href="#page" className="skip-link">
-        Skip to the page
+        {t('Skip to the page')}
       </a>
       <AppShell.Header>
         <TopBar
@@ -63,7 +67,7 @@ export function ProjectLayout() {
               onClick={toggle}
               hiddenFrom="sm"
               size="sm"
-              aria-label={isOpen ? 'Close navigation' : 'Open navigation'}
+              aria-label={isOpen ? t('Close navigation') : t('Open navigation')}
             />
           }
           middle={
@@ -82,8 +86,8 @@ export function ProjectLayout() {
         />
       </AppShell.Header>
       <AppShell.Navbar p="xs">
-        <ScrollArea component="nav" aria-label="Project">
-          {SECTIONS.filter(may).map(({ path, label, icon: SectionIcon }) => {
+        <ScrollArea component="nav" aria-label={t('Project')}>
+          {SECTIONS.filter(isOffered).map(({ path, label, icon: SectionIcon }) => {
             const to = `/projects/${slug}${path && `/${path}`}`;
             return (
               <NavLink

@@ -1,6 +1,7 @@
 import { Center, Container, Loader } from '@mantine/core';
 import { Navigate, Outlet, useLocation } from 'react-router';
 import { ErrorState } from '@/components/States';
+import { t } from '@/lib/i18n';
 import { useMe } from '@/lib/session';
 
 /** Everything below needs somebody signed in; others are sent to the door and come back. */
@@ -10,7 +11,7 @@ export function SignedIn() {
   if (me.isPending) {
     return (
       <Center h="100vh">
-        <Loader aria-label="Loading" />
+        <Loader aria-label={t('Loading')} />
       </Center>
     );
   }

@@ -8,6 +8,7 @@ import { labellingRoutes } from '@/features/labelling/routes';
 import { membersRoutes } from '@/features/members/routes';
 import { modelsRoutes } from '@/features/models/routes';
 import { projectRoutes, projectsRoutes } from '@/features/projects/routes';
+import { rankingsRoutes } from '@/features/rankings/routes';
 import { refreshRoutes } from '@/features/refresh/routes';
 import { reviewRoutes } from '@/features/review/routes';
 import { NotFound, PageError } from './errors';
@@ -17,6 +18,7 @@ import { SignedIn } from './SignedIn';
 const insideProject: RouteObject[] = [
   ...projectRoutes,
   ...labellingRoutes,
+  ...rankingsRoutes,
   ...guidelinesRoutes,
   ...dataRoutes,
   ...reviewRoutes,

@@ -1,4 +1,5 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, Modal, PasswordInput, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
+import { t } from '@/lib/i18n';
 
 const petrol: MantineColorsTuple = [
   '#e5f6f8', '#d3eaee', '#a8d4db', '#7abdc8', '#55aab8', '#3d9eae', '#2e97a9', '#1d8394', '#0b7285', '#006373',
@@ -16,6 +17,13 @@ export const theme = createTheme({
   headings: {
     fontWeight: '650',
     sizes: { h1: { fontSize: '1.65rem' }, h2: { fontSize: '1.2rem' }, h3: { fontSize: '1.05rem' } },
+  },
+  // Names that Mantine leaves out or has in English only.
+  components: {
+    Modal: Modal.extend({ defaultProps: { closeButtonProps: { 'aria-label': t('Close') } } }),
+    PasswordInput: PasswordInput.extend({
+      defaultProps: { visibilityToggleButtonProps: { 'aria-label': t('Toggle password visibility') } },
+    }),
   },
 });
 

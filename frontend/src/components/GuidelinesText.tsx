@@ -1,21 +1,30 @@
 import { Badge, Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import type { GuidelineVersion, WorkedExample } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { Markdown } from './Markdown';
 
-function verdict(example: WorkedExample, labels: string[]): string {
-  if (example.preferred === 'tie') return 'Tie';
+/** "A significantly better", in the project's words. */
+export function verdictOfExample(example: Pick<WorkedExample, 'preferred' | 'intensity'>, labels: readonly string[]): string {
+  if (example.preferred === 'tie') return t('Tie');
   const label = labels[labels.length - (example.intensity ?? 1)] ?? '';
-  return `${example.preferred.toUpperCase()} ${label}`;
+  return `${example.preferred.toUpperCase()} ${label}`.trim();
 }
 
-function Example({ example, number, labels }: { example: WorkedExample; number: number; labels: string[] }) {
+function Example({ example, number, labels }: { example: WorkedExample; number: number; labels: readonly string[] }) {
   return (
-    <Card withBorder radius="md">
+    <Card withBorder radius="md" component="section" aria-label={t('Example {{number}}', { number })}>
       <Stack gap="sm">
         <Group justify="space-between">
-          <Text fw={600}>Example {number}</Text>
-          <Badge variant="light" tt="none">
-            {verdict(example, labels)}
+          <Group gap="xs">
+            <Text fw={600}>{t('Example {{number}}', { number })}</Text>
+            {example.in_quiz && (
+              <Badge variant="outline" color="gray" c="var(--mantine-color-text)" tt="none" miw="max-content">
+                {t('Asked in the quiz')}
+              </Badge>
+            )}
+          </Group>
+          <Badge variant="light" c="var(--mantine-color-text)" tt="none" miw="max-content">
+            {verdictOfExample(example, labels)}
           </Badge>
         </Group>
         <Markdown text={example.prompt} />
@@ -29,8 +38,8 @@ function Example({ example, number, labels }: { example: WorkedExample; number: 
             </Card>
           ))}
         </SimpleGrid>
-        <Text size="sm">
-          <strong>Why: </strong>
+        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+          <strong>{t('Why')}: </strong>
           {example.rationale}
         </Text>
       </Stack>
@@ -38,14 +47,19 @@ function Example({ example, number, labels }: { example: WorkedExample; number: 
   );
 }
 
+interface Props {
+  version: Pick<GuidelineVersion, 'body' | 'examples'>;
+  labels: readonly string[];
+}
+
 /** A version's text with its worked examples. */
-export function GuidelinesText({ version, labels }: { version: GuidelineVersion; labels: string[] }) {
+export function GuidelinesText({ version, labels }: Props) {
   return (
     <Stack gap="lg" maw={860}>
       <Markdown text={version.body} />
       {version.examples.length > 0 && (
         <>
-          <Title order={2}>Worked examples</Title>
+          <Title order={2}>{t('Worked examples')}</Title>
           {version.examples.map((example, position) => (
             <Example key={position} example={example} number={position + 1} labels={labels} />
           ))}

@@ -4,6 +4,7 @@ import { askFirst } from '@/components/confirm';
 import { complain, tell } from '@/components/notify';
 import { api } from '@/lib/api/client';
 import type { Job } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 
 /** Cancel or go on with a job; `reload` names the queries that show it. */
 export function JobActions({ job, reload }: { job: Job; reload: readonly unknown[] }) {
@@ -11,7 +12,7 @@ export function JobActions({ job, reload }: { job: Job; reload: readonly unknown
   const act = useMutation({
     mutationFn: (verb: 'cancel' | 'retry') => api.post(`jobs/${job.id}/${verb}`),
     onSuccess: async (_, verb) => {
-      tell(verb === 'cancel' ? 'It stops at its next safe point.' : 'It goes on from where it stopped.');
+      tell(verb === 'cancel' ? t('It stops at its next safe point.') : t('It goes on from where it stopped.'));
       await queries.invalidateQueries({ queryKey: reload });
     },
     onError: complain,
@@ -23,21 +24,21 @@ export function JobActions({ job, reload }: { job: Job; reload: readonly unknown
         loading={act.isPending}
         onClick={() =>
           askFirst({
-            title: 'Cancel this job?',
-            text: 'It writes a checkpoint and stops. A retry goes on from there.',
-            confirm: 'Cancel the job',
+            title: t('Cancel this job?'),
+            text: t('It writes a checkpoint and stops. A retry goes on from there.'),
+            confirm: t('Cancel the job'),
             onConfirm: () => act.mutate('cancel'),
           })
         }
       >
-        Cancel
+        {t('Cancel')}
       </Button>
     );
   }
   if (!job.can_retry) return null;
   return (
     <Button loading={act.isPending} onClick={() => act.mutate('retry')}>
-      Retry
+      {t('Retry')}
     </Button>
   );
 }

@@ -3,6 +3,9 @@ import { useQueryClient, useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { api } from '@/lib/api/client';
 import type { JobLogLine } from '@/lib/api/types';
+import { clock } from '@/lib/format';
+import { t } from '@/lib/i18n';
+import { inWords } from '@/lib/words';
 import { ErrorState, Loading } from './States';
 
 interface Props {
@@ -63,7 +66,7 @@ export function JobLog({ jobId, isLive }: Props) {
   if (lines.length === 0) {
     return (
       <Text c="dimmed" size="sm">
-        {isLive ? 'Nothing said yet.' : 'It said nothing.'}
+        {isLive ? t('Nothing said yet.') : t('It said nothing.')}
       </Text>
     );
   }
@@ -71,12 +74,12 @@ export function JobLog({ jobId, isLive }: Props) {
     <>
       {isLive && (
         <Group justify="flex-end" mb={4}>
-          <Switch size="xs" label="Follow" checked={isFollowing} onChange={(event) => setFollowing(event.currentTarget.checked)} />
+          <Switch size="xs" label={t('Follow')} checked={isFollowing} onChange={(event) => setFollowing(event.currentTarget.checked)} />
         </Group>
       )}
       {log.data.isCut && (
         <Text c="dimmed" size="sm" mb={4}>
-          Earlier lines are not shown.
+          {t('Earlier lines are not shown.')}
         </Text>
       )}
       <ScrollArea.Autosize
@@ -85,7 +88,7 @@ export function JobLog({ jobId, isLive }: Props) {
         viewportProps={{
           tabIndex: 0,
           role: 'log',
-          'aria-label': 'Log',
+          'aria-label': t('Log'),
           onScroll: ({ currentTarget: box }) =>
             setFollowing(box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX),
         }}
@@ -106,9 +109,9 @@ export function JobLog({ jobId, isLive }: Props) {
               }}
             >
               <Text span c="dimmed" fz="xs" ff="monospace">
-                {new Date(line.at).toLocaleTimeString('en-GB')}{' '}
+                {clock(line.at)}{' '}
               </Text>
-              {line.level in COLOURS && <strong>{line.level} </strong>}
+              {line.level in COLOURS && <strong>{inWords(line.level)} </strong>}
               {line.message}
             </Text>
           ))}

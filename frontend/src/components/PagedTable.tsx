@@ -1,5 +1,6 @@
 import { Button, Center, Table } from '@mantine/core';
 import type { ReactNode } from 'react';
+import { t } from '@/lib/i18n';
 import { ErrorState, Loading } from './States';
 
 export interface Column<T> {
@@ -57,7 +58,7 @@ export function PagedTable<T>({ query, columns, rowKey, label, empty }: Props<T>
       {query.hasNextPage && (
         <Center mt="md">
           <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            Show more
+            {t('Show more')}
           </Button>
         </Center>
       )}

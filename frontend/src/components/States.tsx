@@ -2,6 +2,7 @@ import { Alert, Button, Center, Skeleton, Stack, Text, ThemeIcon, Title } from '
 import { IconAlertTriangle, IconInbox } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { ApiError } from '@/lib/api/client';
+import { t } from '@/lib/i18n';
 
 /** Nothing here yet, why, and what to do about it. */
 export function EmptyState({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
@@ -27,14 +28,14 @@ export function EmptyState({ title, children, action }: { title: string; childre
 
 /** What went wrong, in the server's words, and a way to try again. */
 export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
-  const text = error instanceof ApiError ? error.detail : 'Something went wrong in this page. Reload it.';
+  const text = error instanceof ApiError ? error.detail : t('Something went wrong in this page. Reload it.');
   return (
-    <Alert color="red" icon={<IconAlertTriangle />} title="This could not be loaded" role="alert">
+    <Alert color="red" icon={<IconAlertTriangle />} title={t('This could not be loaded')} role="alert">
       <Stack gap="sm" align="flex-start">
         {text}
         {retry && (
           <Button size="xs" variant="light" color="red" onClick={retry}>
-            Try again
+            {t('Try again')}
           </Button>
         )}
       </Stack>
@@ -44,7 +45,7 @@ export function ErrorState({ error, retry }: { error: unknown; retry?: () => voi
 
 export function Loading({ rows = 4 }: { rows?: number }) {
   return (
-    <Stack gap="sm" aria-busy="true" aria-label="Loading">
+    <Stack gap="sm" aria-busy="true" aria-label={t('Loading')}>
       {Array.from({ length: rows }, (_, row) => (
         <Skeleton key={row} height={38} radius="sm" />
       ))}

@@ -1,10 +1,10 @@
 import { Text, Tooltip } from '@mantine/core';
-import { timeAgo } from '@/lib/format';
+import { dateAndTime, timeAgo } from '@/lib/format';
 
 export function TimeAgo({ at }: { at: string | null }) {
   if (!at) return <Text span c="dimmed">–</Text>;
   return (
-    <Tooltip label={new Date(at).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'medium' })}>
+    <Tooltip label={dateAndTime(at)}>
       <Text span inherit component="time" dateTime={at} style={{ whiteSpace: 'nowrap' }}>
         {timeAgo(at)}
       </Text>

@@ -1,14 +1,17 @@
 import { ActionIcon, Anchor, Group, Menu, Text, UnstyledButton, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
-import { IconLogout, IconMoon, IconSun, IconUser } from '@tabler/icons-react';
+import { IconCheck, IconLogout, IconMoon, IconSun, IconUser } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Link, useNavigate } from 'react-router';
 import { auth } from '@/lib/api/allauth';
+import { chooseLanguage, language, LANGUAGES, t, type Language } from '@/lib/i18n';
 import { useMe } from '@/lib/session';
+
+const languages = Object.entries(LANGUAGES) as [Language, string][];
 
 export function Wordmark() {
   return (
-    <Anchor component={Link} to="/" underline="never" c="inherit" aria-label="Touchstone, to your projects">
+    <Anchor component={Link} to="/" underline="never" c="inherit" aria-label={t('Touchstone, to your projects')}>
       <Group gap={8} wrap="nowrap">
         <svg viewBox="0 0 32 32" width={26} height={26} aria-hidden="true">
           <rect width="32" height="32" rx="8" fill="#0b7285" />
@@ -32,7 +35,7 @@ function SchemeSwitch() {
       color="gray"
       size="lg"
       onClick={() => setColorScheme(isDark ? 'light' : 'dark')}
-      aria-label={isDark ? 'Use light colours' : 'Use dark colours'}
+      aria-label={isDark ? t('Use light colours') : t('Use dark colours')}
     >
       {isDark ? <IconSun size={18} /> : <IconMoon size={18} />}
     </ActionIcon>
@@ -64,10 +67,23 @@ function UserMenu() {
       <Menu.Dropdown>
         <Menu.Label>{me.data.email}</Menu.Label>
         <Menu.Item component={Link} to="/account" leftSection={<IconUser size={16} />}>
-          Account
+          {t('Account')}
         </Menu.Item>
+        <Menu.Label>{t('Language')}</Menu.Label>
+        {languages.map(([code, name]) => (
+          <Menu.Item
+            key={code}
+            lang={code}
+            leftSection={<IconCheck size={16} opacity={code === language() ? 1 : 0} aria-hidden />}
+            aria-current={code === language() || undefined}
+            onClick={() => chooseLanguage(code)}
+          >
+            {name}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
         <Menu.Item onClick={() => void signOut()} leftSection={<IconLogout size={16} />}>
-          Sign out
+          {t('Sign out')}
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>

@@ -1,5 +1,6 @@
 import { notifications } from '@mantine/notifications';
 import { ApiError } from '@/lib/api/client';
+import { t } from '@/lib/i18n';
 
 export function tell(message: string) {
   notifications.show({ message, color: 'teal' });
@@ -8,5 +9,5 @@ export function tell(message: string) {
 /** Show why something did not work. For mutations: `onError: complain`. */
 export function complain(error: unknown) {
   const message = error instanceof ApiError ? error.detail : String(error);
-  notifications.show({ title: 'That did not work', message, color: 'red', autoClose: 8000 });
+  notifications.show({ title: t('That did not work'), message, color: 'red', autoClose: 8000 });
 }

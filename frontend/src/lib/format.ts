@@ -1,13 +1,15 @@
-/** Numbers and times as people read them. */
+/** Numbers and times as people read them, in the language of the texts. */
+
+import { locale } from './i18n';
 
 export function percent(share: number | null | undefined, digits = 1): string {
   // A no-break space: the sign stays with its number.
-  return share === null || share === undefined ? '–' : `${(share * 100).toFixed(digits)}\u00a0%`;
+  return share === null || share === undefined ? '–' : `${number(share * 100, digits)}\u00a0%`;
 }
 
 export function number(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined) return '–';
-  return digits === undefined ? value.toLocaleString('en') : value.toFixed(digits);
+  return value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -16,12 +18,25 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60],
   ['second', 1],
 ];
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const relative = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' });
+
+export function date(iso: string): string {
+  return new Date(iso).toLocaleDateString(locale(), { dateStyle: 'medium' });
+}
+
+export function dateAndTime(iso: string): string {
+  return new Date(iso).toLocaleString(locale(), { dateStyle: 'medium', timeStyle: 'medium' });
+}
+
+/** "14:05:09". */
+export function clock(iso: string): string {
+  return new Date(iso).toLocaleTimeString(locale(), { timeStyle: 'medium', hourCycle: 'h23' });
+}
 
 /** "3 minutes ago"; dates further off than a month are written out. */
 export function timeAgo(iso: string, now = Date.now()): string {
   const seconds = (new Date(iso).getTime() - now) / 1000;
-  if (Math.abs(seconds) > 30 * 86_400) return new Date(iso).toLocaleDateString('en', { dateStyle: 'medium' });
+  if (Math.abs(seconds) > 30 * 86_400) return date(iso);
   const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? ['second', 1];
   return relative.format(Math.round(seconds / size), unit);
 }

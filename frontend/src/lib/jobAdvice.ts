@@ -1,12 +1,14 @@
 /** What to do about a job that failed, by the code of its error. The server's message says why it failed. */
 
-const FILE = 'Correct the file and import it anew; what is in already is not doubled.';
-const MODEL = 'Put the model where the worker can read it and retry, or start anew with another base model.';
+import { t } from './i18n';
+
+const FILE = t('Correct the file and import it anew; what is in already is not doubled.');
+const MODEL = t('Put the model where the worker can read it and retry, or start anew with another base model.');
 
 const ADVICE: Record<string, string> = {
-  internal_error: 'A retry goes on from the last checkpoint. If it fails again, tell your administrator.',
-  engine_died: 'A retry goes on from the last checkpoint. If it ends again, use a smaller batch or give the worker more memory.',
-  diverged: 'Start anew with a lower learning rate.',
+  internal_error: t('A retry goes on from the last checkpoint. If it fails again, tell your administrator.'),
+  engine_died: t('A retry goes on from the last checkpoint. If it ends again, use a smaller batch or give the worker more memory.'),
+  diverged: t('Start anew with a lower learning rate.'),
   base_model_not_found: MODEL,
   base_model_unsafe: MODEL,
   model_not_found: MODEL,
@@ -14,9 +16,9 @@ const ADVICE: Record<string, string> = {
   empty_file: FILE,
   unreadable_file: FILE,
   unknown_format: FILE,
-  refresh_running: 'Retry when the other refresh has ended.',
+  refresh_running: t('Retry when the other refresh has ended.'),
 };
 
 export function jobAdvice(code: string): string {
-  return ADVICE[code] ?? 'When the cause is gone, a retry goes on from where it stopped.';
+  return ADVICE[code] ?? t('When the cause is gone, a retry goes on from where it stopped.');
 }

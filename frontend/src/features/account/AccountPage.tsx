@@ -8,6 +8,7 @@ import { Loaded } from '@/components/States';
 import { auth } from '@/lib/api/allauth';
 import { api } from '@/lib/api/client';
 import type { Me } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { meKey, useMe } from '@/lib/session';
 import { Tokens } from './Tokens';
 import { TwoFactor } from './TwoFactor';
@@ -16,7 +17,7 @@ export function AccountPage() {
   const me = useMe();
   return (
     <PlainLayout>
-      <PageHeader title="Account" />
+      <PageHeader title={t('Account')} />
       <Loaded query={{ ...me, data: me.data ?? undefined }}>
         {(user) => (
           <Stack maw={720} gap="lg">
@@ -38,20 +39,20 @@ function Profile({ user }: { user: Me }) {
     mutationFn: (values: { name: string }) => api.patch<Me>('me', values),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: meKey });
-      tell('Saved.');
+      tell(t('Saved.'));
     },
     onError: complain,
   });
   return (
     <Card withBorder radius="lg" padding="lg" component="form" onSubmit={form.onSubmit((values) => save.mutate(values))}>
       <Stack>
-        <Title order={2}>Profile</Title>
-        <TextInput label="Name" autoComplete="name" {...form.getInputProps('name')} />
+        <Title order={2}>{t('Profile')}</Title>
+        <TextInput label={t('Name')} autoComplete="name" {...form.getInputProps('name')} />
         <Text size="sm" c="dimmed">
-          {user.email} · in exports you appear only as {user.pseudonym}
+          {t('{{email}} · in exports you appear only as {{pseudonym}}', { email: user.email, pseudonym: user.pseudonym })}
         </Text>
         <Button type="submit" w="fit-content" loading={save.isPending}>
-          Save
+          {t('Save')}
         </Button>
       </Stack>
     </Card>
@@ -64,18 +65,18 @@ function Password() {
     mutationFn: (values: typeof form.values) => auth('POST', '/account/password/change', values),
     onSuccess: () => {
       form.reset();
-      tell('Your password is changed.');
+      tell(t('Your password is changed.'));
     },
   });
   return (
     <Card withBorder radius="lg" padding="lg" component="form" onSubmit={form.onSubmit((values) => change.mutate(values))}>
       <Stack>
-        <Title order={2}>Password</Title>
+        <Title order={2}>{t('Password')}</Title>
         {change.error && <Alert color="red">{change.error.message}</Alert>}
-        <PasswordInput label="Current password" autoComplete="current-password" required {...form.getInputProps('current_password')} />
-        <PasswordInput label="New password" description="At least ten characters" autoComplete="new-password" required {...form.getInputProps('new_password')} />
+        <PasswordInput label={t('Current password')} autoComplete="current-password" required {...form.getInputProps('current_password')} />
+        <PasswordInput label={t('New password')} description={t('At least ten characters')} autoComplete="new-password" required {...form.getInputProps('new_password')} />
         <Button type="submit" w="fit-content" loading={change.isPending}>
-          Change password
+          {t('Change password')}
         </Button>
       </Stack>
     </Card>

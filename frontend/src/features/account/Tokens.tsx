@@ -3,11 +3,14 @@ import { useForm } from '@mantine/form';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { askFirst } from '@/components/confirm';
 import { Copy } from '@/components/Copy';
+import { Filled } from '@/components/Filled';
 import { complain } from '@/components/notify';
 import { Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { ApiToken } from '@/lib/api/types';
+import { date } from '@/lib/format';
+import { t } from '@/lib/i18n';
 
 /** Keys for programs; the clear text is seen once. */
 export function Tokens() {
@@ -32,47 +35,50 @@ export function Tokens() {
   return (
     <Card withBorder radius="lg" padding="lg">
       <Stack>
-        <Title order={2}>API tokens</Title>
+        <Title order={2}>{t('API tokens')}</Title>
         <Text c="dimmed" size="sm">
-          For programs: <Code>Authorization: Bearer tst_…</Code>. What you may do, a token may do.
+          <Filled
+            text={t('For programs: {{header}}. What you may do, a token may do.')}
+            header={<Code>Authorization: Bearer tst_…</Code>}
+          />
         </Text>
         {create.data?.token && (
-          <Alert color="teal" title="Copy it now: it is not shown again">
+          <Alert color="teal" title={t('Copy it now: it is not shown again')}>
             <Group gap="xs" wrap="nowrap">
               <Code style={{ overflowWrap: 'anywhere' }}>{create.data.token}</Code>
-              <Copy value={create.data.token} label="Copy the token" />
+              <Copy value={create.data.token} label={t('Copy the token')} />
             </Group>
           </Alert>
         )}
         <form onSubmit={form.onSubmit((values) => create.mutate(values))}>
           <Group align="flex-end">
-            <TextInput label="Name" placeholder="notebook" required maxLength={100} {...form.getInputProps('name')} />
+            <TextInput label={t('Name')} placeholder={t('notebook')} required maxLength={100} {...form.getInputProps('name')} />
             <Select
-              label="Works for"
+              label={t('Works for')}
               allowDeselect={false}
               data={[
-                { value: '30', label: '30 days' },
-                { value: '90', label: '90 days' },
-                { value: '365', label: 'a year' },
+                { value: '30', label: t('30 days') },
+                { value: '90', label: t('90 days') },
+                { value: '365', label: t('a year') },
               ]}
               {...form.getInputProps('expires_in_days')}
             />
             <Button type="submit" loading={create.isPending}>
-              Make a token
+              {t('Make a token')}
             </Button>
           </Group>
         </form>
         <Loaded query={tokens} rows={2}>
           {(rows) =>
             rows.length > 0 && (
-              <Table aria-label="API tokens">
+              <Table aria-label={t('API tokens')}>
                 <Table.Thead>
                   <Table.Tr>
-                    <Table.Th>Name</Table.Th>
-                    <Table.Th>Begins with</Table.Th>
-                    <Table.Th>Last used</Table.Th>
-                    <Table.Th>Until</Table.Th>
-                    <Table.Th aria-label="Actions" />
+                    <Table.Th>{t('Name')}</Table.Th>
+                    <Table.Th>{t('Begins with')}</Table.Th>
+                    <Table.Th>{t('Last used')}</Table.Th>
+                    <Table.Th>{t('Until')}</Table.Th>
+                    <Table.Th aria-label={t('Actions')} />
                   </Table.Tr>
                 </Table.Thead>
                 <Table.Tbody>
@@ -82,8 +88,8 @@ export function Tokens() {
                       <Table.Td>
                         <Code>{token.prefix}…</Code>
                       </Table.Td>
-                      <Table.Td>{token.last_used_at ? <TimeAgo at={token.last_used_at} /> : 'never'}</Table.Td>
-                      <Table.Td>{new Date(token.expires_at).toLocaleDateString('en', { dateStyle: 'medium' })}</Table.Td>
+                      <Table.Td>{token.last_used_at ? <TimeAgo at={token.last_used_at} /> : t('never')}</Table.Td>
+                      <Table.Td>{date(token.expires_at)}</Table.Td>
                       <Table.Td ta="right">
                         <Button
                           size="xs"
@@ -91,14 +97,14 @@ export function Tokens() {
                           color="red"
                           onClick={() =>
                             askFirst({
-                              title: `Delete ${token.name}?`,
-                              text: 'Programs that use it stop working at once.',
-                              confirm: 'Delete the token',
+                              title: t('Delete {{name}}?', { name: token.name }),
+                              text: t('Programs that use it stop working at once.'),
+                              confirm: t('Delete the token'),
                               onConfirm: () => remove.mutate(token.id),
                             })
                           }
                         >
-                          Delete
+                          {t('Delete')}
                         </Button>
                       </Table.Td>
                     </Table.Tr>

@@ -7,6 +7,7 @@ import { Copy } from '@/components/Copy';
 import { complain, tell } from '@/components/notify';
 import { auth } from '@/lib/api/allauth';
 import { ApiError } from '@/lib/api/client';
+import { t } from '@/lib/i18n';
 import { meKey } from '@/lib/session';
 
 interface Secret {
@@ -19,7 +20,7 @@ const wantsPassword = (error: unknown) => error instanceof ApiError && error.cod
 
 async function careful(method: string, path: string, body?: unknown) {
   const answer = await auth(method, path, body);
-  if (answer.status === 401) throw new ApiError(401, 'reauthenticate', 'Enter your password to go on.');
+  if (answer.status === 401) throw new ApiError(401, 'reauthenticate', t('Enter your password to go on.'));
   return answer;
 }
 
@@ -55,7 +56,7 @@ export function TwoFactor({ isOn }: { isOn: boolean }) {
     onSuccess: async () => {
       setRecovery(null);
       await refreshMe();
-      tell('Two-factor sign-in is off.');
+      tell(t('Two-factor sign-in is off.'));
     },
     onError: (error) => !wantsPassword(error) && complain(error),
   });
@@ -75,51 +76,51 @@ export function TwoFactor({ isOn }: { isOn: boolean }) {
   return (
     <Card withBorder radius="lg" padding="lg">
       <Stack>
-        <Title order={2}>Two-factor sign-in</Title>
+        <Title order={2}>{t('Two-factor sign-in')}</Title>
         <Text c="dimmed" size="sm">
-          {isOn ? 'On: signing in asks for a code of your authenticator app.' : 'Off. With it, a stolen password alone opens nothing.'}
+          {isOn ? t('On: signing in asks for a code of your authenticator app.') : t('Off. With it, a stolen password alone opens nothing.')}
         </Text>
         {failure && <Alert color="red">{failure.message}</Alert>}
         {asksPassword && (
           <Group align="flex-end">
-            <PasswordInput label="Your password, once more" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} w={280} />
+            <PasswordInput label={t('Your password, once more')} autoComplete="current-password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} w={280} />
             <Button onClick={() => confirm.mutate()} loading={confirm.isPending}>
-              Go on
+              {t('Go on')}
             </Button>
           </Group>
         )}
         {recovery && (
-          <Alert color="yellow" title="Keep these recovery codes">
+          <Alert color="yellow" title={t('Keep these recovery codes')}>
             <Text size="sm" mb="xs">
-              Each opens the account once when the app is lost. They are not shown again.
+              {t('Each opens the account once when the app is lost. They are not shown again.')}
             </Text>
             <SimpleGrid cols={2} maw={320}>
               {recovery.map((each) => (
                 <Code key={each}>{each}</Code>
               ))}
             </SimpleGrid>
-            <Copy value={recovery.join('\n')} label="Copy all codes" />
+            <Copy value={recovery.join('\n')} label={t('Copy all codes')} />
           </Alert>
         )}
         {start.data && !isOn && (
           <Stack gap="sm">
-            <Text size="sm">Scan this with your authenticator app, then enter the code it shows.</Text>
-            <Image src={start.data.picture} w={200} h={200} alt="QR code for the authenticator app" />
+            <Text size="sm">{t('Scan this with your authenticator app, then enter the code it shows.')}</Text>
+            <Image src={start.data.picture} w={200} h={200} alt={t('QR code for the authenticator app')} />
             <Group gap="xs">
               <Code>{start.data.secret}</Code>
-              <Copy value={start.data.secret} label="Copy the secret" />
+              <Copy value={start.data.secret} label={t('Copy the secret')} />
             </Group>
             <Group align="flex-end">
-              <TextInput label="Code" inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.currentTarget.value)} w={160} />
+              <TextInput label={t('Code')} inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.currentTarget.value)} w={160} />
               <Button disabled={!code} loading={activate.isPending} onClick={() => activate.mutate()}>
-                Switch it on
+                {t('Switch it on')}
               </Button>
             </Group>
           </Stack>
         )}
         {!isOn && !start.data && !asksPassword && (
           <Button w="fit-content" loading={start.isPending} onClick={() => start.mutate()}>
-            Set it up
+            {t('Set it up')}
           </Button>
         )}
         {isOn && !asksPassword && (
@@ -128,14 +129,14 @@ export function TwoFactor({ isOn }: { isOn: boolean }) {
             variant="default"
             onClick={() =>
               askFirst({
-                title: 'Switch two-factor sign-in off?',
-                text: 'Your password alone will open your account again.',
-                confirm: 'Switch it off',
+                title: t('Switch two-factor sign-in off?'),
+                text: t('Your password alone will open your account again.'),
+                confirm: t('Switch it off'),
                 onConfirm: () => turnOff.mutate(),
               })
             }
           >
-            Switch it off
+            {t('Switch it off')}
           </Button>
         )}
       </Stack>

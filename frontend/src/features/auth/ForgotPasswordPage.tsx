@@ -3,28 +3,31 @@ import { useForm } from '@mantine/form';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { auth } from '@/lib/api/allauth';
+import { t } from '@/lib/i18n';
 import { DoorCard } from './DoorCard';
 
 export function ForgotPasswordPage() {
   const form = useForm({ initialValues: { email: '' } });
   const send = useMutation({ mutationFn: (email: string) => auth('POST', '/auth/password/request', { email }) });
   return (
-    <DoorCard title="Forgot your password?" text="We send you a link to set a new one.">
+    <DoorCard title={t('Forgot your password?')} text={t('We send you a link to set a new one.')}>
       {send.isSuccess ? (
-        <Text>If {form.values.email} has an account, a link is on its way. Look into your spam folder, too.</Text>
+        <Text>
+          {t('If {{email}} has an account, a link is on its way. Look into your spam folder, too.', { email: form.values.email })}
+        </Text>
       ) : (
         <form onSubmit={form.onSubmit(({ email }) => send.mutate(email))}>
           <Stack>
             {send.error && <Alert color="red">{send.error.message}</Alert>}
-            <TextInput label="E-mail" type="email" autoComplete="username" required {...form.getInputProps('email')} />
+            <TextInput label={t('E-mail')} type="email" autoComplete="username" required {...form.getInputProps('email')} />
             <Button type="submit" loading={send.isPending}>
-              Send the link
+              {t('Send the link')}
             </Button>
           </Stack>
         </form>
       )}
       <Anchor component={Link} to="/sign-in" size="sm">
-        Back to sign-in
+        {t('Back to sign-in')}
       </Anchor>
     </DoorCard>
   );

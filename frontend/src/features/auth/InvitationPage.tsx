@@ -3,11 +3,14 @@ import { useForm } from '@mantine/form';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
+import { Filled } from '@/components/Filled';
 import { Loaded } from '@/components/States';
 import { api } from '@/lib/api/client';
 import type { ProjectBrief, PublicInvitation } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
+import { t } from '@/lib/i18n';
 import { meKey, useMe } from '@/lib/session';
+import { inWords } from '@/lib/words';
 import { DoorCard } from './DoorCard';
 
 export function InvitationPage() {
@@ -17,7 +20,7 @@ export function InvitationPage() {
     queryFn: () => api.get<PublicInvitation>(`invitations/${token}`),
   });
   return (
-    <DoorCard title="You are invited">
+    <DoorCard title={t('You are invited')}>
       <Loaded query={invitation} rows={2}>
         {(found) => <Accept invitation={found} token={token} />}
       </Loaded>
@@ -44,33 +47,39 @@ function Accept({ invitation, token }: { invitation: PublicInvitation; token: st
   return (
     <Stack>
       <Text>
-        {invitation.inviter || 'A project owner'} invites <strong>{invitation.email}</strong> to{' '}
-        <strong>{invitation.project_name}</strong> as {invitation.role}.
+        <Filled
+          text={t('{{inviter}} invites {{email}} to {{project}} as {{role}}.', {
+            inviter: invitation.inviter || t('A project owner'),
+            role: inWords(invitation.role),
+          })}
+          email={<strong>{invitation.email}</strong>}
+          project={<strong>{invitation.project_name}</strong>}
+        />
       </Text>
       {problem && <Alert color="red">{problem}</Alert>}
       {isSignedIn ? (
         <Button loading={accept.isPending} onClick={() => accept.mutate({})}>
-          Accept as {me.data?.email}
+          {t('Accept as {{email}}', { email: me.data?.email ?? '' })}
         </Button>
       ) : invitation.needs_account ? (
         <form onSubmit={form.onSubmit((values) => accept.mutate(values))}>
           <Stack>
-            <TextInput label="Your name" autoComplete="name" required {...form.getInputProps('name')} />
+            <TextInput label={t('Your name')} autoComplete="name" required {...form.getInputProps('name')} />
             <PasswordInput
-              label="Choose a password"
-              description="At least ten characters"
+              label={t('Choose a password')}
+              description={t('At least ten characters')}
               autoComplete="new-password"
               required
               {...form.getInputProps('password')}
             />
             <Button type="submit" loading={accept.isPending}>
-              Make my account
+              {t('Make my account')}
             </Button>
           </Stack>
         </form>
       ) : (
         <Button component={Link} to={`/sign-in?next=/invitations/${token}`}>
-          Sign in to accept
+          {t('Sign in to accept')}
         </Button>
       )}
     </Stack>

@@ -4,6 +4,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useNavigate, useParams } from 'react-router';
 import { tell } from '@/components/notify';
 import { auth } from '@/lib/api/allauth';
+import { t } from '@/lib/i18n';
 import { DoorCard } from './DoorCard';
 
 export function ResetPasswordPage() {
@@ -13,18 +14,18 @@ export function ResetPasswordPage() {
   const reset = useMutation({
     mutationFn: (password: string) => auth('POST', '/auth/password/reset', { key, password }),
     onSuccess: () => {
-      tell('Your password is changed. Sign in with it.');
+      tell(t('Your password is changed. Sign in with it.'));
       void navigate('/sign-in');
     },
   });
   return (
-    <DoorCard title="New password" text="At least ten characters; a few unrelated words are easiest to keep.">
+    <DoorCard title={t('New password')} text={t('At least ten characters; a few unrelated words are easiest to keep.')}>
       <form onSubmit={form.onSubmit(({ password }) => reset.mutate(password))}>
         <Stack>
           {reset.error && <Alert color="red">{reset.error.message}</Alert>}
-          <PasswordInput label="New password" autoComplete="new-password" required {...form.getInputProps('password')} />
+          <PasswordInput label={t('New password')} autoComplete="new-password" required {...form.getInputProps('password')} />
           <Button type="submit" loading={reset.isPending}>
-            Set password
+            {t('Set password')}
           </Button>
         </Stack>
       </form>

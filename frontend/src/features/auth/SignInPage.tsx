@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
 import { auth, needsCode } from '@/lib/api/allauth';
 import { ApiError } from '@/lib/api/client';
+import { t } from '@/lib/i18n';
 import { meKey } from '@/lib/session';
 import { DoorCard } from './DoorCard';
 
@@ -43,7 +44,7 @@ export function SignInPage() {
   };
 
   return (
-    <DoorCard title="Sign in" text={isCodeAsked ? 'Enter the code of your authenticator app, or a recovery code.' : undefined}>
+    <DoorCard title={t('Sign in')} text={isCodeAsked ? t('Enter the code of your authenticator app, or a recovery code.') : undefined}>
       <form onSubmit={form.onSubmit((values) => void submit(values))}>
         <Stack>
           {problem && (
@@ -52,19 +53,19 @@ export function SignInPage() {
             </Alert>
           )}
           {isCodeAsked ? (
-            <TextInput label="Code" autoComplete="one-time-code" inputMode="numeric" required {...form.getInputProps('code')} />
+            <TextInput label={t('Code')} autoComplete="one-time-code" inputMode="numeric" required {...form.getInputProps('code')} />
           ) : (
             <>
-              <TextInput label="E-mail" type="email" autoComplete="username" required {...form.getInputProps('email')} />
-              <PasswordInput label="Password" autoComplete="current-password" required {...form.getInputProps('password')} />
+              <TextInput label={t('E-mail')} type="email" autoComplete="username" required {...form.getInputProps('email')} />
+              <PasswordInput label={t('Password')} autoComplete="current-password" required {...form.getInputProps('password')} />
             </>
           )}
           <Button type="submit" loading={isBusy} fullWidth>
-            Sign in
+            {t('Sign in')}
           </Button>
           {!isCodeAsked && (
             <Anchor component={Link} to="/forgot-password" size="sm">
-              Forgot your password?
+              {t('Forgot your password?')}
             </Anchor>
           )}
         </Stack>

@@ -8,11 +8,14 @@ import { Loaded } from '@/components/States';
 import { CountCard } from '@/components/StatValue';
 import { api } from '@/lib/api/client';
 import type { ImportRun } from '@/lib/api/types';
+import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
+import { inWords } from '@/lib/words';
 
 const SHOWN: [string, string][] = [
-  ['rows', 'Rows'], ['prompts', 'New prompts'], ['completions', 'New completions'], ['comparisons', 'New comparisons'],
-  ['ratings', 'New ratings'], ['duplicates', 'Known already'], ['bad_rows', 'Bad rows'],
+  ['rows', t('Rows')], ['prompts', t('New prompts')], ['completions', t('New completions')], ['comparisons', t('New comparisons')],
+  ['ratings', t('New ratings')], ['duplicates', t('Known already')], ['bad_rows', t('Bad rows')],
 ];
 
 export function ImportPage() {
@@ -37,15 +40,15 @@ export function ImportPage() {
         <>
           <PageHeader
             title={filename}
-            description={`Format: ${format.replace('_', ' ')}`}
+            description={t('Format: {{format}}', { format: inWords(format) })}
             actions={
               <>
                 {job.can_cancel && (
                   <Button variant="default" onClick={() => act.mutate({ job: job.id, verb: 'cancel' })}>
-                    Cancel
+                    {t('Cancel')}
                   </Button>
                 )}
-                {job.can_retry && <Button onClick={() => act.mutate({ job: job.id, verb: 'retry' })}>Go on with it</Button>}
+                {job.can_retry && <Button onClick={() => act.mutate({ job: job.id, verb: 'retry' })}>{t('Go on with it')}</Button>}
               </>
             }
           />
@@ -58,26 +61,28 @@ export function ImportPage() {
             </SimpleGrid>
             {job.state === 'succeeded' && (
               <Anchor component={Link} to={`/projects/${slug}`}>
-                To the overview
+                {t('To the overview')}
               </Anchor>
             )}
             {errors.length > 0 && (
               <section>
                 <Title order={2} mb="xs">
-                  Rows that were not taken
+                  {t('Rows that were not taken')}
                 </Title>
                 <Text c="dimmed" size="sm" mb="sm">
-                  The first {errors.length}. Mend them and import the file again: what is in already is not added twice.{' '}
+                  {t('The first {{number}}. Mend them and import the file again: what is in already is not added twice.', {
+                    number: number(errors.length),
+                  })}{' '}
                   <Anchor href={`/api/v1/${path}/errors.csv`} download>
-                    Download all as CSV
+                    {t('Download all as CSV')}
                   </Anchor>
                 </Text>
-                <Table aria-label="Rows that were not taken">
+                <Table aria-label={t('Rows that were not taken')}>
                   <Table.Thead>
                     <Table.Tr>
-                      <Table.Th>Line</Table.Th>
-                      <Table.Th>Field</Table.Th>
-                      <Table.Th>Reason</Table.Th>
+                      <Table.Th>{t('Line')}</Table.Th>
+                      <Table.Th>{t('Field')}</Table.Th>
+                      <Table.Th>{t('Reason')}</Table.Th>
                     </Table.Tr>
                   </Table.Thead>
                   <Table.Tbody>

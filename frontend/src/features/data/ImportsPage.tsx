@@ -12,6 +12,7 @@ import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { ImportRun } from '@/lib/api/types';
 import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useProject } from '@/lib/session';
 import { FORMATS, SOURCE_KINDS } from './formats';
@@ -22,32 +23,32 @@ export function ImportsPage() {
   return (
     <>
       <PageHeader
-        title="Imports"
-        description="Bring prompts, completions and ratings. Importing the same file twice adds nothing; bad rows are reported and the good ones go in."
+        title={t('Imports')}
+        description={t('Bring prompts, completions and ratings. Importing the same file twice adds nothing; bad rows are reported and the good ones go in.')}
       />
       <UploadCard />
       <Title order={2} mt="xl" mb="sm">
-        Earlier imports
+        {t('Earlier imports')}
       </Title>
       <PagedTable
-        label="Imports"
+        label={t('Imports')}
         query={imports}
         rowKey={(row) => row.id}
-        empty={<EmptyState title="Nothing imported yet" />}
+        empty={<EmptyState title={t('Nothing imported yet')} />}
         columns={[
           {
-            title: 'File',
+            title: t('File'),
             cell: (row) => (
               <Anchor component={Link} to={`/projects/${slug}/imports/${row.id}`}>
                 {row.filename}
               </Anchor>
             ),
           },
-          { title: 'State', cell: (row) => <StateBadge state={row.job.state} /> },
-          { title: 'Comparisons', align: 'right', cell: (row) => number(row.counts.comparisons ?? 0) },
-          { title: 'Ratings', align: 'right', cell: (row) => number(row.counts.ratings ?? 0) },
-          { title: 'Bad rows', align: 'right', cell: (row) => number(row.counts.bad_rows ?? 0) },
-          { title: 'When', cell: (row) => <TimeAgo at={row.created_at} /> },
+          { title: t('State'), cell: (row) => <StateBadge state={row.job.state} /> },
+          { title: t('Comparisons'), align: 'right', cell: (row) => number(row.counts.comparisons ?? 0) },
+          { title: t('Ratings'), align: 'right', cell: (row) => number(row.counts.ratings ?? 0) },
+          { title: t('Bad rows'), align: 'right', cell: (row) => number(row.counts.bad_rows ?? 0) },
+          { title: t('When'), cell: (row) => <TimeAgo at={row.created_at} /> },
         ]}
       />
     </>
@@ -85,32 +86,32 @@ function UploadCard() {
             {upload.error.message}
           </Alert>
         )}
-        <Dropzone onDrop={(files) => setFile(files[0] ?? null)} multiple={false} loading={upload.isPending} inputProps={{ 'aria-label': 'File to import' }}>
+        <Dropzone onDrop={(files) => setFile(files[0] ?? null)} multiple={false} loading={upload.isPending} inputProps={{ 'aria-label': t('File to import') }}>
           <Group justify="center" gap="md" mih={96} style={{ pointerEvents: 'none' }}>
             <IconFileUpload size={32} stroke={1.5} aria-hidden />
             <div>
-              <Text fw={550}>{file ? file.name : 'Drop a file here, or press to choose one'}</Text>
+              <Text fw={550}>{file ? file.name : t('Drop a file here, or press to choose one')}</Text>
               <Text size="sm" c="dimmed">
-                {file ? `${number(Math.ceil(file.size / 1024))} KiB` : 'JSONL (also .gz), CSV or Parquet'}
+                {file ? `${number(Math.ceil(file.size / 1024))} KiB` : t('JSONL (also .gz), CSV or Parquet')}
               </Text>
             </div>
           </Group>
         </Dropzone>
         <SimpleGrid cols={{ base: 1, sm: 3 }}>
-          <Select label="Format" data={FORMATS.map(({ value, label }) => ({ value, label }))} value={format} onChange={(value) => setFormat(value ?? 'auto')} allowDeselect={false} />
-          <TextInput label="Source name" description="For rows that name none" placeholder="model-1" value={sourceName} onChange={(event) => setSourceName(event.currentTarget.value)} />
-          <Select label="Source kind" description="Who wrote the completions" data={SOURCE_KINDS} value={sourceKind} onChange={(value) => setSourceKind(value ?? 'external')} allowDeselect={false} />
+          <Select label={t('Format')} data={FORMATS.map(({ value, label }) => ({ value, label }))} value={format} onChange={(value) => setFormat(value ?? 'auto')} allowDeselect={false} />
+          <TextInput label={t('Source name')} description={t('For rows that name none')} placeholder={t('model-1')} value={sourceName} onChange={(event) => setSourceName(event.currentTarget.value)} />
+          <Select label={t('Source kind')} description={t('Who wrote the completions')} data={SOURCE_KINDS} value={sourceKind} onChange={(value) => setSourceKind(value ?? 'external')} allowDeselect={false} />
         </SimpleGrid>
         {sample && (
           <div>
             <Text size="sm" c="dimmed" mb={4}>
-              A row looks like this (on one line):
+              {t('A row looks like this (on one line):')}
             </Text>
             <Code block>{sample}</Code>
           </div>
         )}
         <Button w="fit-content" disabled={!file} loading={upload.isPending} onClick={() => file && upload.mutate(file)}>
-          Import
+          {t('Import')}
         </Button>
       </Stack>
     </Card>

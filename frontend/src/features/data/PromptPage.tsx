@@ -8,8 +8,9 @@ import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
 import { api } from '@/lib/api/client';
 import type { PromptDetail } from '@/lib/api/types';
-import { plural } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
+import { inWords } from '@/lib/words';
 
 export function PromptPage() {
   const { slug } = useProject();
@@ -20,24 +21,24 @@ export function PromptPage() {
   });
   return (
     <>
-      <PageHeader title={`Prompt ${id}`} />
+      <PageHeader title={t('Prompt {{id}}', { id })} />
       <Loaded query={prompt}>
         {({ messages, completions }) => (
           <Stack gap="xl">
             <Conversation messages={messages} />
             <section>
               <Title order={2} mb="sm">
-                {plural(completions.length, 'completion')}
+                {t('{{count}} completions', { count: completions.length })}
               </Title>
-              {completions.length === 0 && <EmptyState title="No completions yet" />}
+              {completions.length === 0 && <EmptyState title={t('No completions yet')} />}
               <SimpleGrid cols={{ base: 1, md: 2 }}>
                 {completions.map((completion) => (
                   <Card key={completion.id} withBorder radius="md">
                     <Group justify="space-between" mb="xs">
                       <Badge variant="light" tt="none">
-                        {completion.source.name} · {completion.source.kind.replace('_', ' ')}
+                        {completion.source.name} · {inWords(completion.source.kind)}
                       </Badge>
-                      <Copy value={completion.text} label="Copy the completion" />
+                      <Copy value={completion.text} label={t('Copy the completion')} />
                     </Group>
                     <Markdown text={completion.text} />
                   </Card>

@@ -8,6 +8,7 @@ import { PageHeader } from '@/components/PageHeader';
 import { EmptyState } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import type { PromptRow } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useProject } from '@/lib/session';
 
@@ -18,29 +19,29 @@ export function PromptsPage() {
   const prompts = usePages<PromptRow>(['projects', slug, 'prompts'], `projects/${slug}/prompts`, { search });
   return (
     <>
-      <PageHeader title="Prompts" description="What models were asked, in this project's pool." />
+      <PageHeader title={t('Prompts')} description={t("What models were asked, in this project's pool.")} />
       <TextInput
         mb="md"
         maw={420}
-        aria-label="Search prompts"
-        placeholder="Search words"
+        aria-label={t('Search prompts')}
+        placeholder={t('Search words')}
         leftSection={<IconSearch size={16} />}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />
       <PagedTable
-        label="Prompts"
+        label={t('Prompts')}
         query={prompts}
         rowKey={(prompt) => prompt.id}
         empty={
           search ? (
-            <EmptyState title="Nothing found">Whole words are searched, in the beginning of the last message.</EmptyState>
+            <EmptyState title={t('Nothing found')}>{t('Whole words are searched, in the beginning of the last message.')}</EmptyState>
           ) : (
             <EmptyState
-              title="No prompts yet"
+              title={t('No prompts yet')}
               action={
                 <Anchor component={Link} to={`/projects/${slug}/imports`}>
-                  Import a file
+                  {t('Import a file')}
                 </Anchor>
               }
             />
@@ -48,17 +49,17 @@ export function PromptsPage() {
         }
         columns={[
           {
-            title: 'Prompt',
+            title: t('Prompt'),
             cell: (prompt) => (
               <Anchor component={Link} to={`/projects/${slug}/prompts/${prompt.id}`} lineClamp={2} dir="auto">
                 {prompt.messages.at(-1)?.content}
               </Anchor>
             ),
           },
-          { title: 'Turns', align: 'right', cell: (prompt) => prompt.messages.length },
-          { title: 'Completions', align: 'right', cell: (prompt) => prompt.n_completions },
-          { title: 'Tags', cell: (prompt) => <Text size="sm">{prompt.tags.join(', ')}</Text> },
-          { title: 'Added', cell: (prompt) => <TimeAgo at={prompt.created_at} /> },
+          { title: t('Turns'), align: 'right', cell: (prompt) => prompt.messages.length },
+          { title: t('Completions'), align: 'right', cell: (prompt) => prompt.n_completions },
+          { title: t('Tags'), cell: (prompt) => <Text size="sm">{prompt.tags.join(', ')}</Text> },
+          { title: t('Added'), cell: (prompt) => <TimeAgo at={prompt.created_at} /> },
         ]}
       />
     </>

@@ -1,54 +1,98 @@
 import { Button, Group, Select, Text } from '@mantine/core';
 import { IconPencil } from '@tabler/icons-react';
-import { useState } from 'react';
-import { Link } from 'react-router';
+import { useEffect } from 'react';
+import { Link, useSearchParams } from 'react-router';
 import { GuidelinesText } from '@/components/GuidelinesText';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, ErrorState, Loading } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import type { GuidelineVersion } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
+import { CompareVersions } from './CompareVersions';
+import { Qualifications } from './Qualifications';
 
+/** A version of the guidelines, or what differs between two. Which ones stands in the address: `?version=3&compare=1`. */
 export function GuidelinesPage() {
   const project = useProject();
   const mayWrite = useMay('guidelines');
+  const mayReview = useMay('adjudicate');
   const versions = usePages<GuidelineVersion>(['projects', project.slug, 'guidelines'], `projects/${project.slug}/guidelines`);
-  const [number, setNumber] = useState<string | null>(null);
-  const shown = versions.rows?.find((version) => String(version.number) === number) ?? versions.rows?.[0];
+  const { hasNextPage, isFetchingNextPage, fetchNextPage, rows } = versions;
+  useEffect(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const [params, setParams] = useSearchParams();
+  const find = (name: string) => rows?.find((version) => String(version.number) === params.get(name));
+  const shown = find('version') ?? rows?.[0];
+  const other = find('compare');
+  const compared = other && shown && other.number !== shown.number ? other : undefined;
+  const choose = (version: string | null, compare: string | null) =>
+    setParams({ ...(version && { version }), ...(compare && { compare }) }, { replace: true });
   const edit = mayWrite && (
-    <Button component={Link} to={`/projects/${project.slug}/guidelines/edit`} leftSection={<IconPencil size={16} />}>
-      {versions.rows?.length ? 'Write a new version' : 'Write the guidelines'}
+    <Button component={Link} to={`/projects/${project.slug}/guidelines/edit`} leftSection={<IconPencil size={16} aria-hidden />}>
+      {rows?.length ? t('Write a new version') : t('Write the guidelines')}
     </Button>
   );
   return (
     <>
-      <PageHeader title="Guidelines" description="What labellers go by. Every rating remembers the version it was made under." actions={edit} />
+      <PageHeader
+        title={t('Guidelines')}
+        description={t('What labellers go by. Every rating remembers the version it was made under.')}
+        actions={edit}
+      />
       {versions.error && <ErrorState error={versions.error} retry={() => void versions.refetch()} />}
       {versions.isPending && <Loading />}
-      {versions.rows?.length === 0 && (
-        <EmptyState title="No guidelines yet">Labellers agree better when they know what “better” means here.</EmptyState>
+      {rows?.length === 0 && (
+        <EmptyState title={t('No guidelines yet')}>
+          {t('Labellers agree better when they know what “better” means here.')}
+        </EmptyState>
       )}
-      {shown && (
+      {shown && rows && (
         <>
-          <Group mb="lg">
-            {(versions.rows?.length ?? 0) > 1 && (
-              <Select
-                aria-label="Version"
-                data={versions.rows?.map((version) => ({ value: String(version.number), label: `Version ${version.number}` }))}
-                value={String(shown.number)}
-                onChange={setNumber}
-                allowDeselect={false}
-                w={150}
-              />
+          <Group mb="xs" align="flex-end">
+            {rows.length > 1 && (
+              <>
+                <Select
+                  label={t('Version')}
+                  data={rows.map(({ number }) => ({ value: String(number), label: t('Version {{number}}', { number }) }))}
+                  value={String(shown.number)}
+                  onChange={(version) => choose(version, compared ? String(compared.number) : null)}
+                  allowDeselect={false}
+                  w={150}
+                />
+                <Select
+                  label={t('Compare with')}
+                  data={rows
+                    .filter((version) => version !== shown)
+                    .map(({ number }) => ({ value: String(number), label: t('Version {{number}}', { number }) }))}
+                  value={compared ? String(compared.number) : null}
+                  onChange={(compare) => choose(String(shown.number), compare)}
+                  placeholder={t('Nothing')}
+                  clearable
+                  clearButtonProps={{ 'aria-label': t('Stop comparing') }}
+                  w={170}
+                />
+              </>
             )}
-            <Text c="dimmed" size="sm">
-              Version {shown.number}
-              {shown.author && ` by ${shown.author}`}, <TimeAgo at={shown.published_at} />
-              {shown.change_note && `: ${shown.change_note}`}
-            </Text>
           </Group>
-          <GuidelinesText version={shown} labels={project.intensity_labels} />
+          <Text c="dimmed" size="sm" mb="lg" role="status">
+            {t('Version {{number}}', { number: shown.number })}
+            {shown.author && ` · ${shown.author}`} · <TimeAgo at={shown.published_at} />
+            {shown.changes_meaning && ` · ${t('changes what ratings mean')}`}
+            {shown.change_note && ` · ${shown.change_note}`}
+          </Text>
+          {compared ? (
+            <CompareVersions
+              before={compared.number < shown.number ? compared : shown}
+              after={compared.number < shown.number ? shown : compared}
+              labels={project.intensity_labels}
+            />
+          ) : (
+            <GuidelinesText version={shown} labels={project.intensity_labels} />
+          )}
+          {mayReview && <Qualifications />}
         </>
       )}
     </>

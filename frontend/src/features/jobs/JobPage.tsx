@@ -1,6 +1,7 @@
 import { Card, Stack, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from 'react-router';
+import { Filled } from '@/components/Filled';
 import { JobActions } from '@/components/JobActions';
 import { JobLog } from '@/components/JobLog';
 import { JobProgress } from '@/components/JobProgress';
@@ -9,6 +10,7 @@ import { Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Job } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { useMay } from '@/lib/session';
 
 export function JobPage() {
@@ -28,13 +30,12 @@ export function JobPage() {
             title={found.title}
             description={
               <>
-                Asked for <TimeAgo at={found.created_at} />
-                {found.finished_at && (
-                  <>
-                    , ended <TimeAgo at={found.finished_at} />
-                  </>
-                )}
-                {found.attempt > 1 && `, attempt ${found.attempt}`}
+                <Filled
+                  text={found.finished_at ? t('Asked for {{when}}, ended {{end}}') : t('Asked for {{when}}')}
+                  when={<TimeAgo at={found.created_at} />}
+                  end={<TimeAgo at={found.finished_at} />}
+                />
+                {found.attempt > 1 && `, ${t('attempt {{number}}', { number: found.attempt })}`}
               </>
             }
             actions={mayAct && <JobActions job={found} reload={key} />}
@@ -45,7 +46,7 @@ export function JobPage() {
             </Card>
             <section>
               <Title order={2} size="h4" mb="xs">
-                Log
+                {t('Log')}
               </Title>
               <JobLog jobId={id} isLive={!found.finished_at} />
             </section>

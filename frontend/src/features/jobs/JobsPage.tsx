@@ -7,6 +7,7 @@ import { EmptyState } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import type { Job } from '@/lib/api/types';
 import { duration } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
 
@@ -16,37 +17,37 @@ export function JobsPage() {
   const jobs = usePages<Job>(['projects', slug, 'jobs'], `projects/${slug}/jobs`, {}, 3_000);
   return (
     <>
-      <PageHeader title="Jobs" description="Work that takes longer than a page: imports, exports, training, refreshes." />
+      <PageHeader title={t('Jobs')} description={t('Work that takes longer than a page: imports, exports, training, refreshes.')} />
       <PagedTable
-        label="Jobs"
+        label={t('Jobs')}
         query={jobs}
         rowKey={(job) => job.id}
         empty={
           <EmptyState
-            title="No jobs yet"
+            title={t('No jobs yet')}
             action={
               mayImport && (
                 <Button component={Link} to={`/projects/${slug}/imports`}>
-                  Import a file
+                  {t('Import a file')}
                 </Button>
               )
             }
           >
-            An import or a refresh makes the first one.
+            {t('An import or a refresh makes the first one.')}
           </EmptyState>
         }
         columns={[
           {
-            title: 'Job',
+            title: t('Job'),
             cell: (job) => (
               <Anchor component={Link} to={`/projects/${slug}/jobs/${job.id}`}>
                 {job.title}
               </Anchor>
             ),
           },
-          { title: 'State', cell: (job) => <StateBadge state={job.is_cancelling ? 'cancelling' : job.state} /> },
+          { title: t('State'), cell: (job) => <StateBadge state={job.is_cancelling ? 'cancelling' : job.state} /> },
           {
-            title: 'Progress',
+            title: t('Progress'),
             cell: (job) =>
               job.state === 'running' ? (
                 <>
@@ -54,7 +55,7 @@ export function JobsPage() {
                     value={(job.progress.fraction ?? 1) * 100}
                     animated
                     w={140}
-                    aria-label={`Progress of ${job.title}`}
+                    aria-label={t('Progress of {{job}}', { job: job.title })}
                   />
                   <Text size="xs" c="dimmed" truncate maw={260}>
                     {job.progress.message}
@@ -66,8 +67,8 @@ export function JobsPage() {
                 </Text>
               ),
           },
-          { title: 'Took', align: 'right', cell: (job) => duration(job.started_at, job.finished_at) },
-          { title: 'Made', cell: (job) => <TimeAgo at={job.created_at} /> },
+          { title: t('Took'), align: 'right', cell: (job) => duration(job.started_at, job.finished_at) },
+          { title: t('Made'), cell: (job) => <TimeAgo at={job.created_at} /> },
         ]}
       />
     </>

@@ -5,7 +5,7 @@ import { cleanup, render, screen, waitFor, within } from '@testing-library/react
 import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Assignment, GuidelineVersion, Judgement, Me, Project } from '@/lib/api/types';
+import type { Assignment, Block, GuidelineVersion, Judgement, Me, Project } from '@/lib/api/types';
 import { meKey, ProjectContext } from '@/lib/session';
 import { LabellingPage } from './LabellingPage';
 
@@ -20,8 +20,23 @@ const PROJECT: Project = {
   ties_allowed: false,
   min_ratings: 3,
   max_ratings: 5,
+  ranking_size: null,
+  stop_confidence: 0.9,
   disagreement_limit: 0.3,
   lease_minutes: 30,
+  grace_minutes: 60,
+  is_length_shown: false,
+  is_gold_shown: false,
+  justification_min_length: 0,
+  bucket_axis: '',
+  bucket_labels: [],
+  gold_rate: 0,
+  repeat_rate: 0,
+  gold_floor: null,
+  gold_window: 10,
+  quiz_pass_share: 0.8,
+  sensitive_tags: [],
+  sensitive_per_day: null,
   pool: { id: 1, name: 'Pool' },
   role: 'labeller',
   capabilities: ['label'],
@@ -31,6 +46,7 @@ const GUIDELINES: GuidelineVersion = {
   number: 2,
   body: 'Prefer the completion that **does** what was asked.',
   change_note: 'Length no longer counts.',
+  changes_meaning: true,
   author: 'Ada',
   published_at: '2026-09-01T00:00:00Z',
   examples: [],
@@ -42,6 +58,7 @@ const pairOf = (id: number): Assignment => ({
   first: { text: `first of ${id}` },
   second: { text: `second of ${id}` },
   lease_until: '2026-10-01T12:00:00Z',
+  warnings: [],
 });
 
 /** The server's side of the labelling API, over fetch. */
@@ -50,6 +67,10 @@ class FakeServer {
   ratings: Judgement[] = [];
   setAside: { path: string; body: unknown }[] = [];
   guidelineVersion: number | null = 2;
+  block: Block | null = null;
+  /** Categories that the pairs are marked with. */
+  warnings: string[] = [];
+  declined: string[] = [];
   capped = false;
   /** Set to answer everything with it, 0 for no answer at all. */
   failing: number | null = null;
@@ -61,6 +82,20 @@ class FakeServer {
     if (this.failing) return json(this.failing, { code: 'failing', detail: `Status ${this.failing}.` });
     const body = (init.body ? JSON.parse(String(init.body)) : {}) as Record<string, unknown>;
     if (path.startsWith('guidelines/')) return json(200, GUIDELINES);
+    if (path === 'preferences') {
+      if (init.method === 'PATCH') this.declined = body.declined_tags as string[];
+      return json(200, { declined_tags: this.declined });
+    }
+    if (path === 'qualification') {
+      if (init.method === 'POST') {
+        this.block = null;
+        return json(200, { passed: true, n_right: 0, n_questions: 0, n_attempts_left: 3, examples: [] });
+      }
+      const standing = this.block?.code ?? 'ok';
+      return json(200, {
+        standing, version: 2, passed_version: 2, attempt: 1, n_attempts_left: 3, pass_share: 0.8, n_needed: 0, quiz: [],
+      });
+    }
     if (path === 'next') return json(200, this.next(body.n as number));
     if (path === 'ratings') {
       const results = (body.ratings as Judgement[]).map((sent) => this.store(sent));
@@ -79,20 +114,22 @@ class FakeServer {
     const detail = this.rejects.get(assignment_id);
     if (detail) return { client_id, status: 'rejected', rating_id: null, code: 'no', detail };
     const isNew = !this.ratings.some((rating) => rating.client_id === client_id);
-    if (isNew) this.ratings.push(sent);
+    if (isNew) this.ratings = [...this.ratings.filter((rating) => rating.client_id !== sent.supersedes), sent];
     return { client_id, status: isNew ? 'accepted' : 'duplicate', rating_id: 1, code: '', detail: '' };
   }
 
   private next(n: number) {
     return {
-      assignments: this.pairs.slice(0, n).map(pairOf),
+      assignments: this.block ? [] : this.pairs.slice(0, n).map((id) => ({ ...pairOf(id), warnings: this.warnings })),
       progress: {
         rated_today: this.ratings.length,
         rated_total: this.ratings.length,
         available: this.capped ? 200 : Math.max(0, this.pairs.length - n),
         available_is_capped: this.capped,
+        gold: null,
       },
       guideline_version: this.guidelineVersion,
+      block: this.block,
     };
   }
 }
@@ -122,7 +159,6 @@ function open(project: Partial<Project> = {}) {
   );
 }
 
-const seen = (version: number) => localStorage.setItem(`touchstone:guidelines-seen:${userId}:helpfulness`, String(version));
 const isShown = (id: number) => screen.findByText(`Question ${id}`);
 
 beforeEach(() => {
@@ -153,12 +189,11 @@ afterEach(() => {
 
 describe('LabellingPage', () => {
   it('rates by keyboard: the next pair is there at once, the rating arrives', async () => {
-    seen(2);
     server.pairs = [11, 12, 13, 14, 15, 16, 17];
     open();
     await isShown(11);
-    expect(within(screen.getByTestId('completion-a')).getByText('first of 11')).toBeTruthy();
-    expect(within(screen.getByTestId('completion-b')).getByText('second of 11')).toBeTruthy();
+    expect(within(screen.getByRole('region', { name: 'Completion A' })).getByText('first of 11')).toBeTruthy();
+    expect(within(screen.getByRole('region', { name: 'Completion B' })).getByText('second of 11')).toBeTruthy();
     expect(screen.getByText(/0 today · 7 left/)).toBeTruthy();
 
     await userEvent.keyboard('1');
@@ -175,14 +210,13 @@ describe('LabellingPage', () => {
       { assignment_id: 12, preferred: 'second', intensity: 4 },
     ]);
     expect(server.ratings[0]?.active_ms).toBeTypeOf('number');
-    await screen.findByText(/2 today · 5 left/);
+    await screen.findByText(/2 today · 2 on this visit · 5 left/);
     expect(screen.getAllByRole('status').map((status) => status.textContent)).toContain(
       'Rated: B significantly better. 2 today. Next comparison.',
     );
   });
 
   it('rates by the buttons, which say what they do and their key', async () => {
-    seen(2);
     server.pairs = [21, 22];
     open();
     await isShown(21);
@@ -193,7 +227,6 @@ describe('LabellingPage', () => {
   });
 
   it('takes a tie only where the project allows it', async () => {
-    seen(2);
     server.pairs = [31, 32];
     open();
     await isShown(31);
@@ -209,7 +242,6 @@ describe('LabellingPage', () => {
   });
 
   it('sends the reason that was written down, and takes no digits of it for answers', async () => {
-    seen(2);
     server.pairs = [41, 42];
     open();
     await isShown(41);
@@ -223,7 +255,6 @@ describe('LabellingPage', () => {
   });
 
   it('skips with a reason; keys are off while the dialog is open', async () => {
-    seen(2);
     server.pairs = [51, 52];
     open();
     await isShown(51);
@@ -241,7 +272,6 @@ describe('LabellingPage', () => {
   });
 
   it('flags with a kind and a note', async () => {
-    seen(2);
     server.pairs = [61, 62];
     open();
     await isShown(61);
@@ -259,7 +289,6 @@ describe('LabellingPage', () => {
   });
 
   it('shows the guidelines beside the pair, and rating goes on', async () => {
-    seen(2);
     server.pairs = [71, 72];
     open();
     await isShown(71);
@@ -274,49 +303,130 @@ describe('LabellingPage', () => {
   });
 
   it('lists every key in the help', async () => {
-    seen(2);
     server.pairs = [81];
     open();
     await isShown(81);
     await userEvent.keyboard('?');
     const dialog = await screen.findByRole('dialog', { name: 'Keys' });
     const keys = within(dialog).getAllByRole('row').map((row) => row.querySelector('kbd')?.textContent);
-    expect(keys).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', 'J', 'S', 'F', 'G', '?']);
+    expect(keys).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '0', 'J', 'H', 'D', 'R', 'Y', 'S', 'F', 'G', 'Z', '?']);
     await userEvent.keyboard('{Escape}');
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   });
 
-  it('shows the guidelines before the first pair, once for each version', async () => {
+  it('shows the guidelines first where the server says they are to be read', async () => {
+    server.block = { code: 'must_read', detail: 'Read the guidelines.' };
     server.pairs = [91];
-    const { unmount } = open();
-    await screen.findByText('Before you start: the guidelines');
-    await userEvent.keyboard('1');
-    await userEvent.click(await screen.findByRole('button', { name: 'Start rating' }));
-    await isShown(91);
-    expect(server.ratings).toEqual([]);
-    unmount();
-
-    const again = open();
-    await isShown(91);
-    again.unmount();
-
-    server.guidelineVersion = 3;
     open();
     await screen.findByText('The guidelines have changed');
-    expect(screen.getByText('Length no longer counts.')).toBeTruthy();
+    expect(await screen.findByText('Length no longer counts.')).toBeTruthy();
+    await userEvent.keyboard('1');
+    expect(server.ratings).toEqual([]);
+    await userEvent.click(await screen.findByRole('button', { name: 'Go on rating' }));
+    await isShown(91);
   });
 
-  it('says where there are no guidelines, and lets them start', async () => {
-    server.guidelineVersion = null;
-    server.pairs = [101];
+  it('says why a paused labeller gets nothing', async () => {
+    server.block = { code: 'paused', detail: '4 of your last 10 answers to known pairs were right.' };
+    server.pairs = [92];
     open();
-    await screen.findByText('This project has no guidelines yet');
-    await userEvent.click(screen.getByRole('button', { name: 'Start rating' }));
-    await isShown(101);
+    await screen.findByText('You are paused in this project');
+    expect(screen.getByText(/4 of your last 10 answers/)).toBeTruthy();
+  });
+
+  it('goes back to the last pair: the new answer replaces the old one', async () => {
+    server.pairs = [93, 94];
+    open();
+    await isShown(93);
+    await userEvent.keyboard('z');
+    expect(screen.getByText('Question 93')).toBeTruthy();
+    await userEvent.keyboard('1');
+    await isShown(94);
+    await waitFor(() => expect(server.ratings).toHaveLength(1));
+
+    await userEvent.keyboard('{Control>}z{/Control}');
+    await isShown(93);
+    expect(screen.getByText(/You are changing your rating/)).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'A significantly better (1)' }).getAttribute('aria-pressed')).toBe('true');
+    await userEvent.keyboard('7');
+    await isShown(94);
+    await waitFor(() => expect(server.ratings).toMatchObject([{ assignment_id: 93, preferred: 'second', intensity: 3 }]));
+    expect(server.ratings[0]?.supersedes).toBeTruthy();
+
+    await userEvent.keyboard('z');
+    await isShown(93);
+    await userEvent.click(screen.getByRole('button', { name: 'Leave it as it was' }));
+    await isShown(94);
+    expect(server.ratings).toHaveLength(1);
+  });
+
+  it('goes back no further than the grace window', async () => {
+    server.pairs = [95, 96];
+    open({ grace_minutes: 0 });
+    await isShown(95);
+    await userEvent.keyboard('1');
+    await isShown(96);
+    await userEvent.keyboard('z');
+    expect(screen.getByText('Question 96')).toBeTruthy();
+  });
+
+  it('takes that neither is acceptable', async () => {
+    server.pairs = [97, 98];
+    open();
+    await isShown(97);
+    await userEvent.keyboard('0');
+    await isShown(98);
+    await waitFor(() =>
+      expect(server.ratings).toMatchObject([{ preferred: 'tie', intensity: null, is_neither_acceptable: true }]),
+    );
+  });
+
+  it('asks the second question on the same screen, in either order', async () => {
+    server.pairs = [201, 202, 203];
+    open({ bucket_axis: 'Safety', bucket_labels: ['chosen safe', 'both safe', 'both unsafe'] });
+    await isShown(201);
+    await userEvent.keyboard('1');
+    expect(screen.getByText('Question 201')).toBeTruthy();
+    await userEvent.keyboard('i');
+    await isShown(202);
+    await userEvent.keyboard('o');
+    expect(screen.getByText('Question 202')).toBeTruthy();
+    await userEvent.keyboard('8');
+    await isShown(203);
+    await waitFor(() => expect(server.ratings).toMatchObject([{ preferred: 'first', bucket: 1 }, { preferred: 'second', bucket: 2 }]));
+  });
+
+  it('asks for a reason where the project wants one, and sends it once it is long enough', async () => {
+    server.pairs = [211, 212];
+    open({ justification_min_length: 10 });
+    await isShown(211);
+    await userEvent.keyboard('1');
+    await userEvent.keyboard('Too sho');
+    await userEvent.keyboard('{Control>}{Enter}{/Control}');
+    expect(server.ratings).toEqual([]);
+    await userEvent.keyboard('rt, and wrong');
+    await userEvent.keyboard('{Control>}{Enter}{/Control}');
+    await isShown(212);
+    await waitFor(() => expect(server.ratings).toMatchObject([{ justification: 'Too short, and wrong' }]));
+  });
+
+  it('hides what may distress until it is wanted, and takes no answer to it before', async () => {
+    server.warnings = ['violence'];
+    server.pairs = [221, 222];
+    open();
+    const warning = await screen.findByRole('alertdialog', { name: 'This pair may be distressing' });
+    await userEvent.keyboard('1');
+    expect(server.ratings).toEqual([]);
+    await userEvent.click(within(warning).getByRole('button', { name: 'Show it' }));
+    expect(screen.queryByRole('alertdialog')).toBeNull();
+    await userEvent.keyboard('1');
+    await waitFor(() => expect(server.ratings).toHaveLength(1));
+    await userEvent.click(await screen.findByRole('button', { name: 'Never show me such pairs' }));
+    await waitFor(() => expect(server.declined).toEqual(['violence']));
+    await waitFor(() => expect(server.setAside).toMatchObject([{ path: 'assignments/222/skip' }]));
   });
 
   it('keeps ratings while the server is away and sends them when it is back', async () => {
-    seen(2);
     server.pairs = [111, 112, 113];
     open();
     await isShown(111);
@@ -333,7 +443,6 @@ describe('LabellingPage', () => {
   });
 
   it('does not ask again after a reload what was rated but not sent', async () => {
-    seen(2);
     server.pairs = [121, 122];
     const { unmount } = open();
     await isShown(121);
@@ -350,7 +459,6 @@ describe('LabellingPage', () => {
   });
 
   it('keeps ratings and asks to sign in after a 401', async () => {
-    seen(2);
     server.pairs = [131, 132];
     open();
     await isShown(131);
@@ -361,7 +469,6 @@ describe('LabellingPage', () => {
   });
 
   it('tells in words when the server does not take a rating', async () => {
-    seen(2);
     server.pairs = [141, 142];
     server.rejects.set(141, 'You have rated this comparison already, perhaps in another tab.');
     open();
@@ -372,7 +479,6 @@ describe('LabellingPage', () => {
   });
 
   it('says when nothing is left, and checks again', async () => {
-    seen(2);
     server.pairs = [151];
     open();
     await isShown(151);
@@ -384,7 +490,6 @@ describe('LabellingPage', () => {
   });
 
   it('says why it could not load, and tries again', async () => {
-    seen(2);
     server.pairs = [161];
     server.failing = 503;
     open();
@@ -395,7 +500,6 @@ describe('LabellingPage', () => {
   });
 
   it('shows a count that was cut off with a plus', async () => {
-    seen(2);
     server.capped = true;
     server.pairs = [171];
     open();

@@ -1,86 +1,99 @@
-import { Alert, Skeleton, Text, VisuallyHidden } from '@mantine/core';
+import { Alert, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core';
 import { useDisclosure, useDocumentTitle } from '@mantine/hooks';
 import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useNavigate, useSearchParams } from 'react-router';
 import { complain } from '@/components/notify';
-import { ErrorState, Loading } from '@/components/States';
-import { ApiError } from '@/lib/api/client';
-import type { Outcome } from '@/lib/api/types';
-import { number } from '@/lib/format';
+import { EmptyState, ErrorState, Loading } from '@/components/States';
+import { SignInAgain, UnsentCount, UnsentNotice, useOutbox } from '@/components/UnsentNotice';
+import { api, ApiError } from '@/lib/api/client';
+import type { Settled } from '@/lib/api/types';
+import { number, percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useMe, useProject } from '@/lib/session';
+import { BreakNotice } from './BreakNotice';
 import { GuidelinesGate } from './GuidelinesGate';
 import { GuidelinesPanel } from './GuidelinesPanel';
-import { useSeenVersion } from './guidelines';
 import classes from './Labelling.module.css';
+import { NewVersionNotice } from './NewVersionNotice';
 import { NothingToRate } from './NothingToRate';
 import { PairScreen } from './PairScreen';
 import type { QueueSnapshot } from './queue';
 import { LabellingSession } from './session';
-import { SignInAgain, UnsentCount, UnsentNotice, useOutbox } from './UnsentNotice';
 
 /** Rate one comparison after the other, by keyboard. */
 export function LabellingPage() {
-  useDocumentTitle('Label · Touchstone');
+  useDocumentTitle(`${t('Label')} · Touchstone`);
   const me = useMe();
   const { slug } = useProject();
   if (!me.data) return <Loading />;
   return <Labelling key={`${me.data.id}/${slug}`} userId={me.data.id} />;
 }
 
-function tellRejected(outcome: Outcome) {
-  complain(new ApiError(409, outcome.code, `A rating was not taken. ${outcome.detail}`));
+function tellRejected(outcome: Settled) {
+  complain(new ApiError(409, outcome.code, t('A rating was not taken. {{detail}}', { detail: outcome.detail })));
 }
 
 function Labelling({ userId }: { userId: number }) {
-  const { slug } = useProject();
-  const [session] = useState(() => new LabellingSession({ userId, slug, onRejected: tellRejected }));
+  const { slug, grace_minutes, ranking_size } = useProject();
+  const navigate = useNavigate();
+  const [session] = useState(
+    () => new LabellingSession({ userId, slug, graceMinutes: grace_minutes, onRejected: tellRejected }),
+  );
   useEffect(() => {
     session.start();
     return () => session.stop();
   }, [session]);
+  useChangeFromHistory(session);
   const queue = useSyncExternalStore(session.queue.subscribe, session.queue.getSnapshot);
-  const [seenVersion, setSeenVersion] = useSeenVersion(userId, slug);
   const [isPanelOpen, panel] = useDisclosure();
   const [last, setLast] = useState('');
+  const [activeMs, setActiveMs] = useState(0);
 
-  const { guidelineVersion } = queue;
+  const { guidelineVersion, block } = queue;
   const [pair] = queue.pairs;
-  const mustRead = guidelineVersion !== undefined && seenVersion !== (guidelineVersion ?? 0);
-  if (mustRead && !queue.isExhausted) {
-    return (
-      <GuidelinesGate
-        key={guidelineVersion}
-        version={guidelineVersion}
-        isUpdate={seenVersion !== null && seenVersion > 0}
-        onStart={() => setSeenVersion(guidelineVersion ?? 0)}
-      />
-    );
+  if (!pair && block?.code === 'paused') return <Paused reason={block.detail} />;
+  if (!pair && block && block.code !== 'paused') {
+    // A project that ranks sends its labellers here for the guidelines.
+    const goOn = () => void (ranking_size === null ? session.queue.refill() : navigate(`/projects/${slug}/rank`));
+    return <GuidelinesGate standing={block.code} onPassed={goOn} />;
   }
 
   const status = <Status session={session} queue={queue} last={last} />;
-  const done = (what: string) => setLast(what);
+  const before = pair ? session.before(pair.id) : null;
+  const setAside = (what: string, done: Promise<void>) => {
+    setLast(what);
+    done.catch(complain);
+  };
   return (
     <div className={classes.screen} data-has-panel={(pair && isPanelOpen) || undefined}>
       <div className={classes.work}>
         <VisuallyHidden>
-          <h1>Rate comparisons</h1>
+          <h1>{t('Rate comparisons')}</h1>
         </VisuallyHidden>
         <Announcer session={session} queue={queue} last={last} />
         <UnsentNotice outbox={session.outbox} />
+        {guidelineVersion ? <NewVersionNotice version={guidelineVersion} /> : null}
+        <BreakNotice activeMs={activeMs} />
         {pair ? (
           <PairScreen
-            key={pair.id}
+            key={`${pair.id}${before ? ' again' : ''}`}
             pair={pair}
+            before={before}
             status={status}
             isPanelOpen={isPanelOpen}
             onTogglePanel={panel.toggle}
-            onRate={(judgement, choice) => session.rate(judgement) && done(`Rated: ${choice.label}`)}
-            onSkip={(reason) => {
-              done('Skipped');
-              session.skip(pair.id, reason).catch(complain);
+            onRate={(said, choice) => {
+              if (!session.rate(pair, said)) return;
+              setActiveMs(activeMs + said.active_ms);
+              setLast(t('Rated: {{answer}}', { answer: choice.label }));
             }}
-            onFlag={(kind, note) => {
-              done('Flagged');
-              session.flag(pair.id, kind, note).catch(complain);
+            onSkip={(reason) => setAside(t('Skipped'), session.skip(pair.id, reason))}
+            onFlag={(kind, note) => setAside(t('Flagged'), session.flag(pair.id, kind, note))}
+            onDecline={(categories) => setAside(t('Skipped'), decline(slug, session, pair.id, categories))}
+            onBack={session.last ? () => session.goBack() && setLast(t('Back to the pair rated last')) : null}
+            onKeep={() => {
+              session.keep(pair.id);
+              setLast(t('Left as it was'));
             }}
           />
         ) : (
@@ -95,6 +108,35 @@ function Labelling({ userId }: { userId: number }) {
   );
 }
 
+/** `?change=12`: the labeller comes from their history to change the rating of assignment 12. */
+function useChangeFromHistory(session: LabellingSession) {
+  const [params, setParams] = useSearchParams();
+  const wanted = Number(params.get('change'));
+  useEffect(() => {
+    if (!wanted) return;
+    setParams({}, { replace: true });
+    session.change(wanted).catch(complain);
+  }, [wanted, session, setParams]);
+}
+
+/** Have no more pairs of these categories, and pass on this one. */
+async function decline(slug: string, session: LabellingSession, pairId: number, categories: string[]): Promise<void> {
+  const path = `projects/${slug}/preferences`;
+  const { declined_tags } = await api.get<{ declined_tags: string[] }>(path);
+  await api.patch(path, { declined_tags: [...new Set([...declined_tags, ...categories])] });
+  await session.skip(pairId, t('Content warning'));
+}
+
+function Paused({ reason }: { reason: string }) {
+  return (
+    <div className={classes.gate}>
+      <EmptyState title={t('You are paused in this project')}>
+        {reason} {t('The reviewers have been told; they can let you go on.')}
+      </EmptyState>
+    </div>
+  );
+}
+
 interface StateProps {
   session: LabellingSession;
   queue: QueueSnapshot;
@@ -105,30 +147,38 @@ interface LastProps extends StateProps {
   last: string;
 }
 
-/** "12 today · 431 left", what is unsent, and what was done last. */
+/** "12 today · 8 on this visit · 431 left", what is unsent, and what was done last. */
 function Status({ session, queue: { progress, pairs }, last }: LastProps) {
   const { unsent } = useOutbox(session.outbox);
   if (!progress) return <span />;
-  const left = progress.available_is_capped
-    ? `${number(progress.available)}+ left`
-    : `${number(progress.available + pairs.length)} left`;
+  const { gold } = progress;
+  const parts = [
+    t('{{n}} today', { n: number(progress.rated_today + unsent) }),
+    session.n_rated > 0 && t('{{n}} on this visit', { n: number(session.n_rated) }),
+    progress.available_is_capped
+      ? t('{{n}}+ left', { n: number(progress.available) })
+      : t('{{n}} left', { n: number(progress.available + pairs.length) }),
+    gold && gold.n > 0 && t('{{share}} of {{n}} known answers', { share: percent(gold.n_right / gold.n, 0), n: gold.n }),
+  ];
   return (
-    <Text size="sm" component="div" className={classes.numbers}>
-      {`${number(progress.rated_today + unsent)} today · ${left}`} <UnsentCount outbox={session.outbox} />
-      <Text span size="sm" c="dimmed" aria-hidden>
-        {last && ` · ${last}`}
+    <Group gap={6} className={classes.numbers}>
+      <Text size="sm" component="div">
+        {parts.filter(Boolean).join(' · ')} <UnsentCount outbox={session.outbox} />
+        <Text span size="sm" c="dimmed" aria-hidden>
+          {last && ` · ${last}`}
+        </Text>
       </Text>
-    </Text>
+    </Group>
   );
 }
 
 /** Says aloud what was done and what comes. Stays in the page, since what appears together with its text is not read. */
 function Announcer({ session, queue: { progress, pairs, isExhausted }, last }: LastProps) {
   const { unsent } = useOutbox(session.outbox);
-  const next = pairs.length > 0 ? 'Next comparison.' : isExhausted ? 'Nothing is left.' : '';
+  const next = pairs.length > 0 ? t('Next comparison.') : isExhausted ? t('Nothing is left.') : '';
   // With the count, so that the same answer twice is said twice.
-  const n_today = (progress?.rated_today ?? 0) + unsent;
-  return <VisuallyHidden role="status">{last && `${last}. ${n_today} today. ${next}`}</VisuallyHidden>;
+  const n = (progress?.rated_today ?? 0) + unsent;
+  return <VisuallyHidden role="status">{last && `${last}. ${t('{{n}} today', { n })}. ${next}`}</VisuallyHidden>;
 }
 
 /** Nothing to show: loading, done, signed out, or the server does not answer. */
@@ -145,11 +195,11 @@ function NoPair({ session, queue }: StateProps) {
   }
   if (unsent > 0 && state !== 'idle' && state !== 'sending') {
     // The notice above says why.
-    return <Text c="dimmed">The next comparisons come once your ratings are sent.</Text>;
+    return <Text c="dimmed">{t('The next comparisons come once your ratings are sent.')}</Text>;
   }
   if (queue.error instanceof ApiError && queue.error.status === 401) {
     return (
-      <Alert color="red" title="You have been signed out">
+      <Alert color="red" title={t('You have been signed out')}>
         <SignInAgain />
       </Alert>
     );
@@ -162,7 +212,7 @@ function NoPair({ session, queue }: StateProps) {
 
 function PairSkeleton() {
   return (
-    <div aria-busy="true" aria-label="Loading comparisons" role="status">
+    <div aria-busy="true" aria-label={t('Loading comparisons')} role="status">
       <Skeleton height={90} radius="md" mb="sm" />
       <div className={classes.pair}>
         <Skeleton height={320} radius="md" />

@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text } from '@mantine/core';
 import { Link } from 'react-router';
 import { EmptyState } from '@/components/States';
 import type { LabellerProgress } from '@/lib/api/types';
-import { plural } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
 
 interface Props {
@@ -18,20 +18,20 @@ export function NothingToRate({ progress, isChecking, onCheck }: Props) {
   const n_rated = progress?.rated_total ?? 0;
   return (
     <EmptyState
-      title={n_rated > 0 ? 'You are done for now' : 'Nothing to rate yet'}
+      title={n_rated > 0 ? t('You are done for now') : t('Nothing to rate yet')}
       action={
         <Group justify="center">
           <Button onClick={onCheck} loading={isChecking}>
-            Check again
+            {t('Check again')}
           </Button>
           {n_rated > 0 && (
             <Button variant="default" component={Link} to={`/projects/${slug}/my-ratings`}>
-              See my ratings
+              {t('See my ratings')}
             </Button>
           )}
           {mayImport && (
             <Button variant="default" component={Link} to={`/projects/${slug}/imports`}>
-              Import prompts
+              {t('Import prompts')}
             </Button>
           )}
         </Group>
@@ -40,12 +40,11 @@ export function NothingToRate({ progress, isChecking, onCheck }: Props) {
       <Stack gap="xs">
         <Text inherit>
           {n_rated > 0
-            ? `You have rated ${plural(n_rated, 'comparison')} here. The others have all the ratings they want, or other labellers have them on their screens.`
-            : 'No comparison waits for a rating: none has been made yet, or other labellers have them on their screens.'}
+            ? t('You have rated {{count}} comparisons here. The others have all the ratings they want, or other labellers have them on their screens.', { count: n_rated })
+            : t('No comparison waits for a rating: none has been made yet, or other labellers have them on their screens.')}
         </Text>
         <Text inherit>
-          More come when somebody skips one, when labellers disagree, or when new completions are added. You can close
-          this page and come back.
+          {t('More come when somebody skips one, when labellers disagree, or when new completions are added. You can close this page and come back.')}
         </Text>
       </Stack>
     </EmptyState>

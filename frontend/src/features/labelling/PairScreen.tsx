@@ -1,134 +1,262 @@
-import { Button, Group, Textarea, Title } from '@mantine/core';
+import { Alert, Button, Group, Text, Title } from '@mantine/core';
 import { useLocalStorage } from '@mantine/hooks';
-import { IconBook2, IconFlag, IconKeyboard, IconPencil, IconPlayerSkipForward } from '@tabler/icons-react';
+import {
+  IconArrowBackUp,
+  IconArrowsVertical,
+  IconBook2,
+  IconCode,
+  IconGitCompare,
+  IconFlag,
+  IconHighlight,
+  IconKeyboard,
+  IconPencil,
+  IconPlayerSkipForward,
+} from '@tabler/icons-react';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { Conversation } from '@/components/Conversation';
-import { Markdown } from '@/components/Markdown';
+import { HelpDialog } from '@/components/HelpDialog';
+import { Note } from '@/components/Note';
+import { ShortcutButton } from '@/components/ShortcutButton';
 import { useActiveTime } from '@/lib/activeTime/useActiveTime';
-import type { Assignment, Judgement } from '@/lib/api/types';
+import type { Assignment, Judgement, Span } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
-import { byId, type Shortcut } from '@/lib/shortcuts/shortcuts';
+import { ariaKeys, byId, type Shortcut } from '@/lib/shortcuts/shortcuts';
 import { useShortcuts } from '@/lib/shortcuts/useShortcuts';
-import { HelpDialog } from './HelpDialog';
-import { choicesOf, type Choice } from './intensity';
+import { BucketBar } from './BucketBar';
+import { CompletionPair } from './completions/CompletionPair';
+import { usePairView } from './completions/usePairView';
+import { ContentWarning } from './ContentWarning';
+import { choiceOf, choicesOf, NEITHER, type Choice } from './intensity';
 import classes from './Labelling.module.css';
+import { BUCKET_KEYS, missing, type Draft } from './pending';
 import { RatingBar } from './RatingBar';
-import type { FlagKind } from './session';
+import type { FlagKind, Rated } from './session';
 import { FlagDialog, SkipDialog } from './SetAsideDialogs';
-import { ShortcutButton } from './ShortcutButton';
 
 type Dialog = 'skip' | 'flag' | 'help';
+/** What a labeller has said of the pair on the screen. */
+export type Said = Omit<Judgement, 'client_id' | 'assignment_id' | 'supersedes'>;
 
 interface Props {
   pair: Assignment;
+  /** The rating that is being changed; null for a new one. */
+  before: Rated | null;
   /** What stands at the left of the strip on top: how far the labeller is. */
   status: ReactNode;
   isPanelOpen: boolean;
   onTogglePanel: () => void;
-  onRate: (judgement: Omit<Judgement, 'client_id'>, choice: Choice) => void;
+  onRate: (said: Said, choice: Choice) => void;
   onSkip: (reason: string) => void;
   onFlag: (kind: FlagKind, note: string) => void;
+  /** Never show pairs of these categories again, and pass on this one. */
+  onDecline: (categories: string[]) => void;
+  /** Back to the pair rated last; null where there is none, or it is too long ago. */
+  onBack: (() => void) | null;
+  /** Leave the rating that is being changed as it is. */
+  onKeep: () => void;
 }
 
 /** One pair and all that can be done with it. Mounted anew for each pair. */
-export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, onSkip, onFlag }: Props) {
+export function PairScreen({
+  pair, before, status, isPanelOpen, onTogglePanel, onRate, onSkip, onFlag, onDecline, onBack, onKeep,
+}: Props) {
   const project = useProject();
   const heading = useRef<HTMLHeadingElement>(null);
   const [dialog, setDialog] = useState<Dialog | null>(null);
-  const [note, setNote] = useState<string | null>(null);
   const [hasKeys, setHasKeys] = useLocalStorage({
     key: 'touchstone:single-keys',
     defaultValue: true,
     getInitialValueInEffect: false,
   });
+  const [view, changeView] = usePairView();
+  const [isHighlighting, setHighlighting] = useState(false);
+  const [spans, setSpans] = useState<Span[]>(before?.judgement.spans ?? []);
+  const [isRevealed, setRevealed] = useState(pair.warnings.length === 0 || before !== null);
   const activeMs = useActiveTime(pair.id);
+
   const choices = choicesOf(project.intensity_labels, project.ties_allowed);
+  const n_buckets = project.bucket_labels.length;
+  const demands = { n_buckets, justificationMinLength: project.justification_min_length };
+  const [draft, setDraft] = useState<Draft>({
+    choice: null,
+    bucket: before?.judgement.bucket ?? null,
+    note: before?.judgement.justification || null,
+  });
+  const lacks = missing(draft, demands);
 
   const toHeading = () => heading.current?.focus({ preventScroll: true });
   useEffect(() => {
     window.scrollTo(0, 0);
-    toHeading();
-  }, []);
+    // A warning has the focus first.
+    if (pair.warnings.length === 0 || before !== null) toHeading();
+  }, [pair, before]);
 
-  const choose = (choice: Choice) => {
-    const { preferred, intensity } = choice;
-    const justification = (note ?? '').trim();
-    onRate({ assignment_id: pair.id, preferred, intensity, active_ms: activeMs(), justification }, choice);
+  /** Send as soon as nothing is missing; else ask for the next thing. */
+  const advance = (next: Draft) => {
+    const { choice, bucket } = next;
+    const note = (next.note ?? '').trim();
+    if (choice && missing(next, demands).length === 0) {
+      const said: Said = {
+        preferred: choice.preferred,
+        intensity: choice.intensity,
+        is_neither_acceptable: choice.isNeitherAcceptable,
+        bucket,
+        active_ms: activeMs(),
+        justification: note,
+        spans,
+      };
+      onRate(said, choice);
+      return;
+    }
+    const isNoteNext = choice !== null && missing(next, demands)[0] === 'justification';
+    setDraft(isNoteNext && next.note === null ? { ...next, note: '' } : next);
   };
+  const choose = (choice: Choice) => advance({ ...draft, choice });
   const close = () => {
     setDialog(null);
     toHeading();
   };
 
+  const bucketKeys: Shortcut[] = project.bucket_labels.map((label, position) => ({
+    id: `bucket-${position}`,
+    keyName: BUCKET_KEYS[position] ?? '',
+    label,
+    isEnabled: isRevealed,
+    perform: () => advance({ ...draft, bucket: position }),
+  }));
   const shortcuts: Shortcut[] = [
-    ...choices.map((choice) => ({ ...choice, perform: () => choose(choice) })),
-    { id: 'note', keyName: 'J', label: 'Write down why', perform: () => setNote(note ?? '') },
-    { id: 'skip', keyName: 'S', label: 'Skip this comparison, with a reason', perform: () => setDialog('skip') },
-    { id: 'flag', keyName: 'F', label: 'Flag a problem to the reviewers', perform: () => setDialog('flag') },
-    { id: 'guidelines', keyName: 'G', label: 'Show or hide the guidelines', perform: onTogglePanel },
-    { id: 'help', keyName: '?', label: 'Show these keys', perform: () => setDialog('help') },
+    ...[...choices, NEITHER].map((choice) => ({ ...choice, isEnabled: isRevealed, perform: () => choose(choice) })),
+    ...bucketKeys,
+    { id: 'note', keyName: 'J', label: t('Write down why'), perform: () => setDraft({ ...draft, note: draft.note ?? '' }) },
+    {
+      id: 'highlight', keyName: 'H', label: t('Mark the text that decided it'), isEnabled: isRevealed,
+      perform: () => setHighlighting(!isHighlighting),
+    },
+    {
+      id: 'diff', keyName: 'D', label: t('Show the words that differ'), isEnabled: isRevealed,
+      perform: () => changeView({ isDiff: !view.isDiff }),
+    },
+    { id: 'raw', keyName: 'R', label: t('Show the text as it was written'), perform: () => changeView({ isRaw: !view.isRaw }) },
+    {
+      id: 'scroll', keyName: 'Y', label: t('Scroll both sides together'),
+      perform: () => changeView({ isScrollShared: !view.isScrollShared }),
+    },
+    { id: 'skip', keyName: 'S', label: t('Skip this comparison, with a reason'), isEnabled: !before, perform: () => setDialog('skip') },
+    { id: 'flag', keyName: 'F', label: t('Flag a problem to the reviewers'), perform: () => setDialog('flag') },
+    { id: 'guidelines', keyName: 'G', label: t('Show or hide the guidelines'), perform: onTogglePanel },
+    {
+      id: 'back', keyName: 'Z', alias: 'Control+Z', label: t('Back to the pair rated last'),
+      isEnabled: onBack !== null, perform: () => onBack?.(),
+    },
+    { id: 'help', keyName: '?', label: t('Show these keys'), perform: () => setDialog('help') },
   ];
   useShortcuts(shortcuts, hasKeys);
   const write = byId(shortcuts, 'note');
+  const tool = (id: string, text: string, icon: ReactNode, more: object = {}) => (
+    <ShortcutButton shortcut={byId(shortcuts, id)} text={text} leftSection={icon} {...more} />
+  );
 
   return (
     <>
       <div className={classes.strip}>
         {status}
-        <Group gap={4}>
-          <ShortcutButton
-            shortcut={byId(shortcuts, 'guidelines')}
-            text="Guidelines"
-            isExpanded={isPanelOpen}
-            leftSection={<IconBook2 size={16} aria-hidden />}
-          />
-          <ShortcutButton
-            shortcut={byId(shortcuts, 'skip')}
-            text="Skip"
-            leftSection={<IconPlayerSkipForward size={16} aria-hidden />}
-          />
-          <ShortcutButton shortcut={byId(shortcuts, 'flag')} text="Flag" leftSection={<IconFlag size={16} aria-hidden />} />
-          <ShortcutButton
-            shortcut={byId(shortcuts, 'help')}
-            text="Keys"
-            leftSection={<IconKeyboard size={16} aria-hidden />}
-            visibleFrom="xs"
-          />
+        <Group gap={4} role="group" aria-label={t('This pair')}>
+          {tool('guidelines', t('Guidelines'), <IconBook2 size={16} aria-hidden />, { isExpanded: isPanelOpen })}
+          {tool('diff', t('Differences'), <IconGitCompare size={16} aria-hidden />, { isPressed: view.isDiff })}
+          {tool('highlight', t('Mark'), <IconHighlight size={16} aria-hidden />, { isPressed: isHighlighting })}
+          {tool('raw', t('Raw text'), <IconCode size={16} aria-hidden />, { isPressed: view.isRaw })}
+          {tool('scroll', t('Scroll together'), <IconArrowsVertical size={16} aria-hidden />, {
+            isPressed: view.isScrollShared, visibleFrom: 'md',
+          })}
+          {tool('back', t('Back'), <IconArrowBackUp size={16} aria-hidden />)}
+          {tool('skip', t('Skip'), <IconPlayerSkipForward size={16} aria-hidden />)}
+          {tool('flag', t('Flag'), <IconFlag size={16} aria-hidden />)}
+          {tool('help', t('Keys'), <IconKeyboard size={16} aria-hidden />, { visibleFrom: 'xs' })}
         </Group>
       </div>
-      <div>
-        <Title order={2} size="sm" c="dimmed" mb={4} id="prompt" ref={heading} tabIndex={-1} className={classes.heading}>
-          Prompt
-        </Title>
-        {/* A long one scrolls by itself, with the keyboard too. */}
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-        <div className={classes.prompt} role="region" aria-labelledby="prompt" tabIndex={0}>
-          <Conversation messages={pair.prompt.messages} />
+      {before && (
+        <Alert color="yellow" p="xs" role="status">
+          <Group justify="space-between" gap="xs">
+            <Text size="sm">{t('You are changing your rating of this pair. Rate it anew, or leave it as it was.')}</Text>
+            <Button size="compact-sm" variant="default" onClick={onKeep}>
+              {t('Leave it as it was')}
+            </Button>
+          </Group>
+        </Alert>
+      )}
+      {!isRevealed && (
+        <ContentWarning
+          categories={pair.warnings}
+          onReveal={() => {
+            setRevealed(true);
+            toHeading();
+          }}
+          onSkip={() => onSkip(t('Content warning'))}
+          onDecline={() => onDecline(pair.warnings)}
+        />
+      )}
+      <div className={classes.content} data-pair={pair.id} data-hidden={!isRevealed || undefined} inert={!isRevealed}>
+        <div>
+          <Title order={2} size="sm" c="dimmed" mb={4} id="prompt" ref={heading} tabIndex={-1} className={classes.heading}>
+            {t('Prompt')}
+          </Title>
+          {/* A long one scrolls by itself, with the keyboard too. */}
+          {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+          <div className={classes.prompt} role="region" aria-labelledby="prompt" tabIndex={0}>
+            <Conversation messages={pair.prompt.messages} isFolded />
+          </div>
         </div>
+        <CompletionPair
+          first={pair.first.text}
+          second={pair.second.text}
+          isLengthShown={project.is_length_shown}
+          view={view}
+          onView={changeView}
+          spans={spans}
+          onSpans={setSpans}
+          isHighlighting={isHighlighting}
+        />
       </div>
-      <div className={classes.pair}>
-        <Completion letter="A" text={pair.first.text} />
-        <Completion letter="B" text={pair.second.text} />
-      </div>
-      <div className={classes.bar}>
-        {note === null ? (
-          <Button
-            variant="subtle"
-            color="gray"
-            size="compact-xs"
-            leftSection={<IconPencil size={14} aria-hidden />}
-            rightSection={<span className={classes.key} data-key={write.keyName} />}
-            aria-label={`${write.label} (${write.keyName})`}
-            aria-keyshortcuts={write.keyName}
-            style={{ alignSelf: 'flex-start' }}
-            onClick={write.perform}
-          >
-            {write.label}
-          </Button>
+      <div className={classes.bar} inert={!isRevealed}>
+        {draft.note === null ? (
+          <Group justify="space-between" gap="xs">
+            <Button
+              variant="subtle"
+              color="gray"
+              size="compact-xs"
+              leftSection={<IconPencil size={14} aria-hidden />}
+              rightSection={<span className={classes.key} data-key={write.keyName} />}
+              aria-label={`${write.label} (${write.keyName})`}
+              aria-keyshortcuts={ariaKeys(write)}
+              onClick={write.perform}
+            >
+              {write.label}
+            </Button>
+            <NeitherButton shortcut={byId(shortcuts, NEITHER.id)} isChosen={draft.choice?.id === NEITHER.id} />
+          </Group>
         ) : (
-          <Note value={note} onChange={setNote} onLeave={toHeading} />
+          <>
+            <Note
+              value={draft.note}
+              minLength={project.justification_min_length}
+              onChange={(note) => setDraft({ ...draft, note })}
+              onLeave={toHeading}
+              onSubmit={() => advance(draft)}
+            />
+            <Group justify="flex-end">
+              <NeitherButton shortcut={byId(shortcuts, NEITHER.id)} isChosen={draft.choice?.id === NEITHER.id} />
+            </Group>
+          </>
         )}
-        <RatingBar choices={choices} n_levels={project.intensity_labels.length} onChoose={choose} />
+        {n_buckets > 0 && <BucketBar axis={project.bucket_axis} shortcuts={bucketKeys} chosen={draft.bucket} />}
+        <RatingBar
+          choices={choices}
+          n_levels={project.intensity_labels.length}
+          chosen={draft.choice ?? (before && choiceOf(before.judgement, choices))}
+          onChoose={choose}
+        />
+        <StillMissing draft={draft} lacks={lacks} axis={project.bucket_axis} onSend={() => advance(draft)} />
       </div>
       <SkipDialog isOpen={dialog === 'skip'} onClose={close} onSubmit={onSkip} />
       <FlagDialog isOpen={dialog === 'flag'} onClose={close} onSubmit={onFlag} />
@@ -143,46 +271,45 @@ export function PairScreen({ pair, status, isPanelOpen, onTogglePanel, onRate, o
   );
 }
 
-function Completion({ letter, text }: { letter: 'A' | 'B'; text: string }) {
+function NeitherButton({ shortcut, isChosen }: { shortcut: Shortcut; isChosen: boolean }) {
   return (
-    <section
-      className={classes.completion}
-      aria-label={`Completion ${letter}`}
-      data-testid={`completion-${letter.toLowerCase()}`}
+    <Button
+      variant={isChosen ? 'light' : 'subtle'}
+      color="gray"
+      size="compact-xs"
+      rightSection={<span className={classes.key} data-key={shortcut.keyName} />}
+      aria-label={`${shortcut.label} (${shortcut.keyName})`}
+      aria-keyshortcuts={ariaKeys(shortcut)}
+      aria-pressed={isChosen}
+      onClick={shortcut.perform}
     >
-      <span className={classes.letter} aria-hidden>
-        {letter}
-      </span>
-      <Markdown text={text} />
-    </section>
+      {shortcut.label}
+    </Button>
   );
 }
 
-interface NoteProps {
-  value: string;
-  onChange: (value: string) => void;
-  onLeave: () => void;
+interface StillMissingProps {
+  draft: Draft;
+  lacks: readonly string[];
+  axis: string;
+  onSend: () => void;
 }
 
-function Note({ value, onChange, onLeave }: NoteProps) {
-  const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+/** Once an answer is given: what the project asks for besides. */
+function StillMissing({ draft, lacks, axis, onSend }: StillMissingProps) {
+  if (draft.choice === null) return null;
+  const next = lacks[0];
   return (
-    <Textarea
-      ref={field}
-      aria-label="Why (optional)"
-      placeholder="Why? Escape goes back to the keys."
-      autosize
-      minRows={1}
-      maxRows={5}
-      maxLength={10_000}
-      value={value}
-      onChange={(event) => onChange(event.currentTarget.value)}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape') return;
-        event.stopPropagation();
-        onLeave();
-      }}
-    />
+    <Group justify="space-between" gap="xs" role="status">
+      <Text size="sm">
+        {next === 'bucket' && t('{{answer}}. Now: {{axis}}.', { answer: draft.choice.label, axis })}
+        {next === 'justification' && t('{{answer}}. Now write down why.', { answer: draft.choice.label })}
+      </Text>
+      {(next === undefined || next === 'justification') && (
+        <Button size="compact-sm" disabled={next !== undefined} onClick={onSend}>
+          {t('Send')}
+        </Button>
+      )}
+    </Group>
   );
 }

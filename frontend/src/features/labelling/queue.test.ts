@@ -8,11 +8,13 @@ const pair = (id: number): Assignment => ({
   first: { text: 'one' },
   second: { text: 'two' },
   lease_until: '2026-10-01T12:00:00Z',
+  warnings: [],
 });
 const answer = (...ids: number[]): NextAnswer => ({
   assignments: ids.map(pair),
-  progress: { rated_today: 0, rated_total: 0, available: 0, available_is_capped: false },
+  progress: { rated_today: 0, rated_total: 0, available: 0, available_is_capped: false, gold: null },
   guideline_version: 1,
+  block: null,
 });
 const shown = (queue: PairQueue) => queue.getSnapshot().pairs.map(({ id }) => id);
 

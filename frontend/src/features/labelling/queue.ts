@@ -1,6 +1,6 @@
 /** The pairs a labeller has in hand: the one on the screen and those behind it, so that the next one is there at once. */
 
-import type { Assignment, LabellerProgress, NextAnswer } from '@/lib/api/types';
+import type { Assignment, Block, LabellerProgress, NextAnswer } from '@/lib/api/types';
 
 /** Leases to hold: the one on the screen and four more. */
 export const N_HELD = 5;
@@ -13,6 +13,8 @@ export interface QueueSnapshot {
   progress: LabellerProgress | null;
   /** Null where the project has no guidelines; undefined before the first answer. */
   guidelineVersion: number | null | undefined;
+  /** Why the server gives no work. */
+  block: Block | null;
   isLoading: boolean;
   /** The server has nothing more for this labeller now. */
   isExhausted: boolean;
@@ -24,6 +26,7 @@ export class PairQueue {
     pairs: [],
     progress: null,
     guidelineVersion: undefined,
+    block: null,
     isLoading: false,
     isExhausted: false,
     error: null,
@@ -58,6 +61,12 @@ export class PairQueue {
     this.done.delete(id);
   }
 
+  /** Put a pair that was rated back on the screen, in front of the one that is there. */
+  reopen(pair: Assignment): void {
+    this.done.delete(pair.id);
+    this.show({ pairs: [pair, ...this.snapshot.pairs.filter(({ id }) => id !== pair.id)], isExhausted: false });
+  }
+
   receive(answer: NextAnswer): void {
     const [current] = this.snapshot.pairs;
     const known = new Map(this.snapshot.pairs.map((pair) => [pair.id, pair]));
@@ -70,6 +79,7 @@ export class PairQueue {
       pairs,
       progress: answer.progress,
       guidelineVersion: answer.guideline_version,
+      block: answer.block,
       isExhausted: pairs.length === 0 && answer.assignments.length === 0,
       error: null,
     });

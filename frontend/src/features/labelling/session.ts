@@ -1,7 +1,8 @@
 /** One labeller at work in one project: pairs come from the queue, ratings leave through the outbox. */
 
 import { api } from '@/lib/api/client';
-import type { Judgement, NextAnswer, Outcome, SubmittedAnswer } from '@/lib/api/types';
+import type { Assignment, Judgement, NextAnswer, OwnAssignment, Settled, SubmittedAnswer } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { Outbox } from '@/lib/outbox/outbox';
 import { ownerKey } from '@/lib/outbox/store';
 import { randomUuid } from '@/lib/outbox/uuid';
@@ -11,18 +12,31 @@ import { N_HELD, PairQueue } from './queue';
 const MAX_HELD = 20;
 
 export const FLAG_KINDS = [
-  ['harmful', 'Harmful content'],
-  ['personal_data', 'Personal data of a real person'],
-  ['broken', 'Broken or unreadable text'],
-  ['guideline_unclear', 'The guidelines do not say how to judge this'],
-  ['other', 'Something else'],
+  ['harmful', t('Harmful content')],
+  ['personal_data', t('Personal data of a real person')],
+  ['broken', t('Broken or unreadable text')],
+  ['guideline_unclear', t('The guidelines do not say how to judge this')],
+  ['other', t('Something else')],
 ] as const;
 export type FlagKind = (typeof FLAG_KINDS)[number][0];
+
+/** So many ratings of this visit can be gone back to, one after the other. */
+const N_REMEMBERED = 20;
+
+/** A pair that has been rated, and how. */
+export interface Rated {
+  pair: Assignment;
+  judgement: Judgement;
+  /** When the pair was first rated, in milliseconds since the epoch. */
+  at: number;
+}
 
 interface Options {
   userId: number;
   slug: string;
-  onRejected: (outcome: Outcome) => void;
+  /** So long a rating can be changed. */
+  graceMinutes: number;
+  onRejected: (outcome: Settled) => void;
 }
 
 export function sendRatings(slug: string, ratings: Judgement[], next: number): Promise<SubmittedAnswer> {
@@ -32,17 +46,26 @@ export function sendRatings(slug: string, ratings: Judgement[], next: number): P
 export class LabellingSession {
   readonly queue: PairQueue;
   readonly outbox: Outbox;
+  /** How many pairs were rated on this visit; a changed rating is no second one. */
+  n_rated = 0;
   private readonly path: string;
+  private readonly graceMs: number;
+  /** The latest last. */
+  private rated: Rated[] = [];
+  /** What is being changed, by assignment. */
+  private readonly changing = new Map<number, Rated>();
 
-  constructor({ userId, slug, onRejected }: Options) {
+  constructor({ userId, slug, graceMinutes, onRejected }: Options) {
     this.path = `projects/${slug}`;
+    this.graceMs = graceMinutes * 60_000;
     this.queue = new PairQueue(() => api.post<NextAnswer>(`${this.path}/next`, { n: this.wanted(0) }));
     this.outbox = new Outbox({
       owner: ownerKey(userId, slug),
       send: (ratings) => sendRatings(slug, ratings, this.wanted(ratings.length)),
       onAnswer: (answer) => this.queue.receive(answer),
       onRejected: (outcome, judgement) => {
-        this.queue.giveBack(judgement.assignment_id);
+        // A change that is refused leaves the rating as it was.
+        if (!judgement.supersedes) this.queue.giveBack(judgement.assignment_id);
         onRejected(outcome);
       },
       onHeldElsewhere: (assignmentId) => this.queue.take(assignmentId),
@@ -61,13 +84,67 @@ export class LabellingSession {
   }
 
   /** Take a judgement of the pair on the screen; false where it has one already. */
-  rate(judgement: Omit<Judgement, 'client_id'>): boolean {
-    if (!this.queue.take(judgement.assignment_id)) return false;
+  rate(pair: Assignment, given: Omit<Judgement, 'client_id' | 'assignment_id' | 'supersedes'>): boolean {
+    if (!this.queue.take(pair.id)) return false;
+    const before = this.changing.get(pair.id);
+    this.changing.delete(pair.id);
+    const judgement: Judgement = {
+      ...given,
+      client_id: randomUuid(),
+      assignment_id: pair.id,
+      supersedes: before?.judgement.client_id ?? null,
+    };
+    if (!before) this.n_rated += 1;
+    this.rated = [...this.rated, { pair, judgement, at: before?.at ?? Date.now() }].slice(-N_REMEMBERED);
     void this.outbox
-      .add({ client_id: randomUuid(), ...judgement })
+      .add(judgement)
       .then(() => this.outbox.flush())
       .then(this.topUp);
     return true;
+  }
+
+  /** The rating that `goBack` would open: the latest one, within the project's grace window. */
+  get last(): Rated | null {
+    const last = this.rated.at(-1);
+    return last && Date.now() - last.at < this.graceMs ? last : null;
+  }
+
+  /** Put the pair rated last back on the screen, to be rated anew. What it was given stands until then. */
+  goBack(): Rated | null {
+    const { last } = this;
+    if (!last) return null;
+    this.rated = this.rated.slice(0, -1);
+    this.open(last);
+    return last;
+  }
+
+  /** Put a pair from the labeller's history on the screen, to be rated anew. */
+  async change(assignmentId: number): Promise<void> {
+    const { rating, ...pair } = await api.get<OwnAssignment>(`${this.path}/assignments/${assignmentId}`);
+    const { preferred, intensity, is_neither_acceptable, bucket, justification, spans, client_id } = rating;
+    const judgement: Judgement = {
+      client_id, assignment_id: pair.id, preferred, intensity, is_neither_acceptable, bucket, justification, spans, active_ms: 0,
+    };
+    this.open({ pair, judgement, at: new Date(rating.created_at).getTime() });
+  }
+
+  /** What the pair on the screen was given before, where it is being changed. */
+  before(pairId: number): Rated | null {
+    return this.changing.get(pairId) ?? null;
+  }
+
+  /** Leave the rating that is being changed as it is. */
+  keep(pairId: number): void {
+    const before = this.changing.get(pairId);
+    if (!before) return;
+    this.changing.delete(pairId);
+    this.rated = [...this.rated, before].slice(-N_REMEMBERED);
+    this.queue.take(pairId);
+  }
+
+  private open(rated: Rated): void {
+    this.changing.set(rated.pair.id, rated);
+    this.queue.reopen(rated.pair);
   }
 
   skip(assignmentId: number, reason: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Button, Code, Group, Menu, Modal, Select, Stack, Text, TextInput, Title } from '@mantine/core';
+import { ActionIcon, Alert, Button, Code, Group, Menu, Modal, Select, Stack, Text, Textarea, TextInput, Title, Tooltip } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDisclosure } from '@mantine/hooks';
 import { IconDots, IconUserPlus } from '@tabler/icons-react';
@@ -6,6 +6,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { askFirst } from '@/components/confirm';
 import { Copy } from '@/components/Copy';
+import { Filled } from '@/components/Filled';
 import { StateBadge } from '@/components/JobProgress';
 import { complain, tell } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
@@ -14,20 +15,26 @@ import { EmptyState } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Invitation, Member, Role } from '@/lib/api/types';
+import { date, percent } from '@/lib/format';
 import { showErrors } from '@/lib/formErrors';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
+import { inWords } from '@/lib/words';
 
-const ROLES: { value: Role; label: string }[] = [
-  { value: 'labeller', label: 'Labeller – labels' },
-  { value: 'reviewer', label: 'Reviewer – also reviews and writes guidelines' },
-  { value: 'researcher', label: 'Researcher – also imports and trains' },
-  { value: 'owner', label: 'Owner – everything' },
+const ROLES: { value: Role; short: string; label: string }[] = [
+  { value: 'labeller', short: t('Labeller'), label: t('Labeller – labels') },
+  { value: 'reviewer', short: t('Reviewer'), label: t('Reviewer – also reviews and writes guidelines') },
+  { value: 'researcher', short: t('Researcher'), label: t('Researcher – also imports and trains') },
+  { value: 'owner', short: t('Owner'), label: t('Owner – everything') },
 ];
+
+const nameOf = ({ user }: Member) => user.name || (user.email ?? '');
 
 export function MembersPage() {
   const { slug } = useProject();
   const mayManage = useMay('manage');
+  const mayPause = useMay('adjudicate');
   const queries = useQueryClient();
   const key = ['projects', slug, 'members'];
   const members = usePages<Member>(key, `projects/${slug}/members`);
@@ -38,88 +45,117 @@ export function MembersPage() {
     onSuccess: () => queries.invalidateQueries({ queryKey: key }),
     onError: complain,
   });
+  const [pausing, setPausing] = useState<Member | null>(null);
+  const resume = useMutation({
+    mutationFn: ({ id }: Member) => api.delete(`projects/${slug}/members/${id}/pause`),
+    onSuccess: async (_, member) => {
+      await queries.invalidateQueries({ queryKey: key });
+      tell(t('{{name}} is given work again.', { name: nameOf(member) }));
+    },
+    onError: complain,
+  });
   return (
     <Stack gap="xl">
       <div>
         <PageHeader
-          title="Members"
-          description="Who is in the project and what they may do."
+          title={t('Members')}
+          description={t('Who is in the project and what they may do.')}
           actions={
             mayManage && (
               <Button leftSection={<IconUserPlus size={16} />} onClick={open}>
-                Invite
+                {t('Invite')}
               </Button>
             )
           }
         />
         <PagedTable
-          label="Members"
+          label={t('Members')}
           query={members}
           rowKey={(member) => member.id}
-          empty={<EmptyState title="Nobody yet" />}
+          empty={<EmptyState title={t('Nobody yet')} />}
           columns={[
             {
-              title: 'Name',
+              title: t('Name'),
               cell: ({ user }) => (
                 <>
                   <Text fw={550}>{user.name || user.email}</Text>
                   <Text size="sm" c="dimmed">
-                    {user.email ?? `${user.kind} labeller`} · {user.pseudonym}
+                    {user.email ?? t('{{kind}} labeller', { kind: inWords(user.kind) })} · {user.pseudonym}
                   </Text>
                 </>
               ),
             },
             {
-              title: 'Role',
+              title: t('Role'),
               cell: (member) =>
                 mayManage ? (
                   <Select
-                    aria-label={`Role of ${member.user.name || member.user.email}`}
-                    data={ROLES.map(({ value, label }) => ({ value, label: label.split(' – ')[0] ?? label }))}
+                    aria-label={t('Role of {{name}}', { name: nameOf(member) })}
+                    data={ROLES.map(({ value, short }) => ({ value, label: short }))}
                     value={member.role}
                     allowDeselect={false}
                     w={150}
                     onChange={(role) => role && change.mutate({ id: member.id, role: role as Role })}
                   />
                 ) : (
-                  member.role
+                  inWords(member.role)
                 ),
             },
-            { title: 'Since', cell: (member) => <TimeAgo at={member.joined_at} /> },
+            { title: t('Since'), cell: (member) => <TimeAgo at={member.joined_at} /> },
             {
-              title: 'State',
-              cell: (member) => <StateBadge state={member.is_active ? 'active' : 'deactivated'} colour={member.is_active ? 'teal' : 'gray'} />,
+              title: (
+                <Tooltip
+                  multiline
+                  w={320}
+                  label={t('Chance that a rating of theirs is of the right answer, estimated from how the ratings of each comparison agree. It starts at 75 % and moves with the ratings; how soon a comparison has enough depends on it.')}
+                >
+                  {/* A hint that a keyboard has to reach. */}
+                  <Text span inherit tabIndex={0} style={{ textDecoration: 'underline dotted' }}>
+                    {t('Reliability')}
+                  </Text>
+                </Tooltip>
+              ),
+              align: 'right',
+              cell: ({ reliability }) => percent(reliability, 0),
             },
-            ...(mayManage
+            { title: t('State'), cell: (member) => <State member={member} /> },
+            ...(mayManage || mayPause
               ? [
                   {
                     title: '',
                     align: 'right' as const,
-                    cell: (member: Member) => (
+                    cell: (member: Member) => (mayManage || member.is_active || member.paused_at) && (
                       <Menu position="bottom-end">
                         <Menu.Target>
-                          <ActionIcon variant="subtle" color="gray" aria-label={`Actions for ${member.user.name || member.user.email}`}>
+                          <ActionIcon variant="subtle" color="gray" aria-label={t('Actions for {{name}}', { name: nameOf(member) })}>
                             <IconDots size={18} />
                           </ActionIcon>
                         </Menu.Target>
                         <Menu.Dropdown>
-                          {member.is_active ? (
-                            <Menu.Item
-                              color="red"
-                              onClick={() =>
-                                askFirst({
-                                  title: `Deactivate ${member.user.name}?`,
-                                  text: 'They can no longer open the project. Their ratings stay, and you can activate them again.',
-                                  confirm: 'Deactivate',
-                                  onConfirm: () => change.mutate({ id: member.id, is_active: false }),
-                                })
-                              }
-                            >
-                              Deactivate
-                            </Menu.Item>
-                          ) : (
-                            <Menu.Item onClick={() => change.mutate({ id: member.id, is_active: true })}>Activate again</Menu.Item>
-                          )}
+                          {mayPause &&
+                            (member.paused_at ? (
+                              <Menu.Item onClick={() => resume.mutate(member)}>{t('Let them go on')}</Menu.Item>
+                            ) : (
+                              member.is_active && <Menu.Item onClick={() => setPausing(member)}>{t('Pause')}</Menu.Item>
+                            ))}
+                          {mayManage &&
+                            (member.is_active ? (
+                              <Menu.Item
+                                color="red"
+                                onClick={() =>
+                                  askFirst({
+                                    title: t('Deactivate {{name}}?', { name: nameOf(member) }),
+                                    text: t('They can no longer open the project. Their ratings stay, and you can activate them again.'),
+                                    confirm: t('Deactivate'),
+                                    onConfirm: () => change.mutate({ id: member.id, is_active: false }),
+                                  })
+                                }
+                              >
+                                {t('Deactivate')}
+                              </Menu.Item>
+                            ) : (
+                              <Menu.Item onClick={() => change.mutate({ id: member.id, is_active: true })}>{t('Activate again')}</Menu.Item>
+                            ))}
                         </Menu.Dropdown>
                       </Menu>
                     ),
@@ -130,10 +166,65 @@ export function MembersPage() {
         />
       </div>
       {mayManage && <Invitations />}
-      <Modal opened={isOpen} onClose={close} title="Invite somebody">
+      <Modal opened={isOpen} onClose={close} title={t('Invite somebody')}>
         <InviteForm onDone={close} />
       </Modal>
+      <Modal opened={pausing !== null} onClose={() => setPausing(null)} title={pausing && t('Pause {{name}}?', { name: nameOf(pausing) })}>
+        {pausing && <PauseForm member={pausing} onDone={() => setPausing(null)} />}
+      </Modal>
     </Stack>
+  );
+}
+
+function State({ member }: { member: Member }) {
+  if (!member.is_active) return <StateBadge state="deactivated" colour="gray" />;
+  if (!member.paused_at) return <StateBadge state="active" colour="teal" />;
+  return (
+    <>
+      <StateBadge state="paused" colour="orange" />
+      <Text size="sm" maw={280}>
+        {member.pause_reason}
+      </Text>
+      <Text size="sm" c="dimmed">
+        <Filled text={t('since {{when}}')} when={<TimeAgo at={member.paused_at} />} />
+      </Text>
+    </>
+  );
+}
+
+function PauseForm({ member, onDone }: { member: Member; onDone: () => void }) {
+  const { slug } = useProject();
+  const queries = useQueryClient();
+  const [problem, setProblem] = useState('');
+  const form = useForm({ initialValues: { reason: '' } });
+  const pause = useMutation({
+    mutationFn: (values: typeof form.values) => api.post<Member>(`projects/${slug}/members/${member.id}/pause`, values),
+    onSuccess: async () => {
+      await queries.invalidateQueries({ queryKey: ['projects', slug, 'members'] });
+      onDone();
+    },
+    onError: (error) => setProblem(showErrors(form, error)),
+  });
+  return (
+    <form onSubmit={form.onSubmit((values) => pause.mutate(values))}>
+      <Stack>
+        <Text size="sm">{t('They are given no more work until a reviewer lets them go on. Their ratings stay.')}</Text>
+        {problem && (
+          <Alert color="red" role="alert">
+            {problem}
+          </Alert>
+        )}
+        <Textarea label={t('Reason')} description={t('They read it on their screen.')} required maxLength={300} autosize minRows={2} data-autofocus {...form.getInputProps('reason')} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onDone}>
+            {t('Cancel')}
+          </Button>
+          <Button type="submit" color="orange" c="black" loading={pause.isPending}>
+            {t('Pause')}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
   );
 }
 
@@ -151,16 +242,18 @@ function InviteForm({ onDone }: { onDone: () => void }) {
     return (
       <Stack>
         <Text>
-          Send this link to <strong>{invite.data.email}</strong>. It is shown only now; an e-mail with it was sent if the server
-          sends e-mails.
+          <Filled
+            text={t('Send this link to {{email}}. It is shown only now; an e-mail with it was sent if the server sends e-mails.')}
+            email={<strong>{invite.data.email}</strong>}
+          />
         </Text>
         <Group wrap="nowrap" gap="xs">
           <Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>
             {invite.data.url}
           </Code>
-          <Copy value={invite.data.url} label="Copy the link" />
+          <Copy value={invite.data.url} label={t('Copy the link')} />
         </Group>
-        <Button onClick={onDone}>Done</Button>
+        <Button onClick={onDone}>{t('Done')}</Button>
       </Stack>
     );
   }
@@ -168,10 +261,10 @@ function InviteForm({ onDone }: { onDone: () => void }) {
     <form onSubmit={form.onSubmit((values) => invite.mutate(values))}>
       <Stack>
         {problem && <Alert color="red">{problem}</Alert>}
-        <TextInput label="E-mail" type="email" required {...form.getInputProps('email')} />
-        <Select label="Role" data={ROLES} allowDeselect={false} {...form.getInputProps('role')} />
+        <TextInput label={t('E-mail')} type="email" required {...form.getInputProps('email')} />
+        <Select label={t('Role')} data={ROLES.map(({ value, label }) => ({ value, label }))} allowDeselect={false} {...form.getInputProps('role')} />
         <Button type="submit" loading={invite.isPending}>
-          Make the link
+          {t('Make the link')}
         </Button>
       </Stack>
     </form>
@@ -187,32 +280,32 @@ function Invitations() {
     mutationFn: (id: number) => api.delete(`projects/${slug}/invitations/${id}`),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: key });
-      tell('The link no longer works.');
+      tell(t('The link no longer works.'));
     },
     onError: complain,
   });
   return (
-    <section aria-label="Invitations">
+    <section aria-label={t('Invitations')}>
       <Title order={2} mb="sm">
-        Invitations
+        {t('Invitations')}
       </Title>
       <PagedTable
-        label="Invitations"
+        label={t('Invitations')}
         query={invitations}
         rowKey={(invitation) => invitation.id}
-        empty={<Text c="dimmed">Nobody has been invited yet.</Text>}
+        empty={<Text c="dimmed">{t('Nobody has been invited yet.')}</Text>}
         columns={[
-          { title: 'E-mail', cell: (invitation) => invitation.email },
-          { title: 'Role', cell: (invitation) => invitation.role },
-          { title: 'State', cell: (invitation) => <StateBadge state={invitation.state} colour={invitation.state === 'accepted' ? 'teal' : 'gray'} /> },
-          { title: 'Until', cell: (invitation) => new Date(invitation.expires_at).toLocaleDateString('en', { dateStyle: 'medium' }) },
+          { title: t('E-mail'), cell: (invitation) => invitation.email },
+          { title: t('Role'), cell: (invitation) => inWords(invitation.role) },
+          { title: t('State'), cell: (invitation) => <StateBadge state={invitation.state} colour={invitation.state === 'accepted' ? 'teal' : 'gray'} /> },
+          { title: t('Until'), cell: (invitation) => date(invitation.expires_at) },
           {
             title: '',
             align: 'right',
             cell: (invitation) =>
               invitation.state === 'pending' && (
                 <Button size="xs" variant="subtle" color="red" onClick={() => revoke.mutate(invitation.id)}>
-                  Revoke
+                  {t('Revoke')}
                 </Button>
               ),
           },

@@ -1,6 +1,7 @@
 import { Box, Group, Stack, Text } from '@mantine/core';
 import type { Stat } from '@/lib/api/types';
 import { percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
 
 interface Row {
   label: string;
@@ -8,13 +9,14 @@ interface Row {
   isModel?: boolean;
 }
 
-const interval = ({ low, high }: Stat) => (low === null ? '' : ` (${percent(low)} to ${percent(high)})`);
+const interval = ({ low, high }: Stat) =>
+  low === null ? '' : ` (${t('{{low}} to {{high}}', { low: percent(low), high: percent(high) })})`;
 const width = (share: number) => `${100 * share}%`;
 
 /** Shares from 0 to 100 % as bars with their 95 % intervals and a line at the coin toss. */
 export function AccuracyBars({ rows }: { rows: Row[] }) {
   return (
-    <Stack gap="sm" role="list" aria-label="Accuracy beside the baselines">
+    <Stack gap="sm" role="list" aria-label={t('Accuracy beside the baselines')}>
       {rows.map(({ label, stat, isModel }) => (
         <div key={label} role="listitem">
           <Group justify="space-between" gap="xs">
@@ -22,7 +24,7 @@ export function AccuracyBars({ rows }: { rows: Row[] }) {
               {label}
             </Text>
             <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-              {stat.value === null ? 'too few' : `${percent(stat.value)}${interval(stat)}`}
+              {stat.value === null ? t('too few') : `${percent(stat.value)}${interval(stat)}`}
             </Text>
           </Group>
           <Box pos="relative" h={18} bg="var(--mantine-color-default-hover)" style={{ borderRadius: 4, overflow: 'hidden' }} aria-hidden>

@@ -4,20 +4,21 @@ import { useState } from 'react';
 import { tell } from '@/components/notify';
 import { api } from '@/lib/api/client';
 import type { RewardModelDetail } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 
 type Verb = 'promote' | 'retire';
 
 const TEXTS: Record<Verb, { title: string; text: string; button: string }> = {
   promote: {
-    title: 'Promote this reward model?',
-    text: 'The scorer serves it within seconds, and it chooses what is asked next. The model in use now retires; it can be promoted again.',
-    button: 'Promote',
+    title: t('Promote this reward model?'),
+    text: t('The scorer serves it within seconds, and it chooses what is asked next. The model in use now retires; it can be promoted again.'),
+    button: t('Promote'),
   },
   retire: {
-    title: 'Retire this reward model?',
-    text: 'A promoted one is no longer served afterwards. It can be promoted again.',
-    button: 'Retire',
+    title: t('Retire this reward model?'),
+    text: t('A promoted one is no longer served afterwards. It can be promoted again.'),
+    button: t('Retire'),
   },
 };
 
@@ -30,7 +31,8 @@ export function ChangeState({ model }: { model: RewardModelDetail }) {
   const change = useMutation({
     mutationFn: (chosen: Verb) => api.post(`projects/${slug}/reward-models/${model.id}/${chosen}`, { reason }),
     onSuccess: async (_, chosen) => {
-      tell(chosen === 'promote' ? `v${model.version} is in use.` : `v${model.version} is retired.`);
+      const { version } = model;
+      tell(chosen === 'promote' ? t('v{{version}} is in use.', { version }) : t('v{{version}} is retired.', { version }));
       setVerb(null);
       setReason('');
       await queries.invalidateQueries({ queryKey: ['projects', slug] });
@@ -43,10 +45,10 @@ export function ChangeState({ model }: { model: RewardModelDetail }) {
   const texts = verb && TEXTS[verb];
   return (
     <>
-      {(model.state === 'candidate' || model.state === 'retired') && <Button onClick={() => ask('promote')}>Promote</Button>}
+      {(model.state === 'candidate' || model.state === 'retired') && <Button onClick={() => ask('promote')}>{t('Promote')}</Button>}
       {(model.state === 'candidate' || model.state === 'promoted') && (
         <Button variant="default" onClick={() => ask('retire')}>
-          Retire
+          {t('Retire')}
         </Button>
       )}
       <Modal opened={verb !== null} onClose={() => setVerb(null)} title={texts?.title}>
@@ -65,7 +67,7 @@ export function ChangeState({ model }: { model: RewardModelDetail }) {
               )}
               <Text size="sm">{texts.text}</Text>
               <Textarea
-                label="Why"
+                label={t('Why')}
                 required
                 autosize
                 minRows={2}
@@ -76,7 +78,7 @@ export function ChangeState({ model }: { model: RewardModelDetail }) {
               />
               <Group justify="flex-end">
                 <Button variant="default" onClick={() => setVerb(null)}>
-                  Leave it
+                  {t('Leave it')}
                 </Button>
                 <Button type="submit" loading={change.isPending} color={verb === 'retire' ? 'red' : undefined}>
                   {texts.button}

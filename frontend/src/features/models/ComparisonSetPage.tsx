@@ -3,6 +3,7 @@ import { IconDownload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import { Copy } from '@/components/Copy';
+import { Filled } from '@/components/Filled';
 import { JobProgress } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { Loaded } from '@/components/States';
@@ -10,20 +11,21 @@ import { CountCard } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { ComparisonSet } from '@/lib/api/types';
+import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
+import { inWords } from '@/lib/words';
 
 const COUNTED = [
-  ['comparisons', 'Comparisons'],
-  ['train', 'To train on'],
-  ['validation', 'For validation'],
-  ['test', 'Held out'],
-  ['prompts', 'Prompts'],
-  ['ratings', 'Ratings'],
-  ['ties', 'Ties'],
-  ['labellers', 'Labellers'],
+  ['comparisons', t('Comparisons')],
+  ['train', t('To train on')],
+  ['validation', t('For validation')],
+  ['test', t('Held out')],
+  ['prompts', t('Prompts')],
+  ['ratings', t('Ratings')],
+  ['ties', t('Ties')],
+  ['labellers', t('Labellers')],
 ] as const;
-
-const words = (name: string) => name.replaceAll('_', ' ');
 
 export function ComparisonSetPage() {
   const { slug } = useProject();
@@ -39,7 +41,7 @@ export function ComparisonSetPage() {
       {(found) => (
         <>
           <PageHeader
-            title={`Comparison set ${found.number}${found.name ? `: ${found.name}` : ''}`}
+            title={`${t('Comparison set {{number}}', { number: found.number })}${found.name ? `: ${found.name}` : ''}`}
             description={<About set={found} />}
             actions={
               found.frozen_at && (
@@ -50,7 +52,7 @@ export function ComparisonSetPage() {
                   variant="default"
                   leftSection={<IconDownload size={16} />}
                 >
-                  Manifest
+                  {t('Manifest')}
                 </Button>
               )
             }
@@ -60,7 +62,7 @@ export function ComparisonSetPage() {
               <Card withBorder radius="md">
                 <JobProgress job={found.job} />
                 <Anchor component={Link} to={`/projects/${slug}/jobs/${found.job.id}`} size="sm" mt="xs">
-                  Its job and log
+                  {t('Its job and log')}
                 </Anchor>
               </Card>
             )}
@@ -72,14 +74,14 @@ export function ComparisonSetPage() {
             </SimpleGrid>
             <section>
               <Title order={2} size="h4" mb="xs">
-                Spec
+                {t('Spec')}
               </Title>
-              <Table aria-label="Spec" w="fit-content">
+              <Table aria-label={t('Spec')} w="fit-content">
                 <Table.Tbody>
                   {Object.entries(found.spec).map(([name, value]) => (
                     <Table.Tr key={name}>
-                      <Table.Td c="dimmed">{words(name)}</Table.Td>
-                      <Table.Td>{value === null ? '–' : String(value)}</Table.Td>
+                      <Table.Td c="dimmed">{inWords(name)}</Table.Td>
+                      <Table.Td>{value === null ? '–' : typeof value === 'number' ? number(value) : inWords(String(value))}</Table.Td>
                     </Table.Tr>
                   ))}
                 </Table.Tbody>
@@ -88,17 +90,17 @@ export function ComparisonSetPage() {
             {found.digest && (
               <section>
                 <Title order={2} size="h4" mb="xs">
-                  Files
+                  {t('Files')}
                 </Title>
                 <Group gap="xs">
                   <Text size="sm">SHA-256</Text>
                   <Code>{found.digest.slice(0, 16)}…</Code>
-                  <Copy value={found.digest} label="Copy the digest" />
+                  <Copy value={found.digest} label={t('Copy the digest')} />
                 </Group>
                 <Group gap="xs" mt={4}>
-                  <Text size="sm">Where</Text>
+                  <Text size="sm">{t('Where')}</Text>
                   <Code style={{ overflowWrap: 'anywhere' }}>{found.uri}</Code>
-                  <Copy value={found.uri} label="Copy the place" />
+                  <Copy value={found.uri} label={t('Copy the place')} />
                 </Group>
               </section>
             )}
@@ -111,11 +113,15 @@ export function ComparisonSetPage() {
 
 function About({ set }: { set: ComparisonSet }) {
   const versions = set.counts.guideline_versions ?? [];
-  if (!set.frozen_at) return set.job?.finished_at ? 'Not written: its job did not end well.' : 'Being written.';
+  if (!set.frozen_at) return set.job?.finished_at ? t('Not written: its job did not end well.') : t('Being written.');
   return (
     <>
-      Frozen <TimeAgo at={set.frozen_at} />: the same ratings and spec give the same bytes.
-      {versions.length > 0 && ` Rated by guidelines ${versions.map((version) => `v${version}`).join(', ')}.`}
+      <Filled
+        text={t('Frozen {{when}}: the same ratings and spec give the same bytes.')}
+        when={<TimeAgo at={set.frozen_at} />}
+      />
+      {versions.length > 0 &&
+        ` ${t('Rated by guidelines {{versions}}.', { versions: versions.map((version) => `v${version}`).join(', ') })}`}
     </>
   );
 }

@@ -7,6 +7,7 @@ import { EmptyState } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import type { ComparisonSet } from '@/lib/api/types';
 import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useProject } from '@/lib/session';
 
@@ -15,26 +16,26 @@ export function ComparisonSetsPage() {
   const sets = usePages<ComparisonSet>(['projects', slug, 'comparison-sets'], `projects/${slug}/comparison-sets`);
   return (
     <>
-      <PageHeader title="Comparison sets" description="Ratings, filtered and frozen as Parquet files: what reward models are trained on." />
+      <PageHeader title={t('Comparison sets')} description={t('Ratings, filtered and frozen as Parquet files: what reward models are trained on.')} />
       <PagedTable
-        label="Comparison sets"
+        label={t('Comparison sets')}
         query={sets}
         rowKey={(set) => set.id}
         empty={
           <EmptyState
-            title="No comparison set yet"
+            title={t('No comparison set yet')}
             action={
               <Button component={Link} to={`/projects/${slug}/refreshes`}>
-                To Refresh
+                {t('To Refresh')}
               </Button>
             }
           >
-            The first stage of a refresh makes one.
+            {t('The first stage of a refresh makes one.')}
           </EmptyState>
         }
         columns={[
           {
-            title: 'Set',
+            title: t('Set'),
             cell: (set) => (
               <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${set.id}`}>
                 {set.number}
@@ -42,11 +43,11 @@ export function ComparisonSetsPage() {
               </Anchor>
             ),
           },
-          { title: 'State', cell: (set) => (set.frozen_at ? <StateBadge state="frozen" colour="teal" /> : <StateBadge state={set.job?.state ?? 'writing'} />) },
-          { title: 'Comparisons', align: 'right', cell: (set) => number(set.counts.comparisons) },
-          { title: 'Train', align: 'right', cell: (set) => number(set.counts.train) },
-          { title: 'Held out', align: 'right', cell: (set) => number(set.counts.test) },
-          { title: 'Made', cell: (set) => <TimeAgo at={set.created_at} /> },
+          { title: t('State'), cell: (set) => (set.frozen_at ? <StateBadge state="frozen" colour="teal" /> : <StateBadge state={set.job?.state ?? 'writing'} />) },
+          { title: t('Comparisons'), align: 'right', cell: (set) => number(set.counts.comparisons) },
+          { title: t('Train'), align: 'right', cell: (set) => number(set.counts.train) },
+          { title: t('Held out'), align: 'right', cell: (set) => number(set.counts.test) },
+          { title: t('Made'), cell: (set) => <TimeAgo at={set.created_at} /> },
         ]}
       />
     </>

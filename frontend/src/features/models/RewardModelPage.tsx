@@ -2,6 +2,7 @@ import { Accordion, Alert, Anchor, Button, Card, Code, Group, List, Paper, Simpl
 import { LineChart, ScatterChart } from '@mantine/charts';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
+import { Filled } from '@/components/Filled';
 import { JobProgress, StateBadge } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
@@ -9,11 +10,12 @@ import { StatText } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { RewardModelDetail, Stat } from '@/lib/api/types';
-import { number, plural } from '@/lib/format';
+import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
 import { AccuracyBars } from './AccuracyBars';
 import { ChangeState } from './ChangeState';
-import { bucketText, calibration, evaluations, isStat, numberAt, slices, statAt } from './report';
+import { bucketText, calibration, evaluations, isStat, numberAt, slices, statAt, tableLabel } from './report';
 import { STATE_COLOURS } from './states';
 import { TryIt } from './TryIt';
 
@@ -32,7 +34,7 @@ export function RewardModelPage() {
       {(found) => (
         <>
           <PageHeader
-            title={`Reward model v${found.version}`}
+            title={t('Reward model v{{version}}', { version: found.version })}
             description={
               <Group gap="xs">
                 <StateBadge state={found.state} colour={STATE_COLOURS[found.state]} />
@@ -53,20 +55,20 @@ export function RewardModelPage() {
             {found.state === 'promoted' && <TryIt version={found.version} />}
             {(found.state === 'candidate' || found.state === 'retired') && (
               <Text size="sm" c="dimmed">
-                It can be tried on texts of your own while it is promoted: the scorer serves the promoted model only.
+                {t('It can be tried on texts of your own while it is promoted: the scorer serves the promoted model only.')}
               </Text>
             )}
             <Details model={found} />
             <LineageList model={found} slug={slug} />
             <Accordion variant="contained">
               <Accordion.Item value="config">
-                <Accordion.Control>Configuration</Accordion.Control>
+                <Accordion.Control>{t('Configuration')}</Accordion.Control>
                 <Accordion.Panel>
                   <Code block>{JSON.stringify(found.config, null, 2)}</Code>
                 </Accordion.Panel>
               </Accordion.Item>
               <Accordion.Item value="report">
-                <Accordion.Control>Whole report</Accordion.Control>
+                <Accordion.Control>{t('Whole report')}</Accordion.Control>
                 <Accordion.Panel>
                   <Code block>{JSON.stringify(found.report, null, 2)}</Code>
                 </Accordion.Panel>
@@ -83,32 +85,35 @@ function Accuracy({ model }: { model: RewardModelDetail }) {
   const { accuracy, baselines } = model.metrics;
   if (accuracy.n === 0) {
     return (
-      <EmptyState title={model.state === 'training' ? 'Training' : 'Not evaluated'}>
-        {model.state === 'training' ? 'Figures appear when it has been evaluated.' : model.state_reason}
+      <EmptyState title={model.state === 'training' ? t('Training') : t('Not evaluated')}>
+        {model.state === 'training' ? t('Figures appear when it has been evaluated.') : model.state_reason}
       </EmptyState>
     );
   }
   const incumbent = model.report.incumbent as { version?: number; accuracy?: unknown } | undefined;
   const rows: { label: string; stat: Stat; isModel?: boolean }[] = [
-    { label: `This model, v${model.version}`, stat: accuracy, isModel: true },
-    ...(incumbent && isStat(incumbent.accuracy) ? [{ label: `In use before, v${incumbent.version}`, stat: incumbent.accuracy }] : []),
-    { label: '“The longer one is better”', stat: baselines.longer },
-    { label: '“Always a”', stat: baselines.always_a },
+    { label: t('This model, v{{version}}', { version: model.version }), stat: accuracy, isModel: true },
+    ...(incumbent && isStat(incumbent.accuracy)
+      ? [{ label: t('In use before, v{{version}}', { version: incumbent.version ?? '' }), stat: incumbent.accuracy }]
+      : []),
+    { label: t('“The longer one is better”'), stat: baselines.longer },
+    { label: t('“Always a”'), stat: baselines.always_a },
   ];
   const advantage = statAt(model.report, 'advantage', 'longer');
   return (
     <section>
       <Title order={2} size="h4" mb="xs">
-        Accuracy on held-out prompts
+        {t('Accuracy on held-out prompts')}
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        Share of {plural(accuracy.n, 'comparison')} with a preferred side that it ranks as the labellers did, all on the same
-        comparisons, none of whose prompts it was trained on. Lines are 95 % intervals.
+        {t('Share of {{count}} comparisons with a preferred side that it ranks as the labellers did, all on the same comparisons, none of whose prompts it was trained on. Lines are 95 % intervals.', {
+          count: accuracy.n,
+        })}
       </Text>
       <AccuracyBars rows={rows} />
       {advantage && advantage.low !== null && advantage.low <= 0 && (
         <Alert color="yellow" mt="sm">
-          On these comparisons it cannot be told from “the longer one is better” yet: more ratings narrow the interval.
+          {t('On these comparisons it cannot be told from “the longer one is better” yet: more ratings narrow the interval.')}
         </Alert>
       )}
     </section>
@@ -130,12 +135,12 @@ function Details({ model }: { model: RewardModelDetail }) {
           <Title order={3} size="h5" mb="xs">
             {title}
           </Title>
-          <Table aria-label={`Accuracy ${title.toLowerCase()}`}>
+          <Table aria-label={tableLabel(title)}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{heading}</Table.Th>
-                <Table.Th>Accuracy</Table.Th>
-                <Table.Th ta="right">Comparisons</Table.Th>
+                <Table.Th>{t('Accuracy')}</Table.Th>
+                <Table.Th ta="right">{t('Comparisons')}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -157,14 +162,14 @@ function Details({ model }: { model: RewardModelDetail }) {
       {byLength !== null && (
         <section>
           <Title order={3} size="h5" mb="xs">
-            Length
+            {t('Length')}
           </Title>
           <Paper withBorder p="md" radius="md">
             <Text fz={28} fw={650}>
               {number(byLength, 2)}
             </Text>
             <Text size="sm" c="dimmed">
-              Rank correlation of the reward gap with the difference in length. Far from 0, the model has learned length.
+              {t('Rank correlation of the reward gap with the difference in length. Far from 0, the model has learned length.')}
             </Text>
           </Paper>
         </section>
@@ -172,20 +177,20 @@ function Details({ model }: { model: RewardModelDetail }) {
       {bins.length > 1 && (
         <section>
           <Title order={3} size="h5">
-            Calibration{ece !== null && `, expected error ${number(ece, 3)}`}
+            {ece === null ? t('Calibration') : t('Calibration, expected error {{error}}', { error: number(ece, 3) })}
           </Title>
           <Text size="sm" c="dimmed" mb="xs">
-            How sure it is that a is better, and how often the labellers said so. On the line, the two are the same.
+            {t('How sure it is that a is better, and how often the labellers said so. On the line, the two are the same.')}
           </Text>
           <ScatterChart
             h={240}
             data={[{ name: 'bins', color: 'blue.6', data: bins.map(({ predicted, observed }) => ({ predicted, observed })) }]}
             dataKey={{ x: 'predicted', y: 'observed' }}
-            xAxisLabel="predicted"
-            yAxisLabel="observed"
+            xAxisLabel={t('predicted')}
+            yAxisLabel={t('observed')}
             xAxisProps={{ domain: [0, 1] }}
             yAxisProps={{ domain: [0, 1] }}
-            valueFormatter={(value) => value.toFixed(2)}
+            valueFormatter={(value) => number(value, 2)}
             referenceLines={[{ segment: [{ x: 0, y: 0 }, { x: 1, y: 1 }], color: 'gray.5', label: '' }]}
           />
         </section>
@@ -193,17 +198,17 @@ function Details({ model }: { model: RewardModelDetail }) {
       {curve.length > 1 && (
         <section>
           <Title order={3} size="h5" mb="xs">
-            Validation loss in training
+            {t('Validation loss in training')}
           </Title>
           <LineChart
             h={240}
             data={curve}
             dataKey="step"
-            series={[{ name: 'loss', color: 'blue.6' }]}
+            series={[{ name: 'loss', label: t('loss'), color: 'blue.6' }]}
             withDots
-            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => value.toFixed(2) }}
-            valueFormatter={(value) => value.toFixed(3)}
-            xAxisLabel="update"
+            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => number(value, 2) }}
+            valueFormatter={(value) => number(value, 3)}
+            xAxisLabel={t('update')}
           />
         </section>
       )}
@@ -217,52 +222,63 @@ function LineageList({ model, slug }: { model: RewardModelDetail; slug: string }
   return (
     <section>
       <Title order={2} size="h4" mb="xs">
-        Where it comes from
+        {t('Where it comes from')}
       </Title>
       <List spacing={4}>
         <List.Item>
           <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${comparison_set.id}`}>
-            Comparison set {comparison_set.number}
+            {t('Comparison set {{number}}', { number: comparison_set.number })}
           </Anchor>
-          : {plural(n_comparisons, 'comparison')}, {plural(n_ratings, 'rating')} by {plural(n_labellers, 'labeller')}
-          {guideline_versions.length > 0 && `, guidelines ${guideline_versions.map((version) => `v${version}`).join(', ')}`}
+          :{' '}
+          {t('{{comparisons}}, {{ratings}} by {{labellers}}', {
+            comparisons: t('{{count}} comparisons', { count: n_comparisons }),
+            ratings: t('{{count}} ratings', { count: n_ratings }),
+            labellers: t('{{count}} labellers', { count: n_labellers }),
+          })}
+          {guideline_versions.length > 0 &&
+            `, ${t('guidelines {{versions}}', { versions: guideline_versions.map((version) => `v${version}`).join(', ') })}`}
         </List.Item>
         {base_models.length > 0 ? (
           base_models.map((base) => (
             <List.Item key={base.name}>
-              {base.kind === 'sft' ? 'SFT model' : 'Base model'} {base.name}
+              {base.kind === 'sft' ? t('SFT model') : t('Base model')} {base.name}
             </List.Item>
           ))
         ) : (
-          <List.Item>Base model {model.base_model}</List.Item>
+          <List.Item>
+            {t('Base model')} {model.base_model}
+          </List.Item>
         )}
         {refresh && (
           <List.Item>
             <Anchor component={Link} to={`/projects/${slug}/refreshes/${refresh.id}`}>
-              Refresh {refresh.number}
+              {t('Refresh {{number}}', { number: refresh.number })}
             </Anchor>
           </List.Item>
         )}
         {sampling_rounds.map((round) => (
           <List.Item key={round.id}>
-            Chose{' '}
-            <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
-              sampling round {round.number}
-            </Anchor>
+            <Filled
+              text={t('Chose {{round}}')}
+              round={
+                <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
+                  {t('sampling round {{number}}', { number: round.number })}
+                </Anchor>
+              }
+            />
           </List.Item>
         ))}
         <List.Item>
-          Made <TimeAgo at={model.created_at} />
-          {model.promoted_at && (
-            <>
-              , promoted <TimeAgo at={model.promoted_at} />
-            </>
-          )}
+          <Filled
+            text={model.promoted_at ? t('Made {{when}}, promoted {{promotion}}') : t('Made {{when}}')}
+            when={<TimeAgo at={model.created_at} />}
+            promotion={<TimeAgo at={model.promoted_at} />}
+          />
         </List.Item>
       </List>
       {model.job && (
         <Button component={Link} to={`/projects/${slug}/jobs/${model.job.id}`} variant="subtle" size="compact-sm" mt="xs">
-          Its job and log
+          {t('Its job and log')}
         </Button>
       )}
     </section>

@@ -8,6 +8,7 @@ import { StatText } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import type { RewardModel } from '@/lib/api/types';
 import { percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useProject } from '@/lib/session';
 import { STATE_COLOURS } from './states';
@@ -18,43 +19,43 @@ export function RewardModelsPage() {
   return (
     <>
       <PageHeader
-        title="Reward models"
-        description="Trained on this project’s ratings. The promoted one is served and chooses what to ask next."
+        title={t('Reward models')}
+        description={t('Trained on this project’s ratings. The promoted one is served and chooses what to ask next.')}
         actions={
           <Button component={Link} to={`/projects/${slug}/comparison-sets`} variant="default">
-            Comparison sets
+            {t('Comparison sets')}
           </Button>
         }
       />
       <PagedTable
-        label="Reward models"
+        label={t('Reward models')}
         query={models}
         rowKey={(model) => model.id}
         empty={
           <EmptyState
-            title="No reward model yet"
+            title={t('No reward model yet')}
             action={
               <Button component={Link} to={`/projects/${slug}/refreshes`}>
-                To Refresh
+                {t('To Refresh')}
               </Button>
             }
           >
-            A refresh trains one on the ratings there are.
+            {t('A refresh trains one on the ratings there are.')}
           </EmptyState>
         }
         columns={[
           {
-            title: 'Version',
+            title: t('Version'),
             cell: (model) => (
               <Anchor component={Link} to={`/projects/${slug}/reward-models/${model.id}`} fw={600}>
                 v{model.version}
               </Anchor>
             ),
           },
-          { title: 'State', cell: (model) => <StateBadge state={model.state} colour={STATE_COLOURS[model.state]} /> },
-          { title: 'Held-out accuracy', cell: (model) => <StatText stat={model.metrics.accuracy} /> },
+          { title: t('State'), cell: (model) => <StateBadge state={model.state} colour={STATE_COLOURS[model.state]} /> },
+          { title: t('Held-out accuracy'), cell: (model) => <StatText stat={model.metrics.accuracy} /> },
           {
-            title: '“Longer” · “always a”',
+            title: t('“Longer” · “always a”'),
             cell: ({ metrics }) => (
               <Text span c="dimmed">
                 {percent(metrics.baselines.longer.value)} · {percent(metrics.baselines.always_a.value)}
@@ -63,14 +64,14 @@ export function RewardModelsPage() {
           },
           { title: 'n', align: 'right', cell: (model) => model.metrics.n_test || '–' },
           {
-            title: 'Base model',
+            title: t('Base model'),
             cell: (model) => (
               <Text span lineClamp={1} maw={200} title={model.base_model}>
                 {model.base_model}
               </Text>
             ),
           },
-          { title: 'Made', cell: (model) => <TimeAgo at={model.created_at} /> },
+          { title: t('Made'), cell: (model) => <TimeAgo at={model.created_at} /> },
         ]}
       />
     </>

@@ -4,6 +4,8 @@ import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { api, ApiError } from '@/lib/api/client';
 import type { Score } from '@/lib/api/types';
+import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 
 const MOST = 8;
@@ -23,12 +25,12 @@ export function TryIt({ version }: { version: number }) {
   const best = score.data && Math.max(...score.data.rewards);
   const isComplete = prompt.trim() !== '' && completions.every((text) => text.trim() !== '');
   return (
-    <Card withBorder radius="md" component="section" aria-label="Try it">
+    <Card withBorder radius="md" component="section" aria-label={t('Try it')}>
       <Title order={2} size="h4">
-        Try it
+        {t('Try it')}
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        Rewards of v{version} through the scorer. Only differences between completions of one prompt mean something.
+        {t('Rewards of v{{version}} through the scorer. Only differences between completions of one prompt mean something.', { version })}
       </Text>
       <form onSubmit={form.onSubmit(() => score.mutate())} onChange={() => score.reset()}>
         <Stack>
@@ -37,7 +39,7 @@ export function TryIt({ version }: { version: number }) {
               {score.error.message}
             </Alert>
           )}
-          <Textarea label="Prompt" autosize minRows={2} {...form.getInputProps('prompt')} />
+          <Textarea label={t('Prompt')} autosize minRows={2} {...form.getInputProps('prompt')} />
           {completions.map((_, position) => {
             const reward = score.data?.rewards[position];
             return (
@@ -45,15 +47,15 @@ export function TryIt({ version }: { version: number }) {
                 key={position}
                 label={
                   <Group gap="xs" component="span">
-                    Completion {position + 1}
+                    {t('Completion {{name}}', { name: position + 1 })}
                     {reward !== undefined && (
                       <Badge variant={reward === best ? 'filled' : 'light'} tt="none">
-                        reward {reward.toFixed(3)}
+                        {t('reward {{reward}}', { reward: number(reward, 3) })}
                       </Badge>
                     )}
                     {score.data?.truncated[position] && (
                       <Badge variant="light" color="yellow" tt="none">
-                        too long, cut
+                        {t('too long, cut')}
                       </Badge>
                     )}
                   </Group>
@@ -62,11 +64,11 @@ export function TryIt({ version }: { version: number }) {
                 minRows={2}
                 rightSection={
                   completions.length > 2 && (
-                    <Tooltip label="Remove">
+                    <Tooltip label={t('Remove')}>
                       <ActionIcon
                         variant="subtle"
                         color="gray"
-                        aria-label={`Remove completion ${position + 1}`}
+                        aria-label={t('Remove completion {{number}}', { number: position + 1 })}
                         onClick={() => {
                           form.removeListItem('completions', position);
                           score.reset();
@@ -83,7 +85,7 @@ export function TryIt({ version }: { version: number }) {
           })}
           <Group>
             <Button type="submit" disabled={!isComplete} loading={score.isPending}>
-              Score
+              {t('Score')}
             </Button>
             {completions.length < MOST && (
               <Button
@@ -94,7 +96,7 @@ export function TryIt({ version }: { version: number }) {
                   score.reset();
                 }}
               >
-                Another completion
+                {t('Another completion')}
               </Button>
             )}
           </Group>

@@ -6,7 +6,9 @@ import { PageHeader } from '@/components/PageHeader';
 import { PlainLayout } from '@/components/PlainLayout';
 import { EmptyState, Loaded } from '@/components/States';
 import type { ProjectBrief, Role } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { useMe } from '@/lib/session';
+import { inWords } from '@/lib/words';
 
 function ProjectCard({ project, role }: { project: ProjectBrief; role: Role }) {
   return (
@@ -19,13 +21,13 @@ function ProjectCard({ project, role }: { project: ProjectBrief; role: Role }) {
           {project.is_demo && <DemoBadge />}
           {project.is_archived && (
             <Badge variant="light" color="gray" tt="none">
-              archived
+              {t('archived')}
             </Badge>
           )}
         </Group>
       </Group>
       <Text c="dimmed" size="sm" mt={4}>
-        {project.axis} · you are {role}
+        {t('{{axis}} · you are {{role}}', { axis: project.axis, role: inWords(role) })}
       </Text>
     </Card>
   );
@@ -39,17 +41,17 @@ export function ProjectsPage() {
         {(user) => {
           const create = user.can_create_projects && (
             <Button component={Link} to="/projects/new" leftSection={<IconPlus size={16} />}>
-              New project
+              {t('New project')}
             </Button>
           );
           return (
             <>
-              <PageHeader title="Projects" description="What you label, review or train." actions={create} />
+              <PageHeader title={t('Projects')} description={t('What you label, review or train.')} actions={create} />
               {user.memberships.length === 0 ? (
-                <EmptyState title="No projects yet" action={create}>
+                <EmptyState title={t('No projects yet')} action={create}>
                   {user.can_create_projects
-                    ? 'A project asks one question about pairs of completions: which is more helpful, which is safer.'
-                    : 'Ask the owner of a project for an invitation.'}
+                    ? t('A project asks one question about pairs of completions: which is more helpful, which is safer.')
+                    : t('Ask the owner of a project for an invitation.')}
                 </EmptyState>
               ) : (
                 <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>

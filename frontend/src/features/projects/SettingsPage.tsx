@@ -5,8 +5,9 @@ import { complain, tell } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
 import { api } from '@/lib/api/client';
 import type { Project } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { meKey, projectKey, useProject } from '@/lib/session';
-import { ProjectForm } from './ProjectForm';
+import { ProjectForm, settingsOf } from './ProjectForm';
 
 export function SettingsPage() {
   const project = useProject();
@@ -19,38 +20,28 @@ export function SettingsPage() {
     },
   });
   const setArchived = (is_archived: boolean) =>
-    save.mutate({ is_archived }, { onError: complain, onSuccess: () => tell(is_archived ? 'Archived.' : 'Back from the archive.') });
+    save.mutate({ is_archived }, { onError: complain, onSuccess: () => tell(is_archived ? t('Archived.') : t('Back from the archive.')) });
   return (
     <>
-      <PageHeader title="Settings" description={`Pool: ${project.pool.name}`} />
+      <PageHeader title={t('Settings')} description={t('Pool: {{pool}}', { pool: project.pool.name })} />
       <ProjectForm
         key={project.slug}
-        initial={{
-          name: project.name,
-          description: project.description,
-          axis: project.axis,
-          intensity_labels: project.intensity_labels,
-          ties_allowed: project.ties_allowed,
-          min_ratings: project.min_ratings,
-          max_ratings: project.max_ratings,
-          disagreement_limit: project.disagreement_limit,
-          lease_minutes: project.lease_minutes,
-        }}
-        submitLabel="Save"
+        initial={settingsOf(project)}
+        submitLabel={t('Save')}
         onSubmit={async (values) => {
           await save.mutateAsync(values);
-          tell('Saved.');
+          tell(t('Saved.'));
         }}
       />
       <Divider my="xl" />
-      <Title order={2}>Archive</Title>
+      <Title order={2}>{t('Archive')}</Title>
       <Group mt="xs">
         <Text c="dimmed" maw={520}>
-          An archived project is marked as such and keeps everything. You can bring it back.
+          {t('An archived project is marked as such and keeps everything. You can bring it back.')}
         </Text>
         {project.is_archived ? (
           <Button variant="default" onClick={() => setArchived(false)}>
-            Bring it back
+            {t('Bring it back')}
           </Button>
         ) : (
           <Button
@@ -58,14 +49,14 @@ export function SettingsPage() {
             color="red"
             onClick={() =>
               askFirst({
-                title: 'Archive this project?',
-                text: 'It is marked as archived for everybody. Nothing is deleted.',
-                confirm: 'Archive it',
+                title: t('Archive this project?'),
+                text: t('It is marked as archived for everybody. Nothing is deleted.'),
+                confirm: t('Archive it'),
                 onConfirm: () => setArchived(true),
               })
             }
           >
-            Archive the project
+            {t('Archive the project')}
           </Button>
         )}
       </Group>

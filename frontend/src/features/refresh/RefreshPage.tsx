@@ -2,6 +2,7 @@ import { Accordion, Anchor, Card, Group, SimpleGrid, Stack, Table, Text, Timelin
 import { IconCheck, IconLoader2, IconMinus, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
+import { Filled } from '@/components/Filled';
 import { JobActions } from '@/components/JobActions';
 import { JobLog } from '@/components/JobLog';
 import { JobProgress, StateBadge } from '@/components/JobProgress';
@@ -12,6 +13,7 @@ import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { RefreshCycle, StageState } from '@/lib/api/types';
 import { duration } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
 import { configRows } from './form';
 import { colour, label, lastBegun, MODEL_COLOURS, STAGES } from './stages';
@@ -39,12 +41,12 @@ export function RefreshPage() {
       {(cycle) => (
         <>
           <PageHeader
-            title={`Refresh ${cycle.number}${cycle.name ? `: ${cycle.name}` : ''}`}
+            title={`${t('Refresh {{number}}', { number: cycle.number })}${cycle.name ? `: ${cycle.name}` : ''}`}
             description={
               <Group gap="xs">
                 <StateBadge state={cycle.state} />
                 <Text span c="dimmed">
-                  started <TimeAgo at={cycle.created_at} />
+                  <Filled text={t('started {{when}}')} when={<TimeAgo at={cycle.created_at} />} />
                 </Text>
               </Group>
             }
@@ -60,7 +62,7 @@ export function RefreshPage() {
             </SimpleGrid>
             <section>
               <Title order={2} size="h4" mb="xs">
-                Log
+                {t('Log')}
               </Title>
               <JobLog jobId={cycle.job.id} isLive={!cycle.job.finished_at} />
             </section>
@@ -74,7 +76,7 @@ export function RefreshPage() {
 
 function Stages({ cycle }: { cycle: RefreshCycle }) {
   return (
-    <section aria-label="Stages">
+    <section aria-label={t('Stages')}>
       <Timeline active={lastBegun(cycle.stages)} bulletSize={26} lineWidth={2}>
         {cycle.stages.map((stage) => {
           const Icon = ICONS[stage.state];
@@ -95,7 +97,10 @@ function Stages({ cycle }: { cycle: RefreshCycle }) {
               </Text>
               {stage.started_at && (
                 <Text size="xs" c="dimmed">
-                  {duration(stage.started_at, stage.finished_at)}, began <TimeAgo at={stage.started_at} />
+                  <Filled
+                    text={t('{{duration}}, began {{when}}', { duration: duration(stage.started_at, stage.finished_at) })}
+                    when={<TimeAgo at={stage.started_at} />}
+                  />
                 </Text>
               )}
             </Timeline.Item>
@@ -109,24 +114,24 @@ function Stages({ cycle }: { cycle: RefreshCycle }) {
 function Results({ cycle, slug }: { cycle: RefreshCycle; slug: string }) {
   const model = cycle.reward_model;
   return (
-    <section aria-label="Results">
+    <section aria-label={t('Results')}>
       <Stack>
         {model && model.metrics.accuracy.n > 0 && (
           <SimpleGrid cols={{ base: 1, xs: 3, md: 1, lg: 3 }}>
-            <StatCard label="Held-out accuracy" stat={model.metrics.accuracy} />
-            <StatCard label="“Longer is better”" stat={model.metrics.baselines.longer} />
-            <StatCard label="“Always a”" stat={model.metrics.baselines.always_a} />
+            <StatCard label={t('Held-out accuracy')} stat={model.metrics.accuracy} />
+            <StatCard label={t('“Longer is better”')} stat={model.metrics.baselines.longer} />
+            <StatCard label={t('“Always a”')} stat={model.metrics.baselines.always_a} />
           </SimpleGrid>
         )}
         {cycle.comparison_set && (
           <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${cycle.comparison_set.id}`}>
-            Comparison set {cycle.comparison_set.number}
+            {t('Comparison set {{number}}', { number: cycle.comparison_set.number })}
           </Anchor>
         )}
         {model && (
           <Group gap="xs">
             <Anchor component={Link} to={`/projects/${slug}/reward-models/${model.id}`}>
-              Reward model v{model.version}
+              {t('Reward model v{{version}}', { version: model.version })}
             </Anchor>
             <StateBadge state={model.state} colour={MODEL_COLOURS[model.state]} />
             <Text size="sm" c="dimmed">
@@ -136,10 +141,10 @@ function Results({ cycle, slug }: { cycle: RefreshCycle; slug: string }) {
         )}
         {cycle.sampling_round && (
           <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${cycle.sampling_round.id}`}>
-            Sampling round {cycle.sampling_round.number}: what is asked next, and why
+            {t('Sampling round {{number}}: what is asked next, and why', { number: cycle.sampling_round.number })}
           </Anchor>
         )}
-        {!cycle.comparison_set && !model && <Text c="dimmed">Results appear here as the stages end.</Text>}
+        {!cycle.comparison_set && !model && <Text c="dimmed">{t('Results appear here as the stages end.')}</Text>}
       </Stack>
     </section>
   );
@@ -149,9 +154,9 @@ function StartedWith({ cycle }: { cycle: RefreshCycle }) {
   return (
     <Accordion variant="contained">
       <Accordion.Item value="config">
-        <Accordion.Control>What it was started with</Accordion.Control>
+        <Accordion.Control>{t('What it was started with')}</Accordion.Control>
         <Accordion.Panel>
-          <Table aria-label="What it was started with" w="fit-content">
+          <Table aria-label={t('What it was started with')} w="fit-content">
             <Table.Tbody>
               {configRows(cycle.config).map(([name, value]) => (
                 <Table.Tr key={name}>

@@ -10,6 +10,7 @@ import { StatText } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import type { RefreshCycle } from '@/lib/api/types';
 import { duration } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
 import { StartRefresh } from './StartRefresh';
@@ -21,29 +22,28 @@ export function RefreshesPage() {
   const refreshes = usePages<RefreshCycle>(['projects', slug, 'refreshes'], `projects/${slug}/refreshes`, {}, 5_000);
   const start = mayTrain && (
     <Button leftSection={<IconPlayerPlay size={16} />} onClick={open}>
-      Start a refresh
+      {t('Start a refresh')}
     </Button>
   );
   return (
     <>
       <PageHeader
-        title="Refresh"
-        description="From the ratings of this moment to a served reward model, and to the comparisons to ask for next."
+        title={t('Refresh')}
+        description={t('From the ratings of this moment to a served reward model, and to the comparisons to ask for next.')}
         actions={start}
       />
       <PagedTable
-        label="Refreshes"
+        label={t('Refreshes')}
         query={refreshes}
         rowKey={(row) => row.id}
         empty={
-          <EmptyState title="No refresh yet" action={start}>
-            A refresh exports the ratings, trains a reward model on them, evaluates it on held-out prompts, and lets it choose
-            what to label next. It takes a few minutes.
+          <EmptyState title={t('No refresh yet')} action={start}>
+            {t('A refresh exports the ratings, trains a reward model on them, evaluates it on held-out prompts, and lets it choose what to label next. It takes a few minutes.')}
           </EmptyState>
         }
         columns={[
           {
-            title: 'Refresh',
+            title: t('Refresh'),
             cell: (row) => (
               <Anchor component={Link} to={`/projects/${slug}/refreshes/${row.id}`}>
                 {row.number}
@@ -51,9 +51,9 @@ export function RefreshesPage() {
               </Anchor>
             ),
           },
-          { title: 'State', cell: (row) => <StateBadge state={row.state} /> },
+          { title: t('State'), cell: (row) => <StateBadge state={row.state} /> },
           {
-            title: 'Reward model',
+            title: t('Reward model'),
             cell: (row) =>
               row.reward_model ? (
                 <Anchor component={Link} to={`/projects/${slug}/reward-models/${row.reward_model.id}`}>
@@ -64,11 +64,11 @@ export function RefreshesPage() {
               ),
           },
           {
-            title: 'Held-out accuracy',
+            title: t('Held-out accuracy'),
             cell: (row) => (row.reward_model ? <StatText stat={row.reward_model.metrics.accuracy} /> : '–'),
           },
-          { title: 'Took', align: 'right', cell: (row) => duration(row.job.started_at, row.job.finished_at) },
-          { title: 'Started', cell: (row) => <TimeAgo at={row.created_at} /> },
+          { title: t('Took'), align: 'right', cell: (row) => duration(row.job.started_at, row.job.finished_at) },
+          { title: t('Started'), cell: (row) => <TimeAgo at={row.created_at} /> },
         ]}
       />
       {mayTrain && <StartRefresh isOpen={isOpen} close={close} />}

@@ -9,14 +9,16 @@ import { useNavigate } from 'react-router';
 import { api, ApiError } from '@/lib/api/client';
 import type { RefreshCycle, SetPreview, Spec } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
-import { number, plural } from '@/lib/format';
+import { number } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
+import { inWords } from '@/lib/words';
 import { INITIAL, isFoldedAway, requestOf, specOf, type RefreshForm } from './form';
 
 const ACQUISITIONS = [
-  { value: 'disagreement', label: 'where the model is unsure' },
-  { value: 'gap', label: 'where rewards are close' },
-  { value: 'random', label: 'drawn at random' },
+  { value: 'disagreement', label: t('where the model is unsure') },
+  { value: 'gap', label: t('where rewards are close') },
+  { value: 'random', label: t('drawn at random') },
 ];
 
 /** The form that starts a refresh, with live counts of what would go in. */
@@ -47,25 +49,25 @@ export function StartRefresh({ isOpen, close }: { isOpen: boolean; close: () => 
     },
   });
   const optional = (label: string, field: string, more: { min?: number; max?: number; step?: number; description?: string } = {}) => (
-    <NumberInput label={label} placeholder="default" allowNegative={false} {...more} {...form.getInputProps(field)} />
+    <NumberInput label={label} placeholder={t('default')} allowNegative={false} {...more} {...form.getInputProps(field)} />
   );
   return (
-    <Modal opened={isOpen} onClose={close} title="Start a refresh" size="lg">
+    <Modal opened={isOpen} onClose={close} title={t('Start a refresh')} size="lg">
       <form onSubmit={form.onSubmit(() => start.mutate())}>
         <Stack>
           <Counts preview={preview.data} error={preview.error} />
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
-            <TextInput label="Name" placeholder="after the new guidelines" maxLength={120} {...form.getInputProps('name')} />
+            <TextInput label={t('Name')} placeholder={t('after the new guidelines')} maxLength={120} {...form.getInputProps('name')} />
             <TextInput
-              label="Base model"
-              description="builtin, or a path or hub id with safetensors weights"
+              label={t('Base model')}
+              description={t('builtin, or a path or hub id with safetensors weights')}
               maxLength={500}
               inputWrapperOrder={['label', 'input', 'description', 'error']}
               {...form.getInputProps('base_model')}
             />
-            <NumberInput label="Ratings a comparison needs" min={1} max={50} allowDecimal={false} {...form.getInputProps('spec.min_ratings')} />
+            <NumberInput label={t('Ratings a comparison needs')} min={1} max={50} allowDecimal={false} {...form.getInputProps('spec.min_ratings')} />
             <NumberInput
-              label="Least agreement, %"
+              label={t('Least agreement, %')}
               min={0}
               max={100}
               step={5}
@@ -75,60 +77,60 @@ export function StartRefresh({ isOpen, close }: { isOpen: boolean; close: () => 
           </SimpleGrid>
           <div>
             <Text size="sm" fw={500} id="ties-label">
-              Comparisons without a preferred side
+              {t('Comparisons without a preferred side')}
             </Text>
             <SegmentedControl
               aria-labelledby="ties-label"
               data={[
-                { value: 'drop', label: 'Leave out' },
-                { value: 'soft', label: 'Keep as ties' },
+                { value: 'drop', label: t('Leave out') },
+                { value: 'soft', label: t('Keep as ties') },
               ]}
               {...form.getInputProps('spec.ties')}
             />
           </div>
           <SimpleGrid cols={{ base: 1, sm: 2 }}>
-            <Select label="Ask next for comparisons" allowDeselect={false} data={ACQUISITIONS} {...form.getInputProps('acquisition')} />
-            <NumberInput label="How many" min={1} max={50_000} allowDecimal={false} {...form.getInputProps('budget')} />
+            <Select label={t('Ask next for comparisons')} allowDeselect={false} data={ACQUISITIONS} {...form.getInputProps('acquisition')} />
+            <NumberInput label={t('How many')} min={1} max={50_000} allowDecimal={false} {...form.getInputProps('budget')} />
           </SimpleGrid>
           <Accordion variant="contained" value={unfolded} onChange={setUnfolded}>
             <Accordion.Item value="advanced">
-              <Accordion.Control>Advanced</Accordion.Control>
+              <Accordion.Control>{t('Advanced')}</Accordion.Control>
               <Accordion.Panel>
                 <Stack>
                   <Switch
-                    label="The stronger the preference, the more it weighs"
+                    label={t('The stronger the preference, the more it weighs')}
                     checked={form.values.spec.intensity_weighting === 'scaled_bt'}
                     onChange={({ currentTarget }) =>
                       form.setFieldValue('spec.intensity_weighting', currentTarget.checked ? 'scaled_bt' : 'none')
                     }
                   />
                   <Switch
-                    label="Take comparisons that a reviewer has settled, by the verdict"
+                    label={t('Take comparisons that a reviewer has settled, by the verdict')}
                     {...form.getInputProps('spec.include_adjudicated', { type: 'checkbox' })}
                   />
                   <SimpleGrid cols={{ base: 1, sm: 2 }}>
-                    {optional('Comparisons at most', 'spec.max_comparisons', { min: 1 })}
-                    {optional('Epochs', 'training.epochs', { min: 1, max: 100 })}
-                    {optional('Batch size', 'training.batch_size', { min: 1, max: 4096 })}
-                    {optional('Learning rate', 'training.learning_rate', { max: 1, step: 0.0001 })}
-                    {optional('Longest text, tokens', 'training.max_length', { min: 8, max: 131_072 })}
-                    {optional('Seed', 'training.seed', { min: 0 })}
+                    {optional(t('Comparisons at most'), 'spec.max_comparisons', { min: 1 })}
+                    {optional(t('Epochs'), 'training.epochs', { min: 1, max: 100 })}
+                    {optional(t('Batch size'), 'training.batch_size', { min: 1, max: 4096 })}
+                    {optional(t('Learning rate'), 'training.learning_rate', { max: 1, step: 0.0001 })}
+                    {optional(t('Longest text, tokens'), 'training.max_length', { min: 8, max: 131_072 })}
+                    {optional(t('Seed'), 'training.seed', { min: 0 })}
                   </SimpleGrid>
                 </Stack>
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
           {start.error && (
-            <Alert color="red" title="It was not started" role="alert">
+            <Alert color="red" title={t('It was not started')} role="alert">
               {start.error.message}
             </Alert>
           )}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
-              Not now
+              {t('Not now')}
             </Button>
             <Button type="submit" loading={start.isPending}>
-              Start
+              {t('Start')}
             </Button>
           </Group>
         </Stack>
@@ -139,19 +141,32 @@ export function StartRefresh({ isOpen, close }: { isOpen: boolean; close: () => 
 
 function Counts({ preview, error }: { preview: SetPreview | undefined; error: Error | null }) {
   if (error) return <Alert color="yellow">{error.message}</Alert>;
-  if (!preview) return <Text c="dimmed">Counting …</Text>;
+  if (!preview) return <Text c="dimmed">{t('Counting …')}</Text>;
   const leftOut = Object.entries(preview.left_out).filter(([, n]) => n > 0);
   const isTooFew = preview.train === 0 || preview.test === 0;
   return (
     <Alert color={isTooFew ? 'orange' : 'blue'} variant="light" aria-live="polite">
       <Text fw={600}>
-        {plural(preview.comparisons, 'comparison')} of {plural(preview.prompts, 'prompt')}, {plural(preview.ratings, 'rating')}
+        {t('{{comparisons}} of {{prompts}}, {{ratings}}', {
+          comparisons: t('{{count}} comparisons', { count: preview.comparisons }),
+          prompts: t('{{count}} prompts', { count: preview.prompts }),
+          ratings: t('{{count}} ratings', { count: preview.ratings }),
+        })}
       </Text>
       <Text size="sm">
-        {number(preview.train)} to train on, {number(preview.validation)} for validation, {number(preview.test)} held out.
-        {leftOut.length > 0 && ` Left out: ${leftOut.map(([why, n]) => `${number(n)} ${why.replaceAll('_', ' ')}`).join(', ')}.`}
-        {preview.unrated > 0 && ` Without a rating: ${number(preview.unrated)}.`}
-        {isTooFew && ' Too few to train and evaluate: rate more comparisons, or ask less of them here.'}
+        {[
+          t('{{train}} to train on, {{validation}} for validation, {{test}} held out.', {
+            train: number(preview.train),
+            validation: number(preview.validation),
+            test: number(preview.test),
+          }),
+          leftOut.length > 0 &&
+            t('Left out: {{reasons}}.', { reasons: leftOut.map(([why, n]) => `${number(n)} ${inWords(why)}`).join(', ') }),
+          preview.unrated > 0 && t('Without a rating: {{number}}.', { number: number(preview.unrated) }),
+          isTooFew && t('Too few to train and evaluate: rate more comparisons, or ask less of them here.'),
+        ]
+          .filter(Boolean)
+          .join(' ')}
       </Text>
     </Alert>
   );

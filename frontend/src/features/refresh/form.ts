@@ -1,6 +1,8 @@
 /** The form that starts a refresh, in the shape of the request: the server's complaints find their fields by name. */
 
 import type { Spec } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
+import { inWords } from '@/lib/words';
 
 /** A number field; '' when it is empty. */
 type Entry = number | '';
@@ -68,19 +70,29 @@ export function isFoldedAway(field: string): boolean {
 }
 
 const WORDS: Record<string, string> = {
-  base_model: 'Base model',
-  'sampling.acquisition': 'Chosen next by',
-  'sampling.budget': 'Comparisons to ask for',
-  'sampling.random_share': 'Of them at random',
-  'spec.min_ratings': 'Ratings a comparison needs',
-  'spec.min_agreement': 'Least agreement',
-  'spec.ties': 'Ties',
-  'spec.intensity_weighting': 'Weight by intensity',
-  'spec.include_adjudicated': 'Settled comparisons count',
-  'spec.max_comparisons': 'Comparisons at most',
+  base_model: t('Base model'),
+  'sampling.acquisition': t('Chosen next by'),
+  'sampling.budget': t('Comparisons to ask for'),
+  'sampling.random_share': t('Of them at random'),
+  'spec.min_ratings': t('Ratings a comparison needs'),
+  'spec.min_agreement': t('Least agreement'),
+  'spec.ties': t('Ties'),
+  'spec.intensity_weighting': t('Weight by intensity'),
+  'spec.include_adjudicated': t('Settled comparisons count'),
+  'spec.max_comparisons': t('Comparisons at most'),
 };
 const SHARES = ['sampling.random_share', 'spec.min_agreement'];
-const VALUES: Record<string, string> = { drop: 'left out', soft: 'kept', scaled_bt: 'scaled', true: 'yes', false: 'no' };
+const VALUES: Record<string, string> = {
+  drop: t('left out'),
+  soft: t('kept'),
+  scaled_bt: t('scaled'),
+  none: t('none'),
+  disagreement: t('disagreement'),
+  gap: t('gap'),
+  random: t('random'),
+  true: t('yes'),
+  false: t('no'),
+};
 
 function text(name: string, value: unknown): string {
   if (SHARES.includes(name) && typeof value === 'number') return `${Math.round(value * 100)} %`;
@@ -97,6 +109,6 @@ export function configRows(config: Record<string, unknown>): [string, string][] 
   return rows.flatMap(([name, value]): [string, string][] => {
     const isTraining = name.startsWith('training.');
     if (value === null || (!isTraining && !(name in WORDS))) return [];
-    return [[WORDS[name] ?? `Training: ${name.slice('training.'.length).replaceAll('_', ' ')}`, text(name, value)]];
+    return [[WORDS[name] ?? t('Training: {{option}}', { option: inWords(name.slice('training.'.length)) }), text(name, value)]];
   });
 }

@@ -1,14 +1,15 @@
 /** The stages of a refresh, in words. */
 
 import type { RefreshCycle, RewardModel, StageState } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 
 export const STAGES: Record<string, { label: string; does: string }> = {
-  export: { label: 'Comparison set', does: 'Filters the ratings and freezes them as files' },
-  base: { label: 'Base model', does: 'Finds or makes the SFT model that the reward model starts from' },
-  train: { label: 'Training', does: 'Bradley-Terry training on the comparison set' },
-  evaluate: { label: 'Evaluation', does: 'Accuracy on held-out prompts, beside the baselines' },
-  promote: { label: 'Promotion', does: 'Puts the reward model into use if it earned it' },
-  sample: { label: 'Sampling', does: 'Chooses the comparisons to ask for next' },
+  export: { label: t('Comparison set'), does: t('Filters the ratings and freezes them as files') },
+  base: { label: t('Base model'), does: t('Finds or makes the SFT model that the reward model starts from') },
+  train: { label: t('Training'), does: t('Bradley-Terry training on the comparison set') },
+  evaluate: { label: t('Evaluation'), does: t('Accuracy on held-out prompts, beside the baselines') },
+  promote: { label: t('Promotion'), does: t('Puts the reward model into use if it earned it') },
+  sample: { label: t('Sampling'), does: t('Chooses the comparisons to ask for next') },
 };
 
 export function label(stage: string): string {

@@ -5,13 +5,14 @@ import { tell } from '@/components/notify';
 import { api } from '@/lib/api/client';
 import type { ComparisonDetail } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 
 const VERDICTS = [
   { value: 'a', label: 'A' },
   { value: 'b', label: 'B' },
-  { value: 'tie', label: 'Tie' },
-  { value: 'invalid', label: 'Not valid' },
+  { value: 'tie', label: t('Tie') },
+  { value: 'invalid', label: t('Not valid') },
 ];
 
 /** A reviewer's verdict, which stands for the ratings in training. */
@@ -36,20 +37,19 @@ export function Adjudicate({ comparison }: { comparison: ComparisonDetail }) {
         note: form.values.note,
       }),
     onSuccess: async () => {
-      tell('Settled. Its flags are resolved.');
+      tell(t('Settled. Its flags are resolved.'));
       await queries.invalidateQueries({ queryKey: ['projects', slug, 'comparisons'] });
     },
     onError: (error) => showErrors(form, error),
   });
   const levels = intensity_labels.map((label, position) => ({ value: String(intensity_labels.length - position), label }));
   return (
-    <Card withBorder radius="md" component="section" aria-label="Settle">
+    <Card withBorder radius="md" component="section" aria-label={t('Settle')}>
       <Title order={2} size="h4">
-        {settled ? 'Settle it anew' : 'Settle it'}
+        {settled ? t('Settle it anew') : t('Settle it')}
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        Your verdict stands for the ratings in training; they are kept. A comparison that should not have been asked is not valid
-        and stays out.
+        {t('Your verdict stands for the ratings in training; they are kept. A comparison that should not have been asked is not valid and stays out.')}
       </Text>
       <form onSubmit={form.onSubmit(() => settle.mutate())}>
         <Stack>
@@ -59,12 +59,12 @@ export function Adjudicate({ comparison }: { comparison: ComparisonDetail }) {
             </Alert>
           )}
           <Group align="flex-end">
-            <SegmentedControl aria-label="Verdict" data={VERDICTS} {...form.getInputProps('preferred')} />
-            {hasIntensity && <Select label="How much" data={levels} allowDeselect={false} {...form.getInputProps('intensity')} />}
+            <SegmentedControl aria-label={t('Verdict')} data={VERDICTS} {...form.getInputProps('preferred')} />
+            {hasIntensity && <Select label={t('How much')} data={levels} allowDeselect={false} {...form.getInputProps('intensity')} />}
           </Group>
-          <Textarea label="Why" autosize minRows={2} maxLength={5000} {...form.getInputProps('note')} />
+          <Textarea label={t('Why')} autosize minRows={2} maxLength={5000} {...form.getInputProps('note')} />
           <Button type="submit" w="fit-content" loading={settle.isPending} disabled={!form.values.preferred}>
-            Settle
+            {t('Settle')}
           </Button>
         </Stack>
       </form>

@@ -1,6 +1,7 @@
 import { Alert, Anchor, Button, Group, Paper, Progress, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'react-router';
+import { Filled } from '@/components/Filled';
 import { complain } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
@@ -8,7 +9,8 @@ import { StatCard, StatText } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Agreement } from '@/lib/api/types';
-import { number, percent, plural } from '@/lib/format';
+import { number, percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 import { SCROLLABLE } from './scrollable';
 
@@ -29,35 +31,35 @@ export function AgreementPage() {
   return (
     <>
       <PageHeader
-        title="Agreement"
+        title={t('Agreement')}
         description={
           agreement.data?.computed_at && (
-            <>
-              Computed <TimeAgo at={agreement.data.computed_at} />
-              {agreement.data.is_stale && '; being computed anew'}
-            </>
+            <Filled
+              text={agreement.data.is_stale ? t('Computed {{when}}; being computed anew') : t('Computed {{when}}')}
+              when={<TimeAgo at={agreement.data.computed_at} />}
+            />
           )
         }
         actions={
           <Button variant="default" loading={recompute.isPending} onClick={() => recompute.mutate()}>
-            Recompute
+            {t('Recompute')}
           </Button>
         }
       />
       <Loaded query={agreement}>
         {(found) =>
           !found.computed_at ? (
-            <EmptyState title="The figures are being computed">They appear here within seconds.</EmptyState>
+            <EmptyState title={t('The figures are being computed')}>{t('They appear here within seconds.')}</EmptyState>
           ) : found.n_ratings === 0 ? (
             <EmptyState
-              title="No ratings yet"
+              title={t('No ratings yet')}
               action={
                 <Button component={Link} to={`/projects/${slug}/label`}>
-                  Rate the first pair
+                  {t('Rate the first pair')}
                 </Button>
               }
             >
-              Agreement appears as soon as comparisons have two ratings or more.
+              {t('Agreement appears as soon as comparisons have two ratings or more.')}
             </EmptyState>
           ) : (
             <Stack gap="xl">
@@ -74,30 +76,34 @@ export function AgreementPage() {
 
 function Figures({ found }: { found: Agreement }) {
   const { intensity_labels } = useProject();
-  const strongest = intensity_labels[0] ?? 'better';
+  const strongest = intensity_labels[0] ?? t('better');
   return (
-    <section aria-label="Figures">
+    <section aria-label={t('Figures')}>
       <Text c="dimmed" mb="sm">
-        {plural(found.n_ratings, 'rating')} by {plural(found.n_labellers, 'labeller')} of {plural(found.n_comparisons, 'comparison')},{' '}
-        {number(found.n_multiply_rated)} of them rated more than once. Ranges are 95&nbsp;% intervals.
+        {t('{{ratings}} by {{labellers}} of {{comparisons}}, {{number}} of them rated more than once. Ranges are 95\u00a0% intervals.', {
+          ratings: t('{{count}} ratings', { count: found.n_ratings }),
+          labellers: t('{{count}} labellers', { count: found.n_labellers }),
+          comparisons: t('{{count}} comparisons', { count: found.n_comparisons }),
+          number: number(found.n_multiply_rated),
+        })}
       </Text>
       <SimpleGrid cols={{ base: 1, sm: 3 }}>
         <StatCard
-          label="Percent agreement"
+          label={t('Percent agreement')}
           stat={found.percent_agreement}
-          help="Share of rating pairs on the same comparison that say the same"
+          help={t('Share of rating pairs on the same comparison that say the same')}
         />
         <StatCard
-          label="Krippendorff’s α, nominal"
+          label={t('Krippendorff’s α, nominal')}
           stat={found.alpha_nominal}
           style="number"
-          help="On the side, beyond chance: 1 is perfect, 0 is chance"
+          help={t('On the side, beyond chance: 1 is perfect, 0 is chance')}
         />
         <StatCard
-          label="Krippendorff’s α, ordinal"
+          label={t('Krippendorff’s α, ordinal')}
           stat={found.alpha_ordinal}
           style="number"
-          help={`On side and intensity, from “A ${strongest}” to “B ${strongest}”`}
+          help={t('On side and intensity, from “A {{strongest}}” to “B {{strongest}}”', { strongest })}
         />
       </SimpleGrid>
     </section>
@@ -108,34 +114,37 @@ function Disagreement({ found, slug }: { found: Agreement; slug: string }) {
   const { rate, limit, is_above, unanimous, majority, split } = found.disagreement;
   const total = unanimous + majority + split;
   const parts = [
-    { label: 'unanimous', n: unanimous, color: 'teal' },
-    { label: 'majority', n: majority, color: 'yellow' },
-    { label: 'split', n: split, color: 'red' },
+    { label: t('unanimous'), n: unanimous, color: 'teal' },
+    { label: t('majority'), n: majority, color: 'yellow' },
+    { label: t('split'), n: split, color: 'red' },
   ];
   return (
     <section>
       <Group justify="space-between" mb="sm">
         <Title order={2} size="h4">
-          Disagreement
+          {t('Disagreement')}
         </Title>
         <Anchor component={Link} to={`/projects/${slug}/comparisons?show=split&ordering=disagreement`}>
-          Comparisons that split the labellers
+          {t('Comparisons that split the labellers')}
         </Anchor>
       </Group>
       {is_above && (
-        <Alert color="orange" mb="sm" styles={{ title: { color: 'var(--mantine-color-text)' } }} title={`Above the project’s limit of ${percent(limit, 0)}`}>
-          Look at what splits the labellers: mostly it is one kind of case that the guidelines do not settle.
+        <Alert color="orange" mb="sm" styles={{ title: { color: 'var(--mantine-color-text)' } }} title={t('Above the project’s limit of {{limit}}', { limit: percent(limit, 0) })}>
+          {t('Look at what splits the labellers: mostly it is one kind of case that the guidelines do not settle.')}
         </Alert>
       )}
       <Paper withBorder p="md" radius="md">
         <Text mb="xs">
           {rate === null
-            ? 'No comparison has two ratings yet.'
-            : `Two ratings of the same comparison differ in ${percent(rate)} of the cases; the limit is ${percent(limit, 0)}.`}
+            ? t('No comparison has two ratings yet.')
+            : t('Two ratings of the same comparison differ in {{rate}} of the cases; the limit is {{limit}}.', {
+                rate: percent(rate),
+                limit: percent(limit, 0),
+              })}
         </Text>
         {total > 0 && (
           <>
-            <Progress.Root size={22} aria-label="Comparisons by agreement">
+            <Progress.Root size={22} aria-label={t('Comparisons by agreement')}>
               {parts.map(({ label, n, color }) => (
                 <Progress.Section key={label} value={(100 * n) / total} color={color} aria-label={`${label}: ${n}`} />
               ))}
@@ -161,16 +170,16 @@ function Labellers({ found }: { found: Agreement }) {
   return (
     <section>
       <Title order={2} size="h4" mb="sm">
-        Labellers
+        {t('Labellers')}
       </Title>
       <Table.ScrollContainer minWidth={560} scrollAreaProps={SCROLLABLE}>
-        <Table aria-label="Labellers" verticalSpacing="xs">
+        <Table aria-label={t('Labellers')} verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>Labeller</Table.Th>
-              <Table.Th ta="right">Ratings</Table.Th>
-              <Table.Th>Agreement with the others</Table.Th>
-              <Table.Th>First side preferred</Table.Th>
+              <Table.Th>{t('Labeller')}</Table.Th>
+              <Table.Th ta="right">{t('Ratings')}</Table.Th>
+              <Table.Th>{t('Agreement with the others')}</Table.Th>
+              <Table.Th>{t('First side preferred')}</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -190,8 +199,9 @@ function Labellers({ found }: { found: Agreement }) {
         </Table>
       </Table.ScrollContainer>
       <Text size="sm" c="dimmed" mt="xs">
-        {found.labellers.length < found.n_labellers && `The ${found.labellers.length} with the most ratings are listed. `}
-        Without position bias the side shown first is preferred in half of the ratings.
+        {found.labellers.length < found.n_labellers &&
+          `${t('The {{number}} with the most ratings are listed.', { number: number(found.labellers.length) })} `}
+        {t('Without position bias the side shown first is preferred in half of the ratings.')}
       </Text>
     </section>
   );

@@ -1,4 +1,4 @@
-import { Alert, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Badge, Card, Group, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from 'react-router';
 import { Conversation } from '@/components/Conversation';
@@ -10,11 +10,14 @@ import { Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { ComparisonDetail } from '@/lib/api/types';
-import { percent, plural } from '@/lib/format';
+import { number, percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { useMay, useMe, useProject } from '@/lib/session';
+import { inWords } from '@/lib/words';
 import { Adjudicate } from './Adjudicate';
+import { Gold } from './Gold';
 import { SCROLLABLE } from './scrollable';
-import { hasRated, STATE_COLOURS, verdict, words } from './words';
+import { hasRated, STATE_COLOURS, verdict } from './words';
 
 export function ComparisonPage() {
   const { slug } = useProject();
@@ -29,7 +32,7 @@ export function ComparisonPage() {
     <Loaded query={comparison}>
       {(found) => (
         <>
-          <PageHeader title={`Comparison ${found.id}`} description={<Standing found={found} />} />
+          <PageHeader title={t('Comparison {{id}}', { id: found.id })} description={<Standing found={found} />} />
           <Stack gap="xl">
             <Conversation messages={found.prompt.messages} />
             <SimpleGrid cols={{ base: 1, md: 2 }}>
@@ -42,12 +45,13 @@ export function ComparisonPage() {
             {maySettle &&
               me.data &&
               (hasRated(found, me.data.pseudonym) ? (
-                <Alert color="gray" title="Another reviewer has to settle it">
-                  You rated this comparison yourself.
+                <Alert color="gray" title={t('Another reviewer has to settle it')}>
+                  {t('You rated this comparison yourself.')}
                 </Alert>
               ) : (
                 <Adjudicate key={found.adjudication?.id} comparison={found} />
               ))}
+            {maySettle && <Gold comparison={found} />}
           </Stack>
         </>
       )}
@@ -60,9 +64,16 @@ function Standing({ found }: { found: ComparisonDetail }) {
     <Group gap="xs">
       <StateBadge state={found.state} colour={STATE_COLOURS[found.state]} />
       {found.is_gold && <StateBadge state="gold" colour="yellow" />}
+      {found.warnings.map((category) => (
+        <Badge key={category} variant="outline" color="orange" c="var(--mantine-color-text)" tt="none">
+          {t('Warning: {{category}}', { category })}
+        </Badge>
+      ))}
       <Text span>
-        {found.n_ratings} of {plural(found.n_wanted, 'rating')} wanted
-        {found.disagreement !== null && found.n_ratings > 1 && `, ${percent(found.disagreement, 0)} dissent`}
+        {t('{{number}} of {{count}} ratings wanted', { number: number(found.n_ratings), count: found.n_wanted })}
+        {found.disagreement !== null &&
+          found.n_ratings > 1 &&
+          `, ${t('{{share}} dissent', { share: percent(found.disagreement, 0) })}`}
       </Text>
     </Group>
   );
@@ -70,21 +81,21 @@ function Standing({ found }: { found: ComparisonDetail }) {
 
 function Side({ name, side, n }: { name: string; side: ComparisonDetail['a']; n: number }) {
   return (
-    <Card withBorder radius="md" component="section" aria-label={`Completion ${name}`}>
+    <Card withBorder radius="md" component="section" aria-label={t('Completion {{name}}', { name })}>
       <Group justify="space-between" mb="xs">
         <Group gap="xs">
           <Title order={2} size="h4">
             {name}
           </Title>
           <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
-            {side.source.name} · {words(side.source.kind)}
+            {side.source.name} · {inWords(side.source.kind)}
           </Text>
         </Group>
         <Group gap="xs">
           <Text size="sm" c="dimmed">
-            preferred by {n}
+            {t('preferred by {{number}}', { number: number(n) })}
           </Text>
-          <Copy value={side.text} label={`Copy completion ${name}`} />
+          <Copy value={side.text} label={t('Copy completion {{name}}', { name })} />
         </Group>
       </Group>
       <Markdown text={side.text} />
@@ -93,26 +104,29 @@ function Side({ name, side, n }: { name: string; side: ComparisonDetail['a']; n:
 }
 
 function Ratings({ found }: { found: ComparisonDetail }) {
-  const { intensity_labels } = useProject();
+  const { intensity_labels, bucket_axis, bucket_labels } = useProject();
+  // Ratings keep their answer when a project no longer asks.
+  const hasBuckets = bucket_labels.length > 0 || found.ratings.some(({ bucket }) => bucket !== null);
   return (
     <section>
       <Title order={2} size="h4" mb="sm">
-        {plural(found.ratings.length, 'rating')}
+        {t('{{count}} ratings', { count: found.ratings.length })}
       </Title>
       {found.ratings.length === 0 ? (
-        <Text c="dimmed">Nobody has rated it yet. The queue hands it out by its priority.</Text>
+        <Text c="dimmed">{t('Nobody has rated it yet. The queue hands it out by its priority.')}</Text>
       ) : (
         <Table.ScrollContainer minWidth={640} scrollAreaProps={SCROLLABLE}>
-          <Table aria-label="Ratings" verticalSpacing="xs">
+          <Table aria-label={t('Ratings')} verticalSpacing="xs">
             <Table.Thead>
               <Table.Tr>
-                <Table.Th>Labeller</Table.Th>
-                <Table.Th>Rating</Table.Th>
-                <Table.Th>Saw first</Table.Th>
-                <Table.Th>Reason</Table.Th>
-                <Table.Th ta="right">Time</Table.Th>
-                <Table.Th>Guidelines</Table.Th>
-                <Table.Th>When</Table.Th>
+                <Table.Th>{t('Labeller')}</Table.Th>
+                <Table.Th>{t('Rating')}</Table.Th>
+                {hasBuckets && <Table.Th>{bucket_axis || t('Second question')}</Table.Th>}
+                <Table.Th>{t('Saw first')}</Table.Th>
+                <Table.Th>{t('Reason')}</Table.Th>
+                <Table.Th ta="right">{t('Time')}</Table.Th>
+                <Table.Th>{t('Guidelines')}</Table.Th>
+                <Table.Th>{t('When')}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -124,7 +138,7 @@ function Ratings({ found }: { found: ComparisonDetail }) {
                     </Text>
                     {rating.origin !== 'labeller' && (
                       <Text size="xs" c="dimmed">
-                        {words(rating.origin)}
+                        {inWords(rating.origin)}
                       </Text>
                     )}
                   </Table.Td>
@@ -132,10 +146,24 @@ function Ratings({ found }: { found: ComparisonDetail }) {
                     <Text span inherit td={rating.is_superseded ? 'line-through' : undefined}>
                       {verdict(intensity_labels, rating.preferred, rating.intensity)}
                     </Text>
-                    {rating.is_superseded && <Text size="xs">corrected by a later rating</Text>}
+                    {rating.is_neither_acceptable && <Text size="xs">{t('neither is acceptable')}</Text>}
+                    {rating.is_superseded && <Text size="xs">{t('corrected by a later rating')}</Text>}
+                    {rating.is_repeat && (
+                      <Text size="xs" c="dimmed">
+                        {t('asked again; does not count')}
+                      </Text>
+                    )}
                   </Table.Td>
+                  {hasBuckets && <Table.Td>{rating.bucket === null ? '–' : (bucket_labels[rating.bucket] ?? number(rating.bucket + 1))}</Table.Td>}
                   <Table.Td>{rating.first?.toUpperCase() ?? '–'}</Table.Td>
-                  <Table.Td maw={320}>{rating.justification || '–'}</Table.Td>
+                  <Table.Td maw={320}>
+                    {rating.justification || (rating.spans.length === 0 && '–')}
+                    {rating.spans.map(({ side, start, end, quote }) => (
+                      <Text key={`${side} ${start} ${end}`} size="xs" c="dimmed" dir="auto">
+                        {t('Marked in {{name}}: “{{quote}}”', { name: side.toUpperCase(), quote })}
+                      </Text>
+                    ))}
+                  </Table.Td>
                   <Table.Td ta="right">{rating.active_ms === null ? '–' : `${Math.round(rating.active_ms / 1000)} s`}</Table.Td>
                   <Table.Td>{rating.guideline_version ? `v${rating.guideline_version}` : '–'}</Table.Td>
                   <Table.Td>
@@ -156,9 +184,9 @@ function Flags({ found }: { found: ComparisonDetail }) {
     <Alert
       key={flag.id}
       color={flag.resolved_at ? 'gray' : 'red'}
-      title={`${flag.resolved_at ? 'Resolved flag' : 'Flagged'}: ${words(flag.kind)}`}
+      title={`${flag.resolved_at ? t('Resolved flag') : t('Flagged')}: ${inWords(flag.kind)}`}
     >
-      {flag.note || 'No note.'}{' '}
+      {flag.note || t('No note.')}{' '}
       <Text span c="dimmed" size="sm">
         {flag.labeller.pseudonym}, <TimeAgo at={flag.created_at} />
       </Text>
@@ -171,7 +199,7 @@ function Settled({ found }: { found: ComparisonDetail }) {
   const settled = found.adjudication;
   if (!settled) return null;
   return (
-    <Alert color="grape" title={`Settled: ${verdict(intensity_labels, settled.verdict, settled.intensity)}`}>
+    <Alert color="grape" title={t('Settled: {{verdict}}', { verdict: verdict(intensity_labels, settled.verdict, settled.intensity) })}>
       {settled.note}{' '}
       <Text span c="dimmed" size="sm">
         {settled.reviewer}, <TimeAgo at={settled.created_at} />

@@ -6,28 +6,29 @@ import { PageHeader } from '@/components/PageHeader';
 import { EmptyState } from '@/components/States';
 import type { ComparisonRow } from '@/lib/api/types';
 import { percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
 import { STATE_COLOURS } from './words';
 
 const SHOWN = [
-  { value: 'all', label: 'All' },
-  { value: 'split', label: 'Split' },
-  { value: 'flagged', label: 'Flagged' },
-  { value: 'unrated', label: 'Unrated' },
-  { value: 'gold', label: 'Gold' },
+  { value: 'all', label: t('All') },
+  { value: 'split', label: t('Split') },
+  { value: 'flagged', label: t('Flagged') },
+  { value: 'unrated', label: t('Unrated') },
+  { value: 'gold', label: t('Gold') },
 ];
 const ORDERINGS = [
-  { value: 'newest', label: 'Newest first' },
-  { value: 'disagreement', label: 'Most dissent first' },
-  { value: 'priority', label: 'As the queue has them' },
+  { value: 'newest', label: t('Newest first') },
+  { value: 'disagreement', label: t('Most dissent first') },
+  { value: 'priority', label: t('As the queue has them') },
 ];
 const EMPTY: Record<string, string> = {
-  all: 'Import prompts with completions to have something to compare.',
-  split: 'Nobody disagrees with anybody, so far. It takes two ratings of the same comparison to differ.',
-  flagged: 'Nobody has flagged anything. What labellers flag waits here to be settled.',
-  unrated: 'Every comparison has a rating. Import more completions to have more to compare.',
-  gold: 'No comparison has a known answer.',
+  all: t('Import prompts with completions to have something to compare.'),
+  split: t('Nobody disagrees with anybody, so far. It takes two ratings of the same comparison to differ.'),
+  flagged: t('Nobody has flagged anything. What labellers flag waits here to be settled.'),
+  unrated: t('Every comparison has a rating. Import more completions to have more to compare.'),
+  gold: t('No comparison has a known answer.'),
 };
 
 /** What the address asks for, the first choice where it asks for something that is not there. */
@@ -49,11 +50,11 @@ export function ComparisonsPage() {
   const rows = usePages<ComparisonRow>(['projects', slug, 'comparisons'], `projects/${slug}/comparisons`, { show, ordering });
   return (
     <>
-      <PageHeader title="Comparisons" description="Open one to read every rating with its reason, and to settle it." />
+      <PageHeader title={t('Comparisons')} description={t('Open one to read every rating with its reason, and to settle it.')} />
       <Group mb="md" align="flex-end">
-        <SegmentedControl aria-label="Which comparisons" data={SHOWN} value={show} onChange={(value) => change('show', value)} />
+        <SegmentedControl aria-label={t('Which comparisons')} data={SHOWN} value={show} onChange={(value) => change('show', value)} />
         <Select
-          aria-label="In which order"
+          aria-label={t('In which order')}
           data={ORDERINGS}
           value={ordering}
           allowDeselect={false}
@@ -61,21 +62,21 @@ export function ComparisonsPage() {
         />
       </Group>
       <PagedTable
-        label="Comparisons"
+        label={t('Comparisons')}
         query={rows}
         rowKey={(row) => row.id}
         empty={
           <EmptyState
-            title={show === 'all' ? 'No comparisons yet' : 'No such comparisons'}
+            title={show === 'all' ? t('No comparisons yet') : t('No such comparisons')}
             action={
               show !== 'all' ? (
                 <Button variant="default" onClick={() => change('show', 'all')}>
-                  Show all
+                  {t('Show all')}
                 </Button>
               ) : (
                 mayImport && (
                   <Button component={Link} to={`/projects/${slug}/imports`}>
-                    Import a file
+                    {t('Import a file')}
                   </Button>
                 )
               )
@@ -86,7 +87,7 @@ export function ComparisonsPage() {
         }
         columns={[
           {
-            title: 'Prompt',
+            title: t('Prompt'),
             cell: (row) => (
               <Anchor component={Link} to={`/projects/${slug}/comparisons/${row.id}`} lineClamp={1} maw={460}>
                 {row.prompt_excerpt}
@@ -94,7 +95,7 @@ export function ComparisonsPage() {
             ),
           },
           {
-            title: 'State',
+            title: t('State'),
             cell: (row) => (
               <Group gap={4} wrap="nowrap">
                 <StateBadge state={row.state} colour={STATE_COLOURS[row.state]} />
@@ -104,7 +105,7 @@ export function ComparisonsPage() {
             ),
           },
           {
-            title: 'A · B · tie',
+            title: t('A · B · tie'),
             align: 'right',
             cell: (row) => (
               <Text span style={{ fontVariantNumeric: 'tabular-nums' }}>
@@ -113,7 +114,7 @@ export function ComparisonsPage() {
             ),
           },
           {
-            title: 'Dissent',
+            title: t('Dissent'),
             align: 'right',
             cell: (row) => (row.disagreement === null ? '–' : percent(row.disagreement, 0)),
           },

@@ -1,5 +1,6 @@
 /** Sign-in, through allauth's headless API for browsers. */
 
+import { t } from '@/lib/i18n';
 import { ApiError } from './client';
 
 const base = '/_allauth/browser/v1';
@@ -28,16 +29,16 @@ export async function auth(method: string, path: string, body?: unknown): Promis
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new ApiError(0, 'offline', 'The server does not answer. Check your connection.');
+    throw new ApiError(0, 'offline', t('The server does not answer. Check your connection.'));
   }
   const answer = (await response.json().catch(() => ({ status: response.status }))) as AuthAnswer;
-  if (response.status === 429) throw new ApiError(429, 'too_many', 'Too many attempts. Wait a few minutes, then try again.');
+  if (response.status === 429) throw new ApiError(429, 'too_many', t('Too many attempts. Wait a few minutes, then try again.'));
   if (response.status !== 200 && response.status !== 401 && response.status !== 404) {
     const first = answer.errors?.[0];
     throw new ApiError(
       response.status,
       first?.code ?? 'unknown',
-      first?.message ?? 'The server refused this.',
+      first?.message ?? t('The server refused this.'),
       (answer.errors ?? []).map((error) => ({ field: error.param ?? '', message: error.message })),
     );
   }

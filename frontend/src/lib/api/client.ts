@@ -1,5 +1,7 @@
 /** Requests to the server: JSON in, JSON or a typed refusal out. */
 
+import { t } from '@/lib/i18n';
+
 export interface FieldError {
   field: string;
   message: string;
@@ -43,7 +45,7 @@ function withQuery(path: string, query: Query = {}): string {
 
 function refusal(status: number, body: unknown): ApiError {
   const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<ApiError> & { title?: string };
-  const fallback = status >= 500 ? 'The server had a fault. Try again; if it stays, tell your administrator.' : 'Refused.';
+  const fallback = status >= 500 ? t('The server had a fault. Try again; if it stays, tell your administrator.') : t('Refused.');
   return new ApiError(status, problem.code ?? 'unknown', problem.detail ?? problem.title ?? fallback, problem.errors ?? []);
 }
 
@@ -64,7 +66,7 @@ export async function request<T>(method: string, path: string, options: Options 
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'offline', 'The server does not answer. Check your connection; nothing is lost.');
+    throw new ApiError(0, 'offline', t('The server does not answer. Check your connection; nothing is lost.'));
   }
   const isJson = response.headers.get('Content-Type')?.includes('json') ?? false;
   const body: unknown = isJson ? await response.json() : null;
@@ -77,6 +79,7 @@ const base = '/api/v1/';
 export const api = {
   get: <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>('GET', base + path, { query, signal }),
   post: <T>(path: string, body: unknown = {}) => request<T>('POST', base + path, { body }),
+  put: <T>(path: string, body: unknown) => request<T>('PUT', base + path, { body }),
   patch: <T>(path: string, body: unknown) => request<T>('PATCH', base + path, { body }),
   delete: (path: string) => request<null>('DELETE', base + path),
 };

@@ -28,8 +28,25 @@ export interface Project extends ProjectBrief {
   ties_allowed: boolean;
   min_ratings: number;
   max_ratings: number;
+  /** So many completions are ranked at once; null where pairs are rated. */
+  ranking_size: number | null;
+  stop_confidence: number;
   disagreement_limit: number;
   lease_minutes: number;
+  grace_minutes: number;
+  is_length_shown: boolean;
+  is_gold_shown: boolean;
+  justification_min_length: number;
+  /** Empty where the project asks no second question. */
+  bucket_axis: string;
+  bucket_labels: string[];
+  gold_rate: number;
+  repeat_rate: number;
+  gold_floor: number | null;
+  gold_window: number;
+  quiz_pass_share: number;
+  sensitive_tags: string[];
+  sensitive_per_day: number | null;
   pool: { id: number; name: string };
   role: Role;
   capabilities: Capability[];
@@ -92,6 +109,9 @@ export interface Member {
   user: { id: number; name: string; email: string | null; pseudonym: string; kind: string };
   role: Role;
   is_active: boolean;
+  paused_at: string | null;
+  pause_reason: string;
+  reliability: number | null;
   joined_at: string;
 }
 
@@ -132,15 +152,69 @@ export interface WorkedExample {
   preferred: StoredSide;
   intensity: number | null;
   rationale: string;
+  in_quiz: boolean;
 }
 
 export interface GuidelineVersion {
   number: number;
   body: string;
   change_note: string;
+  changes_meaning: boolean;
   author: string;
   published_at: string;
   examples: WorkedExample[];
+}
+
+export type Standing = 'ok' | 'must_read' | 'must_pass' | 'failed';
+
+/** A worked example as the quiz asks it: `completion_a` is the one that stands first in this attempt. */
+export interface QuizQuestion {
+  id: number;
+  prompt: string;
+  completion_a: string;
+  completion_b: string;
+}
+
+/** Where a labeller stands, and the quiz of their next attempt. */
+export interface Qualification {
+  standing: Standing;
+  /** Null where the project has no guidelines. */
+  version: number | null;
+  passed_version: number | null;
+  attempt: number;
+  n_attempts_left: number;
+  pass_share: number;
+  n_needed: number;
+  quiz: QuizQuestion[];
+}
+
+export interface QuizAnswer {
+  example: number;
+  preferred: ShownSide;
+  intensity: number | null;
+}
+
+export interface QuizResult {
+  passed: boolean;
+  n_right: number;
+  n_questions: number;
+  n_attempts_left: number;
+  /** The guidelines' verdicts, as they were on the screen. */
+  answers: { example: number; is_right: boolean; preferred: ShownSide; intensity: number | null; rationale: string }[];
+}
+
+/** Somebody's attempt at a quiz, as reviewers see it. */
+export interface QuizAttempt {
+  id: number;
+  labeller: { id: number; pseudonym: string };
+  version: number;
+  n_questions: number;
+  n_right: number;
+  passed: boolean;
+  forgiven: boolean;
+  /** Its labeller has no attempt left. */
+  is_blocking: boolean;
+  created_at: string;
 }
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
@@ -207,6 +281,8 @@ export interface Assignment {
   prompt: { messages: Message[] };
   first: { text: string };
   second: { text: string };
+  /** Sensitive categories of the prompt: shown only after a warning. */
+  warnings: string[];
   lease_until: string;
 }
 
@@ -215,35 +291,128 @@ export interface LabellerProgress {
   rated_total: number;
   available: number;
   available_is_capped: boolean;
+  /** Own answers to pairs with a known one; null where the project does not show it. */
+  gold: { n: number; n_right: number } | null;
+}
+
+/** Why a labeller is given no work. */
+export interface Block {
+  code: 'paused' | 'must_read' | 'must_pass' | 'failed';
+  detail: string;
 }
 
 export interface NextAnswer {
   assignments: Assignment[];
   progress: LabellerProgress;
   guideline_version: number | null;
+  block: Block | null;
 }
 
 export type ShownSide = 'first' | 'second' | 'tie';
+
+/** A passage of one completion as it is shown: offsets in characters of its text. */
+export interface Span {
+  side: 'first' | 'second';
+  start: number;
+  end: number;
+  quote: string;
+}
 
 export interface Judgement {
   client_id: string;
   assignment_id: number;
   preferred: ShownSide;
   intensity: number | null;
+  is_neither_acceptable?: boolean;
+  bucket?: number | null;
   active_ms: number;
   justification: string;
+  spans?: Span[];
+  /** The client_id of the own rating that this one corrects. */
+  supersedes?: string | null;
 }
 
-export interface Outcome {
+export interface OwnRating {
+  id: number;
+  client_id: string;
+  assignment_id: number;
+  prompt_excerpt: string;
+  preferred: ShownSide;
+  intensity: number | null;
+  is_neither_acceptable: boolean;
+  bucket: number | null;
+  justification: string;
+  spans: Span[];
+  can_correct: boolean;
+  created_at: string;
+}
+
+export interface OwnAssignment extends Assignment {
+  rating: OwnRating;
+}
+
+/** What became of an answer that was sent. */
+export interface Settled {
   client_id: string;
   status: 'accepted' | 'duplicate' | 'rejected';
-  rating_id: number | null;
   code: string;
   detail: string;
 }
 
+export interface Outcome extends Settled {
+  rating_id: number | null;
+}
+
 export interface SubmittedAnswer extends NextAnswer {
   results: Outcome[];
+}
+
+export interface RankingAssignment {
+  id: number;
+  prompt: { messages: Message[] };
+  /** In the order drawn for this labeller. */
+  completions: { text: string }[];
+  /** Sensitive categories of the prompt: shown only after a warning. */
+  warnings: string[];
+  lease_until: string;
+}
+
+export interface RankingProgress {
+  ranked_today: number;
+  ranked_total: number;
+  available: number;
+  available_is_capped: boolean;
+}
+
+export interface NextRankings {
+  assignments: RankingAssignment[];
+  progress: RankingProgress;
+  guideline_version: number | null;
+  block: Block | null;
+}
+
+/** Positions on the screen from 0, best first; those in one list share a place. */
+export type Tiers = number[][];
+
+export interface RankingOrder {
+  client_id: string;
+  assignment_id: number;
+  tiers: Tiers;
+  active_ms: number;
+  justification: string;
+}
+
+export interface SubmittedRankings extends NextRankings {
+  results: (Settled & { answer_id: number | null })[];
+}
+
+export interface OwnRanking {
+  id: number;
+  assignment_id: number;
+  prompt_excerpt: string;
+  tiers: Tiers;
+  justification: string;
+  created_at: string;
 }
 
 export interface ComparisonRow {
@@ -259,6 +428,7 @@ export interface ComparisonRow {
   n_flags: number;
   disagreement: number | null;
   is_gold: boolean;
+  warnings: string[];
   created_at: string;
 }
 
@@ -266,17 +436,23 @@ export interface ComparisonDetail extends ComparisonRow {
   prompt: { messages: Message[] };
   a: { id: number; text: string; source: Source };
   b: { id: number; text: string; source: Source };
+  gold_preferred: StoredSide | null;
+  gold_intensity: number | null;
   ratings: {
     id: number;
     labeller: { pseudonym: string };
     preferred: StoredSide;
     intensity: number | null;
     justification: string;
+    spans: { side: 'a' | 'b'; start: number; end: number; quote: string }[];
     active_ms: number | null;
     guideline_version: number | null;
     origin: string;
     first: 'a' | 'b' | null;
     is_superseded: boolean;
+    is_repeat: boolean;
+    is_neither_acceptable: boolean;
+    bucket: number | null;
     created_at: string;
   }[];
   flags: {

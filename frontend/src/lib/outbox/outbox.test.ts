@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '@/lib/api/client';
 import type { Judgement, Outcome, SubmittedAnswer } from '@/lib/api/types';
-import { backOff, Outbox } from './outbox';
+import { backOff, Outbox, type OutboxOptions } from './outbox';
 import { inMemory, openIndexedDb, ownerKey, type OutboxStore } from './store';
 import { randomUuid } from './uuid';
 
@@ -32,7 +32,7 @@ class FakeServer {
     this.loseAnswer();
     this.statuses.push(...results.map((outcome) => outcome.status));
     const progress = { rated_today: this.stored.size, rated_total: this.stored.size, available: 0, available_is_capped: false };
-    return { results, assignments: [], progress, guideline_version: 1 };
+    return { results, assignments: [], progress: { ...progress, gold: null }, guideline_version: 1, block: null };
   };
 
   private store(sent: Judgement): Outcome {
@@ -48,7 +48,7 @@ let server: FakeServer;
 let open: () => Promise<OutboxStore>;
 let n = 0;
 
-function outbox(more: Partial<ConstructorParameters<typeof Outbox>[0]> = {}) {
+function outbox(more: Partial<OutboxOptions> = {}): Outbox {
   return new Outbox({ owner: OWNER, send: server.send, openStore: open, ...more });
 }
 
@@ -201,9 +201,9 @@ describe('Outbox', () => {
   });
 
   it('does not spin when the answer says nothing of what was sent', async () => {
-    const silent = { results: [], assignments: [], guideline_version: 1 };
+    const silent = { results: [], assignments: [], guideline_version: 1, block: null };
     const send = vi.fn(() =>
-      Promise.resolve({ ...silent, progress: { rated_today: 0, rated_total: 0, available: 0, available_is_capped: false } }),
+      Promise.resolve({ ...silent, progress: { rated_today: 0, rated_total: 0, available: 0, available_is_capped: false, gold: null } }),
     );
     const box = outbox({ send });
     await box.add(judgement(1));

@@ -1,11 +1,12 @@
-/** Ratings on their way to the server: kept until it has acknowledged each one, sent again until it has. */
+/** Ratings, or rankings, on their way to the server: kept until it has acknowledged each one, sent again until it has. */
 
 import { ApiError } from '@/lib/api/client';
-import type { Judgement, Outcome, SubmittedAnswer } from '@/lib/api/types';
+import type { Judgement, Settled, SubmittedAnswer } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
 import { alone } from './lock';
-import { openStore, type Held, type OutboxStore } from './store';
+import { openStore, type Answer, type Held, type OutboxStore } from './store';
 
-/** The server takes 200 at most; smaller ones get through a bad line. */
+/** The server takes 200 ratings or 100 rankings at most; smaller ones get through a bad line. */
 const BATCH = 50;
 const SLOWEST_MS = 60_000;
 
@@ -18,14 +19,14 @@ export interface OutboxSnapshot {
   isDurable: boolean;
 }
 
-interface Options {
+export interface OutboxOptions<A extends Answer = Judgement, R extends { results: Settled[] } = SubmittedAnswer> {
   owner: string;
-  send: (judgements: Judgement[]) => Promise<SubmittedAnswer>;
-  onAnswer?: (answer: SubmittedAnswer) => void;
-  onRejected?: (outcome: Outcome, judgement: Judgement) => void;
+  send: (judgements: A[]) => Promise<R>;
+  onAnswer?: (answer: R) => void;
+  onRejected?: (outcome: Settled, judgement: A) => void;
   /** Another tab took a rating of this assignment. */
   onHeldElsewhere?: (assignmentId: number) => void;
-  openStore?: () => Promise<OutboxStore>;
+  openStore?: () => Promise<OutboxStore<A>>;
 }
 
 /** Milliseconds before attempt `n` + 1: doubling, with jitter, so that a room of labellers does not return at once. */
@@ -33,12 +34,12 @@ export function backOff(n: number, random = Math.random()): number {
   return Math.min(SLOWEST_MS, 1000 * 2 ** n) * (0.75 + random / 2);
 }
 
-export class Outbox {
+export class Outbox<A extends Answer = Judgement, R extends { results: Settled[] } = SubmittedAnswer> {
   private snapshot: OutboxSnapshot = { unsent: 0, state: 'idle', detail: '', isDurable: true };
   private readonly listeners = new Set<() => void>();
-  private store: Promise<OutboxStore> | undefined;
+  private store: Promise<OutboxStore<A>> | undefined;
   /** What the store refused to take (a full disk): in memory, and sent like the rest. */
-  private readonly unstored = new Map<string, Held>();
+  private readonly unstored = new Map<string, Held<A>>();
   private flushing: Promise<void> | null = null;
   private isAskedAgain = false;
   private isStarted = false;
@@ -46,7 +47,7 @@ export class Outbox {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private channel: BroadcastChannel | undefined;
 
-  constructor(private readonly options: Options) {}
+  constructor(private readonly options: OutboxOptions<A, R>) {}
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -80,7 +81,7 @@ export class Outbox {
   }
 
   /** Take a rating. Resolves once it is stored here; sending goes on by itself. */
-  async add(judgement: Judgement): Promise<void> {
+  async add(judgement: A): Promise<void> {
     const held = { client_id: judgement.client_id, owner: this.options.owner, queued_at: Date.now(), judgement };
     try {
       await this.withStore((store) => store.put(held));
@@ -151,11 +152,11 @@ export class Outbox {
     }
   }
 
-  private async sendBatch(batch: Held[]): Promise<void> {
+  private async sendBatch(batch: Held<A>[]): Promise<void> {
     const answer = await this.options.send(batch.map((held) => held.judgement));
     const sent = new Map(batch.map((held) => [held.client_id, held.judgement]));
     const settled = answer.results.filter((outcome) => sent.has(outcome.client_id));
-    if (settled.length === 0) throw new Error('The server did not say what became of the ratings.');
+    if (settled.length === 0) throw new Error(t('The server did not say what became of the ratings.'));
     await this.remove(settled.map((outcome) => outcome.client_id));
     const left = await this.list();
     for (const outcome of settled) {
@@ -167,12 +168,12 @@ export class Outbox {
     this.show({ unsent: left.length });
   }
 
-  private async giveUp(batch: Held[], error: ApiError): Promise<void> {
+  private async giveUp(batch: Held<A>[], error: ApiError): Promise<void> {
     await this.remove(batch.map((held) => held.client_id));
     await this.refresh();
     const detail = error.errors[0]?.message ?? error.detail;
     for (const { client_id, judgement } of batch) {
-      this.options.onRejected?.({ client_id, status: 'rejected', rating_id: null, code: error.code, detail }, judgement);
+      this.options.onRejected?.({ client_id, status: 'rejected', code: error.code, detail }, judgement);
     }
   }
 
@@ -192,7 +193,7 @@ export class Outbox {
   }
 
   /** Use the store; once more with a new connection where the browser has closed the old one. */
-  private async withStore<T>(work: (store: OutboxStore) => Promise<T>): Promise<T> {
+  private async withStore<T>(work: (store: OutboxStore<A>) => Promise<T>): Promise<T> {
     const open = this.options.openStore ?? openStore;
     this.store ??= open();
     try {
@@ -203,7 +204,7 @@ export class Outbox {
     }
   }
 
-  private async list(): Promise<Held[]> {
+  private async list(): Promise<Held<A>[]> {
     const stored = await this.withStore((store) => store.list(this.options.owner));
     return [...stored, ...this.unstored.values()];
   }

@@ -1,34 +1,43 @@
-/** Where unsent ratings lie until the server has them: IndexedDB, or memory in browsers that keep nothing. */
+/** Where unsent ratings and rankings lie until the server has them: IndexedDB, or memory in browsers that keep nothing. */
 
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { Judgement } from '@/lib/api/types';
 
-export interface Held {
+/** What can be kept: an answer to an assignment. */
+export interface Answer {
   client_id: string;
-  /** Whose it is and of which project, see `ownerKey`. */
-  owner: string;
-  queued_at: number;
-  judgement: Judgement;
+  assignment_id: number;
 }
 
-export interface OutboxStore {
+export interface Held<A extends Answer = Judgement> {
+  client_id: string;
+  /** Whose it is, of which project and of which kind, see `ownerKey`. */
+  owner: string;
+  queued_at: number;
+  judgement: A;
+}
+
+export interface OutboxStore<A extends Answer = Judgement> {
   /** False: what is unsent is lost with the tab. */
   readonly isDurable: boolean;
-  put(held: Held): Promise<void>;
+  put(held: Held<A>): Promise<void>;
   /** Oldest first. */
-  list(owner: string): Promise<Held[]>;
+  list(owner: string): Promise<Held<A>[]>;
   remove(clientIds: string[]): Promise<void>;
 }
 
 interface Schema extends DBSchema {
-  ratings: { key: string; value: Held; indexes: { owner: string } };
+  ratings: { key: string; value: Held<Answer>; indexes: { owner: string } };
 }
 
-export const ownerKey = (userId: number, project: string) => `${userId}/${project}`;
+/** One owner has answers of one kind: ratings, where nothing else is said. */
+export const ownerKey = (userId: number, project: string, kind = '') => `${userId}/${project}${kind && `/${kind}`}`;
 
-const oldestFirst = (held: Held[]) => held.sort((x, y) => x.queued_at - y.queued_at);
+function oldestFirst<A extends Answer>(held: Held<A>[]): Held<A>[] {
+  return held.sort((x, y) => x.queued_at - y.queued_at);
+}
 
-export async function openIndexedDb(name = 'touchstone-outbox'): Promise<OutboxStore> {
+export async function openIndexedDb<A extends Answer = Judgement>(name = 'touchstone-outbox'): Promise<OutboxStore<A>> {
   const db: IDBPDatabase<Schema> = await openDB<Schema>(name, 1, {
     upgrade(fresh) {
       fresh.createObjectStore('ratings', { keyPath: 'client_id' }).createIndex('owner', 'owner');
@@ -41,7 +50,7 @@ export async function openIndexedDb(name = 'touchstone-outbox'): Promise<OutboxS
       const change = db.transaction('ratings', 'readwrite', { durability: 'strict' });
       await Promise.all([change.store.put(held), change.done]);
     },
-    list: async (owner) => oldestFirst(await db.getAllFromIndex('ratings', 'owner', owner)),
+    list: async (owner) => oldestFirst((await db.getAllFromIndex('ratings', 'owner', owner)) as Held<A>[]),
     remove: async (clientIds) => {
       const change = db.transaction('ratings', 'readwrite');
       await Promise.all([...clientIds.map((clientId) => change.store.delete(clientId)), change.done]);
@@ -49,8 +58,8 @@ export async function openIndexedDb(name = 'touchstone-outbox'): Promise<OutboxS
   };
 }
 
-export function inMemory(): OutboxStore {
-  const rows = new Map<string, Held>();
+export function inMemory<A extends Answer = Judgement>(): OutboxStore<A> {
+  const rows = new Map<string, Held<A>>();
   return {
     isDurable: false,
     put: async (held) => {
@@ -64,7 +73,7 @@ export function inMemory(): OutboxStore {
 }
 
 /** IndexedDB where the browser has it and lets us. */
-export async function openStore(): Promise<OutboxStore> {
+export async function openStore<A extends Answer = Judgement>(): Promise<OutboxStore<A>> {
   try {
     return await openIndexedDb();
   } catch {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { byId, keyNameOf, shortcutFor, type Shortcut } from './shortcuts';
+import { byId, keyNameOf, printed, shortcutFor, type Shortcut } from './shortcuts';
 
 const entry = (keyName: string, isEnabled = true): Shortcut => ({
   id: keyName,
@@ -40,6 +40,14 @@ describe('shortcutFor', () => {
     expect(shortcutFor(press('1'), [...TABLE, { ...entry('1'), id: 'other' }])).toBeNull();
   });
 
+  it.each([['ctrlKey'], ['metaKey']])('finds an alias with %s', (modifier) => {
+    const undo: Shortcut = { ...entry('Z'), alias: 'Control+Z' };
+    expect(shortcutFor(press('z', { [modifier]: true }), [...TABLE, undo])?.id).toBe('Z');
+    expect(shortcutFor(press('z'), [...TABLE, undo])?.id).toBe('Z');
+    expect(shortcutFor(press('z', { [modifier]: true, shiftKey: true }), [...TABLE, undo])).toBeNull();
+    expect(shortcutFor(press('z', { [modifier]: true }), TABLE)).toBeNull();
+  });
+
   it('leaves a disabled one out, also from the count', () => {
     expect(shortcutFor(press('1'), [entry('1', false)])).toBeNull();
     expect(shortcutFor(press('1'), [entry('1', false), { ...entry('1'), id: 'other' }])?.id).toBe('other');
@@ -77,6 +85,29 @@ describe('shortcutFor', () => {
     const event = press('1');
     event.preventDefault();
     expect(shortcutFor(event, TABLE)).toBeNull();
+  });
+});
+
+describe('keys with a name', () => {
+  const named = [entry('Enter'), entry('ArrowUp')];
+
+  it.each([['Enter'], ['ArrowUp']])('finds %s', (key) => {
+    expect(shortcutFor(press(key), named)?.id).toBe(key);
+    expect(shortcutFor(press(key, { shiftKey: true }), named)).toBeNull();
+  });
+
+  it('leaves Enter to the button that has the focus, but not the arrows', () => {
+    expect(shortcutFor(press('Enter', {}, inPage('<button></button>')), named)).toBeNull();
+    expect(shortcutFor(press('ArrowUp', {}, inPage('<button></button>')), named)?.id).toBe('ArrowUp');
+  });
+
+  it('leaves the arrows to what scrolls, but not Enter', () => {
+    expect(shortcutFor(press('ArrowUp', {}, inPage('<div role="region" tabindex="0"></div>')), named)).toBeNull();
+    expect(shortcutFor(press('Enter', {}, inPage('<div role="region" tabindex="0"></div>')), named)?.id).toBe('Enter');
+  });
+
+  it('are shown as people know them', () => {
+    expect([...named, entry('T')].map(printed)).toEqual(['↵', '↑', 'T']);
   });
 });
 

@@ -1,5 +1,6 @@
 import { Kbd, Modal, Stack, Switch, Table, Text } from '@mantine/core';
-import type { Shortcut } from '@/lib/shortcuts/shortcuts';
+import { t } from '@/lib/i18n';
+import { printed, type Shortcut } from '@/lib/shortcuts/shortcuts';
 
 interface Props {
   isOpen: boolean;
@@ -9,24 +10,27 @@ interface Props {
   onHasKeys: (hasKeys: boolean) => void;
 }
 
+const aliasOf = (alias: string) => alias.replace('Control', 'Ctrl');
+
 /** All keys, from the table that also handles them. */
 export function HelpDialog({ isOpen, onClose, shortcuts, hasKeys, onHasKeys }: Props) {
   return (
     <Modal
       opened={isOpen}
       onClose={onClose}
-      title="Keys"
+      title={t('Keys')}
       returnFocus={false}
       transitionProps={{ duration: 0 }}
-      closeButtonProps={{ 'aria-label': 'Close' }}
+      closeButtonProps={{ 'aria-label': t('Close') }}
     >
       <Stack>
-        <Table aria-label="Keys" withRowBorders={false} verticalSpacing={4}>
+        <Table aria-label={t('Keys')} withRowBorders={false} verticalSpacing={4}>
           <Table.Tbody>
             {shortcuts.map((shortcut) => (
               <Table.Tr key={shortcut.id}>
-                <Table.Td w={48}>
-                  <Kbd>{shortcut.keyName}</Kbd>
+                <Table.Td w={110}>
+                  <Kbd>{printed(shortcut)}</Kbd>
+                  {shortcut.alias && <Kbd ms={4}>{aliasOf(shortcut.alias)}</Kbd>}
                 </Table.Td>
                 <Table.Td>{shortcut.label}</Table.Td>
               </Table.Tr>
@@ -34,11 +38,11 @@ export function HelpDialog({ isOpen, onClose, shortcuts, hasKeys, onHasKeys }: P
           </Table.Tbody>
         </Table>
         <Text size="sm" c="dimmed">
-          Keys are off while you write in a field or a dialog is open; Escape leaves both.
+          {t('Keys are off while you write in a field or a dialog is open; Escape leaves both.')}
         </Text>
         <Switch
-          label="Single keys"
-          description="Turn them off if you use speech input or a screen reader that types them."
+          label={t('Single keys')}
+          description={t('Turn them off if you use speech input or a screen reader that types them.')}
           checked={hasKeys}
           onChange={(event) => onHasKeys(event.currentTarget.checked)}
         />

@@ -1,0 +1,263 @@
+import { MantineProvider } from '@mantine/core';
+import { ModalsProvider } from '@mantine/modals';
+import { Notifications, notifications } from '@mantine/notifications';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { createMemoryRouter, RouterProvider } from 'react-router';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Capability, GuidelineVersion, Project, QuizAttempt, WorkedExample } from '@/lib/api/types';
+import { ProjectContext } from '@/lib/session';
+import { EditGuidelinesPage } from './EditGuidelinesPage';
+import { GuidelinesPage } from './GuidelinesPage';
+
+const PROJECT = {
+  slug: 'helpfulness',
+  intensity_labels: ['significantly better', 'better', 'slightly better', 'negligibly better or unsure'],
+  ties_allowed: true,
+  quiz_pass_share: 0.8,
+  capabilities: ['label', 'guidelines', 'adjudicate'],
+} as Project;
+
+const example = (n: number, more: Partial<WorkedExample> = {}): WorkedExample => ({
+  prompt: `Prompt ${n}`, completion_a: `alpha ${n}`, completion_b: `beta ${n}`, preferred: 'a', intensity: 3, rationale: `Reason ${n}.`,
+  in_quiz: false, ...more,
+});
+const versionOf = (number: number, body: string, more: Partial<GuidelineVersion> = {}): GuidelineVersion => ({
+  number, body, change_note: '', changes_meaning: number === 1, author: 'Ada', published_at: '2026-09-01T00:00:00Z', examples: [], ...more,
+});
+const attemptOf = (id: number, more: Partial<QuizAttempt> = {}): QuizAttempt => ({
+  id, labeller: { id: 5, pseudonym: 'L-FIVE' }, version: 2, n_questions: 4, n_right: 1, passed: false, forgiven: false, is_blocking: true,
+  created_at: '2026-09-02T00:00:00Z', ...more,
+});
+
+/** The server's side of guidelines and qualifications. */
+class FakeServer {
+  versions: GuidelineVersion[] = [];
+  attempts: QuizAttempt[] = [];
+  published: (Partial<GuidelineVersion> & { based_on: number })[] = [];
+  allowed: string[] = [];
+
+  readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
+    const path = String(input).replace('/api/v1/projects/helpfulness/', '').replace(/\?.*/, '');
+    if (init.method === 'POST' && path === 'guidelines') return this.publish(JSON.parse(String(init.body)));
+    if (init.method === 'POST') {
+      this.allowed.push(path);
+      this.attempts = this.attempts.map((one) => ({ ...one, forgiven: !one.passed, is_blocking: false }));
+      return json(200, { n_forgiven: 3 });
+    }
+    if (path === 'guidelines') return json(200, { next: null, previous: null, results: this.versions.toReversed() });
+    if (path === 'qualifications') return json(200, { next: null, previous: null, results: this.attempts });
+    const newest = this.versions.at(-1);
+    if (path === 'guidelines/current' && newest) return json(200, newest);
+    return json(404, { code: 'no_guidelines', detail: 'None.' });
+  };
+
+  private publish(sent: (typeof this.published)[number]): Response {
+    const number = this.versions.length;
+    if (sent.based_on !== number) return json(409, { code: 'guidelines_changed', detail: 'Meanwhile.' });
+    this.published.push(sent);
+    this.versions.push(versionOf(number + 1, sent.body ?? '', sent));
+    return json(201, this.versions.at(-1));
+  }
+}
+
+function json(status: number, body: unknown): Response {
+  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
+}
+
+let server: FakeServer;
+
+function open(path: string, capabilities?: Capability[]) {
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const router = createMemoryRouter(
+    [
+      { path: '/projects/helpfulness/guidelines', Component: GuidelinesPage },
+      { path: '/projects/helpfulness/guidelines/edit', Component: EditGuidelinesPage },
+    ],
+    { initialEntries: [`/projects/helpfulness/${path}`] },
+  );
+  render(
+    <MantineProvider env="test">
+      <QueryClientProvider client={queries}>
+        <ProjectContext value={{ ...PROJECT, ...(capabilities && { capabilities }) }}>
+          <ModalsProvider>
+            <Notifications />
+            <RouterProvider router={router} />
+          </ModalsProvider>
+        </ProjectContext>
+      </QueryClientProvider>
+    </MantineProvider>,
+  );
+  return router;
+}
+
+const click = async (name: string | RegExp, role = 'button') => userEvent.click(await screen.findByRole(role, { name }));
+const write = (label: string | RegExp, text: string, within_ = document.body) =>
+  fireEvent.change(within(within_).getByLabelText(label), { target: { value: text } });
+
+beforeEach(() => {
+  server = new FakeServer();
+  vi.stubGlobal('fetch', vi.fn(server.fetch));
+  vi.stubGlobal('ResizeObserver', class { observe() {} unobserve() {} disconnect() {} });
+  // What Mantine asks of a browser and jsdom does not have.
+  Object.defineProperty(document, 'fonts', { configurable: true, value: new EventTarget() });
+  vi.stubGlobal('matchMedia', (query: string) => ({
+    matches: false, media: query, addEventListener() {}, removeEventListener() {}, addListener() {}, removeListener() {},
+  }));
+});
+
+afterEach(() => {
+  cleanup();
+  notifications.clean();
+  vi.unstubAllGlobals();
+});
+
+describe('writing guidelines', () => {
+  it('publishes the first version with an example that the quiz asks', async () => {
+    const router = open('guidelines/edit');
+    await screen.findByLabelText(/^Text/);
+    expect(screen.queryByLabelText(/changes what ratings mean/)).toBeNull();
+    write(/^Text/, 'Be **truthful**.');
+    await click('Add an example');
+    const card = screen.getByRole('region', { name: 'Example 1' });
+    write(/^Prompt/, 'How far is the moon?', card);
+    write(/^Completion A/, '384,400 km', card);
+    write(/^Completion B/, 'Far.', card);
+    write(/^Why/, 'It answers.', card);
+    await userEvent.click(within(card).getByRole('switch', { name: /^Ask this in the quiz/ }));
+    expect(screen.getByText(/One of them is asked in the quiz. Right answers needed: 1/)).toBeTruthy();
+
+    await click('Preview', 'tab');
+    expect((await screen.findByText('truthful')).tagName).toBe('STRONG');
+    expect(screen.getByText('A slightly better')).toBeTruthy();
+
+    await click('Publish version 1');
+    await waitFor(() => expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines'));
+    expect(server.published).toEqual([
+      {
+        body: 'Be **truthful**.',
+        change_note: '',
+        changes_meaning: false,
+        based_on: 0,
+        examples: [
+          {
+            prompt: 'How far is the moon?', completion_a: '384,400 km', completion_b: 'Far.', preferred: 'a', intensity: 2,
+            rationale: 'It answers.', in_quiz: true,
+          },
+        ],
+      },
+    ]);
+  });
+
+  it('starts from the current version, shows what changes and says whether meaning does', async () => {
+    server.versions = [versionOf(1, 'Be brief.', { examples: [example(1), example(2)] })];
+    open('guidelines/edit');
+    await screen.findByDisplayValue('Be brief.');
+    write(/^Text/, 'Be clear.');
+    await click('Move example 2 up');
+    await click('What changes', 'tab');
+    expect((await screen.findByText('brief')).tagName).toBe('DEL');
+    expect(screen.getByText('clear').tagName).toBe('INS');
+    expect(screen.getByText('Example 2 is now example 1.')).toBeTruthy();
+    await click(/^This version changes what ratings mean/, 'switch');
+    write('What changed', 'Clear, not brief.');
+    await click('Publish version 2');
+    await waitFor(() => expect(server.published).toHaveLength(1));
+    expect(server.published[0]).toMatchObject({
+      based_on: 1, changes_meaning: true, change_note: 'Clear, not brief.', examples: [example(2), example(1)],
+    });
+  });
+
+  it('says what is missing, where it is', async () => {
+    open('guidelines/edit');
+    await screen.findByLabelText(/^Text/);
+    await click('Add an example');
+    await click('Preview', 'tab');
+    await click('Publish version 1');
+    expect(await screen.findAllByText('Write something here.')).toHaveLength(5);
+    expect(server.published).toEqual([]);
+  });
+
+  it('asks before what was written is left behind', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    const router = open('guidelines/edit');
+    await screen.findByDisplayValue('Be brief.');
+    const closing = () => {
+      const event = new Event('beforeunload', { cancelable: true });
+      window.dispatchEvent(event);
+      return event.defaultPrevented;
+    };
+    expect(closing()).toBe(false);
+    write(/^Text/, 'Be clear.');
+    expect(closing()).toBe(true);
+    await click('Cancel', 'link');
+    await click('Keep it');
+    expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines/edit');
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+    await click('Cancel', 'link');
+    await screen.findByRole('dialog');
+    await userEvent.keyboard('{Escape}');
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+    expect(screen.getByDisplayValue('Be clear.')).toBeTruthy();
+    await click('Cancel', 'link');
+    await click('Leave');
+    await waitFor(() => expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines'));
+  });
+
+  it('does not write over what somebody else has published meanwhile', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    open('guidelines/edit');
+    await screen.findByDisplayValue('Be brief.');
+    write(/^Text/, 'Be clear.');
+    server.versions.push(versionOf(2, 'Be kind.'));
+    await click('Publish version 2');
+    const link = await screen.findByRole('link', { name: 'See version 2 in a new tab' });
+    expect(link.getAttribute('href')).toBe('/projects/helpfulness/guidelines?version=2&compare=1');
+    expect(screen.getByDisplayValue('Be clear.')).toBeTruthy();
+    await click('I have read it');
+    await click('Publish version 3');
+    await waitFor(() => expect(server.published).toMatchObject([{ based_on: 2, body: 'Be clear.' }]));
+  });
+});
+
+describe('reading guidelines', () => {
+  beforeEach(() => {
+    server.versions = [versionOf(1, 'Be brief.'), versionOf(2, 'Be clear.', { change_note: 'Not brief.' })];
+  });
+
+  it('shows the newest, and what differs between two', async () => {
+    open('guidelines');
+    await screen.findByText('Be clear.');
+    expect(screen.getByText(/Version 2 · Ada/).textContent).toContain('Not brief.');
+    cleanup();
+    open('guidelines?version=2&compare=1');
+    await screen.findByRole('heading', { name: 'From version 1 to version 2' });
+    expect(screen.getByText('brief').tagName).toBe('DEL');
+    expect(screen.getByText('clear').tagName).toBe('INS');
+  });
+
+  it('lets reviewers allow another attempt, once for each labeller', async () => {
+    server.attempts = [
+      attemptOf(3), attemptOf(2), attemptOf(1),
+      attemptOf(4, { labeller: { id: 6, pseudonym: 'L-SIX' }, n_right: 4, passed: true, is_blocking: false }),
+    ];
+    open('guidelines');
+    const row = (await screen.findByText('L-SIX')).closest('tr');
+    expect(row?.textContent).toContain('4 of 4Passed');
+    expect(screen.getAllByText('Not passed, no attempts left')).toHaveLength(3);
+    await click('Allow another attempt: L-FIVE');
+    const dialog = await screen.findByRole('dialog');
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Allow another attempt' }));
+    await screen.findByText('L-FIVE may try again.');
+    expect(server.allowed).toEqual(['qualifications/5/allow']);
+    expect(await screen.findAllByText('Not passed, set aside')).toHaveLength(3);
+  });
+
+  it('shows a labeller neither the list nor the editor', async () => {
+    open('guidelines', ['label']);
+    await screen.findByText('Be clear.');
+    expect(screen.queryByText('Qualifications')).toBeNull();
+    expect(screen.queryByRole('link', { name: 'Write a new version' })).toBeNull();
+  });
+});
