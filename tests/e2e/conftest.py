@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests.cast import cast
 from training.demo import seed as demo
+
+__all__ = ["cast"]
 
 
 @pytest.fixture

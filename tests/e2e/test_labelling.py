@@ -26,10 +26,9 @@ def test_ten_pairs_by_keyboard_are_seen_in_agreement(seeded, sign_in, celery_wor
     page = sign_in(seeded, "labeller")
     page.get_by_role("link", name="Demo: helpfulness").click()
     page.get_by_role("link", name="Label", exact=True).first.click()
-    page.get_by_role("button", name="Start rating").click()
     for n, key in enumerate(KEYS, start=1):
-        expect(page.get_by_test_id("completion-a")).to_be_visible()
-        expect(page.get_by_test_id("completion-b")).to_be_visible()
+        expect(page.get_by_role("region", name="Completion A", exact=True)).to_be_visible()
+        expect(page.get_by_role("region", name="Completion B", exact=True)).to_be_visible()
         page.keyboard.press(key)
         expect(today(page, n)).to_be_visible()
     page.get_by_role("button", name="Open navigation").or_(
@@ -61,8 +60,7 @@ def test_ten_pairs_by_keyboard_are_seen_in_agreement(seeded, sign_in, celery_wor
 def test_a_lost_connection_loses_no_rating(seeded, sign_in):
     page = sign_in(seeded, "labeller")
     page.goto(f"{seeded}/projects/demo-helpfulness/label")
-    page.get_by_role("button", name="Start rating").click()
-    expect(page.get_by_test_id("completion-a")).to_be_visible()
+    expect(page.get_by_role("region", name="Completion A", exact=True)).to_be_visible()
     page.keyboard.press("1")
     expect(today(page, 1)).to_be_visible()
     lena = User.objects.get(email="labeller@demo.example")
