@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from rest_framework.test import APIClient
 
@@ -22,12 +23,14 @@ PASSWORD = "a long enough passphrase"
 
 
 @cache
-def _hashed_password() -> str:
-    return make_password(PASSWORD)  # slow on purpose, so once
+def _hashed_password(hasher: str) -> str:
+    """Slow on purpose, so once with each hasher: a server that is to check it has its own."""
+    return make_password(PASSWORD)
 
 
 def make_user(name: str, **fields: Any) -> User:
-    user = User(email=f"{name.replace(' ', '.')}@example.org", name=name, password=_hashed_password(), **fields)
+    password = _hashed_password(settings.PASSWORD_HASHERS[0])
+    user = User(email=f"{name.replace(' ', '.')}@example.org", name=name, password=password, **fields)
     user.full_clean()
     user.save()
     return user

@@ -1,10 +1,10 @@
-"""Bearer tokens for programs: `Authorization: Bearer tst_…`."""
+"""Who calls: bearer tokens for programs (`Authorization: Bearer tst_…`), the session cookie for the pages."""
 
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -39,8 +39,29 @@ class BearerTokenAuthentication(BaseAuthentication):
         return self.keyword
 
 
+class OtherUser(AuthenticationFailed):
+    default_detail = "Somebody else has signed in in this browser. Reload the page to go on as them, or sign in again."
+    default_code = "other_user"
+
+
+class PageSessionAuthentication(SessionAuthentication):
+    """The session cookie, where it is still that of the user a page was loaded for.
+
+    Tabs share one cookie. A page names its user in `X-Expected-User`, so that what it sends is never taken for work of
+    somebody who has signed in in another tab since.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        signed_in = super().authenticate(request)
+        expected = request.headers.get("X-Expected-User")
+        if signed_in is not None and expected is not None and expected != str(signed_in[0].pk):
+            raise OtherUser
+        return signed_in
+
+
 def _extend_schema() -> None:
-    """Tell drf-spectacular how programs sign in."""
+    """Tell drf-spectacular how programs and pages sign in."""
+    from drf_spectacular.authentication import SessionScheme
     from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
     class BearerTokenScheme(OpenApiAuthenticationExtension):  # registers itself by being defined
@@ -49,6 +70,9 @@ def _extend_schema() -> None:
 
         def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
             return {"type": "http", "scheme": "bearer", "description": "A token made under Account → API tokens."}
+
+    class PageSessionScheme(SessionScheme):
+        target_class = "annotate.accounts.authentication.PageSessionAuthentication"
 
 
 _extend_schema()

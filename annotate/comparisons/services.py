@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from annotate.accounts.models import User
@@ -86,9 +86,11 @@ def _warnings(project: Project, prompt_ids: set[int]) -> dict[int, list[str]]:
 
 def mark_sensitive(*, project: Project) -> int:
     """Write the warnings of all comparisons anew, after the project's sensitive tags have changed. Returns how many
-    changed. In batches, each a transaction of its own, so that the queue goes on beside it; may be run again."""
+    changed. In batches, each a transaction of its own, so that the queue goes on beside it; may be run again. Tags that
+    change meanwhile are seen by the next batch."""
     n_changed, last = 0, 0
     while True:
+        project.refresh_from_db(fields=["sensitive_tags"])
         batch = Comparison.objects.filter(project=project, pk__gt=last).order_by("id")
         rows = list(batch.values_list("id", "prompt_id", "warnings")[:_MARKED_AT_ONCE])
         if not rows:
@@ -155,13 +157,18 @@ def lease_to(membership: Membership | None, *, seat: Seat, n: int, found: Standi
     if _block(membership, found):
         return []
     now, length = timezone.now(), timedelta(minutes=seat.project.lease_minutes)
+    if seat.project.sensitive_tags:
+        _give_up_declined(seat)
     held = _held(seat.user.pk, seat.project.pk)[:n]
     # Renewed in good time, and not with every answer.
-    short = [assignment for assignment in held if assignment.lease_until < now + 0.75 * length]
-    for assignment in short:
-        assignment.lease_until = now + length
+    short = {assignment.pk for assignment in held if assignment.lease_until < now + 0.75 * length}
     if short:
-        Assignment.objects.filter(pk__in=[assignment.pk for assignment in short]).update(lease_until=now + length)
+        leased = Assignment.objects.filter(pk__in=short, state=AssignmentState.LEASED)
+        if leased.update(lease_until=now + length) < len(short):  # some were being taken back at this moment
+            short &= set(leased.values_list("id", flat=True))
+            held = [one for one in held if one.pk in short or one.lease_until >= now + 0.75 * length]
+        for assignment in held:
+            assignment.lease_until = now + length if assignment.pk in short else assignment.lease_until
     if len(held) < n:
         held += _hand_out(seat, n - len(held), now + length)
     return sorted(held, key=lambda assignment: assignment.pk)
@@ -199,30 +206,70 @@ def _hand_out(seat: Seat, n: int, until: datetime) -> list[Assignment]:
     draws = [_dice.random() for _ in range(n)]
     n_gold = sum(draw < project.gold_rate for draw in draws)
     n_repeats = sum(project.gold_rate <= draw < project.gold_rate + project.repeat_rate for draw in draws)
+    allowance = _Allowance(seat) if project.sensitive_tags else None
     gold = _gold_for(seat, n_gold) if n_gold else []
     repeats = _repeats_for(seat, n_repeats) if n_repeats else []
+    if allowance is not None:
+        gold = [comparison for comparison in gold if allowance.takes(comparison)]
+        repeats = [rated for rated in repeats if allowance.takes(rated.comparison)]
     n_regular = n - len(gold) - len(repeats)
-    regular = _regular_for(seat, n_regular)
+    regular = _regular_for(seat, n_regular, allowance)
     if len(regular) < n_regular and take_back_expired_leases(project=project):
-        regular = _regular_for(seat, n_regular)
+        regular = _regular_for(seat, n_regular, allowance)
     if not regular and (n_regular or not waiting_for(seat).exists()):
         return []
-    given = _give(regular, seat.user, AssignmentKind.REGULAR, until)
-    given += _give(gold, seat.user, AssignmentKind.GOLD, until)
-    return given + _give_again(repeats, seat.user, until)
+    # The rising ids tell nothing: gold lies anywhere among the others, repeats before or after them.
+    chosen = [(comparison, AssignmentKind.REGULAR) for comparison in regular]
+    for comparison in gold:
+        chosen.insert(_dice.randint(0, len(chosen)), (comparison, AssignmentKind.GOLD))
+    steps = [lambda: _give(chosen, seat.user, until), lambda: _give_again(repeats, seat.user, until)]
+    _dice.shuffle(steps)
+    return [assignment for step in steps for assignment in step()]
 
 
-def _regular_for(seat: Seat, n: int) -> list[Comparison]:
+class _Allowance:
+    """How much of what carries a warning may be given to a labeller now."""
+
+    def __init__(self, seat: Seat) -> None:
+        cap = seat.project.sensitive_per_day
+        self.left = None if cap is None else max(cap - n_sensitive_today(seat), 0)
+        self._declined = set(declined_tags(seat))
+
+    def takes(self, comparison: Comparison) -> bool:
+        """Whether it may be given; if so, it is counted."""
+        if not comparison.warnings:
+            return True
+        if self.left == 0 or not self._declined.isdisjoint(comparison.warnings):
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+
+def _regular_for(seat: Seat, n: int, allowance: _Allowance | None) -> list[Comparison]:
     """The next `n` of the queue, locked, with no more warned ones among them than the labeller may see today."""
-    if not seat.project.sensitive_tags:
+    if allowance is None:
         return _next_of_queue(n)(seat.user.pk, seat.project.pk) if n else []
     chosen = _locked(waiting_for(seat), n)
-    cap = seat.project.sensitive_per_day
-    if cap is None or not any(comparison.warnings for comparison in chosen):
+    if allowance.left is None or sum(bool(comparison.warnings) for comparison in chosen) <= allowance.left:
         return chosen
-    warned = [comparison for comparison in chosen if comparison.warnings][: max(cap - n_sensitive_today(seat), 0)]
+    warned = [comparison for comparison in chosen if comparison.warnings][: allowance.left]
     mild = _locked(waiting_for(seat).filter(warnings=[]), n - len(warned))
     return [*warned, *mild]
+
+
+def _give_up_declined(seat: Seat) -> None:
+    """Pass on what the labeller holds of the categories they have declined since."""
+    if declined := declined_tags(seat):
+        held = Assignment.objects.filter(
+            labeller=seat.user, comparison__project=seat.project, state=AssignmentState.LEASED
+        )
+        for assignment_id in held.filter(comparison__warnings__overlap=declined).values_list("id", flat=True):
+            skip(seat=seat, assignment_id=assignment_id, reason="content_warning")
+
+
+def declined_tags(seat: Seat) -> list[str]:
+    return _membership(seat).values_list("declined_tags", flat=True).first() or []
 
 
 def _locked(comparisons: QuerySet[Comparison], n: int) -> list[Comparison]:
@@ -265,15 +312,15 @@ def waiting_for(seat: Seat) -> QuerySet[Comparison]:
 
 
 def _suitable(comparisons: QuerySet[Comparison], seat: Seat) -> QuerySet[Comparison]:
-    """Without those that this labeller wrote a side of or is not to see."""
+    """Without those that this labeller wrote a side of, gave a gold answer to as a reviewer, or is not to see."""
     written = Completion.objects.filter(author=seat.user).values("id")
-    comparisons = comparisons.exclude(a__in=written).exclude(b__in=written)
+    comparisons = comparisons.exclude(a__in=written).exclude(b__in=written).exclude(gold_by=seat.user)
     if not seat.project.sensitive_tags:
         return comparisons
     cap = seat.project.sensitive_per_day
     if cap is not None and n_sensitive_today(seat) >= cap:
         return comparisons.filter(warnings=[])
-    tags = _membership(seat).values_list("declined_tags", flat=True).first() or []
+    tags = declined_tags(seat)
     return comparisons.exclude(warnings__overlap=tags) if tags else comparisons
 
 
@@ -290,10 +337,15 @@ def _waiting_ids(n: int) -> Compiled[tuple[int]]:
 
 
 def n_sensitive_today(seat: Seat) -> int:
-    """Pairs with a warning that the labeller has been given today, not counting those they passed on."""
+    """Pairs with a warning that the labeller has been given today, not counting those they passed on unseen: who flags
+    one has seen it. What a ranking left behind is counted with the rankings."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    given = Assignment.objects.filter(labeller=seat.user, comparison__project=seat.project, created_at__gte=midnight)
-    return given.filter(state__in=_LIVE).exclude(comparison__warnings=[]).count()
+    # A lease given yesterday and given again today counts today.
+    since = midnight + timedelta(minutes=seat.project.lease_minutes)
+    seen = Q(state__in=_LIVE) | Q(state=AssignmentState.SKIPPED, comparison__flags__labeller=seat.user)
+    given = Assignment.objects.filter(seen, labeller=seat.user, comparison__project=seat.project)
+    given = given.filter(Q(created_at__gte=midnight) | Q(lease_until__gte=since)).exclude(comparison__warnings=[])
+    return given.exclude(kind=AssignmentKind.RANKING).values("id").distinct().count()
 
 
 def _gold_for(seat: Seat, n: int) -> list[Comparison]:
@@ -309,7 +361,7 @@ def _unseen_gold(seat: Seat) -> QuerySet[Comparison, tuple[int]]:
     theirs = Assignment.objects.filter(comparison=OuterRef("pk"), labeller=seat.user)
     unseen = Comparison.objects.filter(
         ~Exists(theirs), project=seat.project, gold_preferred__isnull=False, state=ComparisonState.CLOSED
-    ).exclude(gold_by=seat.user)
+    )
     return _suitable(unseen, seat).order_by("id").values_list("id")[:_DRAWN_FROM]
 
 
@@ -345,11 +397,11 @@ def _rated_before(n_since: int) -> Compiled[tuple[int]]:
     return Compiled(build, int, int)
 
 
-def _give(comparisons: list[Comparison], labeller: User, kind: AssignmentKind, until: datetime) -> list[Assignment]:
-    """Lease locked comparisons. The side shown first is drawn here, once, and stays."""
-    if not comparisons:
+def _give(chosen: list[tuple[Comparison, AssignmentKind]], labeller: User, until: datetime) -> list[Assignment]:
+    """Lease locked comparisons, each as its kind, in this order. The side shown first is drawn here and stays."""
+    if not chosen:
         return []
-    by_id = {comparison.pk: comparison for comparison in comparisons}
+    by_id = {comparison.pk: comparison for comparison, _ in chosen}
     with prepared() as cursor:
         cursor.execute(
             _GIVE,
@@ -357,7 +409,7 @@ def _give(comparisons: list[Comparison], labeller: User, kind: AssignmentKind, u
                 "comparisons": list(by_id),
                 "firsts": [_dice.choice("ab") for _ in by_id],
                 "labeller": labeller.pk,
-                "kind": kind.value,
+                "kinds": [kind.value for _, kind in chosen],
                 "until": until,
                 "now": timezone.now(),
             },
@@ -375,19 +427,20 @@ def _give(comparisons: list[Comparison], labeller: User, kind: AssignmentKind, u
 # hands is given to them again as it was.
 _GIVE = """
     WITH chosen AS (
-        SELECT c.id, given.first, given.number, (
+        SELECT c.id, given.first, given.kind, given.number, (
             SELECT min(free) FROM generate_series(0, c.n_taken) AS free WHERE NOT EXISTS (
                 SELECT FROM comparisons_assignment s
                 WHERE s.comparison_id = c.id AND s.place = free
                   AND s.state IN ('leased', 'submitted') AND s.kind <> 'repeat')) AS place
-        FROM unnest(%(comparisons)s::bigint[], %(firsts)s::text[]) WITH ORDINALITY AS given(id, first, number)
+        FROM unnest(%(comparisons)s::bigint[], %(firsts)s::text[], %(kinds)s::text[])
+            WITH ORDINALITY AS given(id, first, kind, number)
         JOIN comparisons_comparison c ON c.id = given.id),
     taken AS (UPDATE comparisons_comparison c SET n_taken = c.n_taken + 1 FROM chosen WHERE c.id = chosen.id)
     INSERT INTO comparisons_assignment
         (created_at, comparison_id, labeller_id, kind, state, place, first, lease_until, skip_reason)
-    SELECT %(now)s, id, %(labeller)s, %(kind)s, 'leased', place, first, %(until)s, '' FROM chosen ORDER BY number
+    SELECT %(now)s, id, %(labeller)s, kind, 'leased', place, first, %(until)s, '' FROM chosen ORDER BY number
     ON CONFLICT (comparison_id, labeller_id) WHERE NOT (kind = 'repeat') DO UPDATE
-        SET state = 'leased', place = excluded.place, lease_until = excluded.lease_until
+        SET state = 'leased', kind = excluded.kind, place = excluded.place, lease_until = excluded.lease_until
         WHERE comparisons_assignment.state = 'expired'
     RETURNING id, created_at, comparison_id, labeller_id, kind, state, place, first, lease_until, skip_reason"""
 

@@ -35,20 +35,31 @@ def _free_slug(name: str) -> str:
     return next(slug for n in range(1, len(taken) + 2) if (slug := base if n == 1 else f"{base}-{n}") not in taken)
 
 
+def _has_ratings(project: Project, **filters: Any) -> bool:
+    from django.apps import apps  # ratings come later in the import order
+
+    return apps.get_model("ratings", "Rating").objects.filter(project=project, **filters).exists()
+
+
 @transaction.atomic
 def update_project(*, project: Project, **changes: Any) -> Project:
     """Change settings. Locks the project's row, so that two editors cannot interleave."""
     project = Project.objects.select_for_update().select_related(None).get(pk=project.pk)
     before = {name: getattr(project, name) for name in changes}
     if "intensity_labels" in changes and len(changes["intensity_labels"]) < project.n_intensities:
-        from django.apps import apps  # ratings come later in the import order
-
         strongest = len(changes["intensity_labels"])
-        if apps.get_model("ratings", "Rating").objects.filter(project=project, intensity__gt=strongest).exists():
+        if _has_ratings(project, intensity__gt=strongest):
             raise DomainError(
                 "intensity_in_use",
                 f"There are ratings stronger than level {strongest}; keep at least {project.n_intensities} levels.",
             )
+    kept = len(changes.get("bucket_labels", project.bucket_labels))
+    if kept < len(project.bucket_labels) and _has_ratings(project, bucket__gte=kept):
+        raise DomainError(
+            "bucket_in_use",
+            f"There are ratings with an answer that would go; keep all {len(project.bucket_labels)} answers of the "
+            "second question. They may be renamed.",
+        )
     for name, value in changes.items():
         setattr(project, name, value)
     project.full_clean()
@@ -64,13 +75,21 @@ def change_membership(*, membership: Membership, **changes: Any) -> Membership:
     owners = list(
         Membership.objects.select_for_update().filter(project=membership.project, role=Role.OWNER, is_active=True)
     )
+    membership = Membership.objects.select_for_update(of=("self",)).select_related("user").get(pk=membership.pk)
     for name, value in changes.items():
         setattr(membership, name, value)
     still_owner = membership.role == Role.OWNER and membership.is_active
     if not still_owner and [owner.pk for owner in owners] == [membership.pk]:
         raise DomainError("last_owner", "A project needs an owner: make somebody else owner first.")
     membership.full_clean()
-    membership.save()
+    membership.save(update_fields=[*changes])  # a pause is somebody else's to write
+    return membership
+
+
+def decline_tags(*, membership: Membership, tags: list[str]) -> Membership:
+    """Give the member no more pairs of these categories."""
+    membership.declined_tags = tags
+    membership.save(update_fields=["declined_tags"])
     return membership
 
 
@@ -146,7 +165,7 @@ def accept_invitation(*, token: str, user: User | None, name: str = "", password
     except IntegrityError:
         membership = Membership.objects.get(project=invitation.project, user=user)
         membership.role, membership.is_active = invitation.role, True
-        membership.save()
+        membership.save(update_fields=["role", "is_active"])
     invitation.accepted_at, invitation.accepted_by = timezone.now(), user
     invitation.save()
     return membership, user

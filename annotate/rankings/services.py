@@ -21,12 +21,12 @@ from django.utils import timezone
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError, not_found
 from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison, ComparisonState
-from annotate.comparisons.services import add_comparisons, block, n_sensitive_today
+from annotate.comparisons.services import add_comparisons, block, declined_tags, n_sensitive_today
 from annotate.guidelines.models import GuidelineVersion
 from annotate.guidelines.selectors import version_rated_under
 from annotate.pool.models import Completion
 from annotate.projects.access import Seat
-from annotate.projects.models import Membership, Project
+from annotate.projects.models import Project
 from annotate.rankings.models import (
     MIN_SIZE,
     Ranking,
@@ -122,6 +122,8 @@ def lease(*, seat: Seat, n: int) -> list[RankingAssignment]:
     if block(seat):
         return []
     until = timezone.now() + timedelta(minutes=seat.project.lease_minutes)
+    if seat.project.sensitive_tags:
+        _give_up_declined(seat)
     held = list(
         RankingAssignment.objects.filter(
             labeller=seat.user, ranking__project=seat.project, state=RankingAssignmentState.LEASED
@@ -129,12 +131,14 @@ def lease(*, seat: Seat, n: int) -> list[RankingAssignment]:
         .order_by("id")
         .values_list("id", flat=True)[:n]
     )
-    RankingAssignment.objects.filter(pk__in=held).update(lease_until=until)
+    renewed = RankingAssignment.objects.filter(pk__in=held, state=RankingAssignmentState.LEASED)
+    if renewed.update(lease_until=until) < len(held):  # some were being taken back at this moment
+        held = list(renewed.order_by("id").values_list("id", flat=True))
     missing = n - len(held)
     if missing > 0:
-        chosen = _locked(waiting_for(seat), missing)
+        chosen = _next_of_queue(seat, missing)
         if len(chosen) < missing and take_back_expired(project=seat.project):
-            chosen = _locked(waiting_for(seat), missing)
+            chosen = _next_of_queue(seat, missing)
         held += _give(chosen, seat.user, until)
     return list(
         RankingAssignment.objects.filter(pk__in=held)
@@ -142,6 +146,33 @@ def lease(*, seat: Seat, n: int) -> list[RankingAssignment]:
         .prefetch_related("ranking__completions")
         .order_by("id")
     )
+
+
+def _next_of_queue(seat: Seat, n: int) -> list[int]:
+    """The next `n`, locked, with no more warned ones among them than the labeller may see today."""
+    chosen = _locked(waiting_for(seat), n)
+    tags, cap = seat.project.sensitive_tags, seat.project.sensitive_per_day
+    if not tags or cap is None:
+        return chosen
+    warned = list(
+        Ranking.objects.filter(pk__in=chosen, prompt__tags__overlap=tags).order_by("-priority", "id").values_list("id")
+    )
+    left = max(cap - n_sensitive_today(seat) - _n_sensitive_rankings_today(seat), 0)
+    if len(warned) <= left:
+        return chosen
+    shown = [pk for (pk,) in warned[:left]]
+    mild = waiting_for(seat).exclude(prompt__tags__overlap=tags)
+    return [*shown, *_locked(mild, n - left)] if n > left else shown
+
+
+def _give_up_declined(seat: Seat) -> None:
+    """Pass on what the labeller holds of the categories they have declined since."""
+    if declined := declined_tags(seat):
+        held = RankingAssignment.objects.filter(
+            labeller=seat.user, ranking__project=seat.project, state=RankingAssignmentState.LEASED
+        )
+        for assignment_id in held.filter(ranking__prompt__tags__overlap=declined).values_list("id", flat=True):
+            skip(seat=seat, assignment_id=assignment_id, reason="content_warning")
 
 
 def _locked(rankings: QuerySet[Ranking], n: int) -> list[int]:
@@ -179,8 +210,7 @@ def waiting_for(seat: Seat) -> QuerySet[Ranking]:
         return waiting
     if cap is not None and n_sensitive_today(seat) + _n_sensitive_rankings_today(seat) >= cap:
         return waiting.exclude(prompt__tags__overlap=tags)
-    declined = Membership.objects.filter(project=seat.project, user=seat.user).values_list("declined_tags", flat=True)
-    unwanted = set(next(iter(declined), [])) & set(tags)
+    unwanted = set(declined_tags(seat)) & set(tags)
     return waiting.exclude(prompt__tags__overlap=sorted(unwanted)) if unwanted else waiting
 
 

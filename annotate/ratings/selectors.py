@@ -65,11 +65,25 @@ def labeller_progress(seat: Seat, n_today: int | None = None) -> dict[str, Any]:
 
 
 def _gold_agreement(seat: Seat) -> dict[str, int]:
-    """How many of the labeller's pairs with a known answer they answered as it is, by side."""
-    answers = current(
-        Rating.objects.filter(labeller=seat.user, project=seat.project, assignment__kind=AssignmentKind.GOLD)
-    )
+    """How many of the labeller's pairs with a known answer they answered as it is, by side.
+
+    Told once the answers can no longer be changed: at once it would say which pair it was, and that it was missed.
+    """
+    final = timezone.now() - timedelta(minutes=seat.project.grace_minutes)
+    answers = gold_answers(seat).filter(assignment__ratings__supersedes=None, assignment__ratings__created_at__lt=final)
     return answers.aggregate(n=Count("id"), n_right=Count("id", filter=Q(preferred=F("comparison__gold_preferred"))))
+
+
+def gold_answers(seat: Seat) -> QuerySet[Rating]:
+    """The caller's current answers to what has a known answer still."""
+    return current(
+        Rating.objects.filter(
+            labeller=seat.user,
+            project=seat.project,
+            assignment__kind=AssignmentKind.GOLD,
+            comparison__gold_preferred__isnull=False,
+        )
+    )
 
 
 def own_ratings(seat: Seat) -> QuerySet[Rating]:

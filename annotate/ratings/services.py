@@ -22,7 +22,7 @@ from annotate.projects.access import Seat
 from annotate.projects.models import Membership, Project
 from annotate.projects.services import pause_member
 from annotate.ratings.models import Adjudication, Flag, FlagKind, Preferred, Rating, RatingOrigin
-from annotate.ratings.selectors import current, midnight
+from annotate.ratings.selectors import gold_answers, midnight
 from annotate.ratings.signals import ratings_changed
 
 
@@ -105,6 +105,7 @@ def _submit_one(seat: Seat, judgement: Judgement, version: GuidelineVersion | No
     """Whether it is here already is asked only where it cannot be stored: a second one of that client_id never can."""
     try:
         with transaction.atomic():
+            lock_member(seat)  # first, as everywhere: a missed gold answer may pause them
             rating_id = _store(seat, judgement, version).rating_id
     except DomainError as error:
         refused = Outcome(judgement.client_id, "rejected", None, error.code, error.message)
@@ -307,7 +308,7 @@ def _hold_to_gold(seat: Seat) -> None:
     membership = Membership.objects.filter(project=project, user=seat.user).first()
     if project.gold_floor is None or membership is None or membership.paused_at is not None:
         return
-    answers = current(Rating.objects.filter(labeller=seat.user, project=project, assignment__kind=AssignmentKind.GOLD))
+    answers = gold_answers(seat)
     if membership.resumed_at is not None:
         answers = answers.filter(created_at__gt=membership.resumed_at)
     latest = list(
@@ -424,8 +425,9 @@ def adjudicate(
     adjudication.full_clean()
     adjudication.save()
     comparison.flags.filter(resolved_at=None).update(resolved_at=timezone.now())
+    _give_up_own_lease(comparison, reviewer)
     comparison.state, comparison.n_flags = ComparisonState.ADJUDICATED, 0
-    comparison.save(update_fields=["state", "n_flags"])
+    comparison.save(update_fields=["state", "n_flags", "n_taken"])
     ratings_changed.send(sender=Adjudication, project_id=project.pk)
     return adjudication
 
@@ -437,7 +439,8 @@ def set_gold(
     """Make a comparison gold, with its known answer, or with None an ordinary one again. Locks the comparison.
 
     A gold comparison leaves the ordinary queue: it is mixed into the work of every labeller but the one whose
-    answer it is, and never reaches training.
+    answer it is, and never reaches training. Without its answer it goes back to where it came from: to the queue, or
+    with the other pairs of a ranking. Whoever gave it an answer is not asked for it then, either.
     """
     comparison = Comparison.objects.select_for_update().filter(pk=comparison_id, project=project).first()
     if comparison is None:
@@ -448,16 +451,29 @@ def set_gold(
         raise DomainError(
             "intensity_out_of_range", f"Intensity runs from 1 to {project.n_intensities} in this project."
         )
+    if preferred == "tie" and not project.ties_allowed:
+        raise DomainError("ties_not_allowed", "This project asks for a decision: a tie cannot be a known answer here.")
+    if preferred is None and comparison.gold_preferred is None:
+        return comparison
     comparison.gold_preferred = preferred
     comparison.gold_intensity = intensity if preferred in ("a", "b") else None
-    comparison.gold_by = None if preferred is None else reviewer
     comparison.state = ComparisonState.CLOSED
-    if preferred is None:
+    if preferred is not None:
+        comparison.gold_by = reviewer
+        _give_up_own_lease(comparison, reviewer)
+    elif project.ranking_size is None:
         comparison.state = ComparisonState.OPEN
         settle(comparison, project)
-    comparison.save(update_fields=["state", "n_wanted", "gold_preferred", "gold_intensity", "gold_by"])
+    comparison.save(update_fields=["state", "n_wanted", "n_taken", "gold_preferred", "gold_intensity", "gold_by"])
     ratings_changed.send(sender=Comparison, project_id=project.pk)
     return comparison
+
+
+def _give_up_own_lease(comparison: Comparison, reviewer: User) -> None:
+    """Nobody rates what they have answered as a reviewer: a lease they hold on it ends. The caller saves `n_taken`."""
+    held = comparison.assignments.filter(labeller=reviewer, state=AssignmentState.LEASED)
+    comparison.n_taken -= held.exclude(kind=AssignmentKind.REPEAT).count()
+    held.update(state=AssignmentState.SKIPPED, skip_reason="answered_as_reviewer")
 
 
 def purge(*, project: Project) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from annotate.accounts.models import User
 from annotate.projects.access import Seat
-from annotate.projects.models import CAPABILITIES, Invitation, Membership, Pool, Project, Role
+from annotate.projects.models import CAPABILITIES, Capability, Invitation, Membership, Pool, Project, Role
 
 INVITATION_STATES = ["pending", "accepted", "revoked", "expired"]
 
@@ -31,8 +31,14 @@ class ProjectBriefSerializer(serializers.ModelSerializer):
         fields = ["slug", "name", "axis", "is_demo", "is_archived"]
 
 
+HIDDEN_FROM_LABELLERS = ("gold_rate", "repeat_rate", "gold_floor", "gold_window")
+
+
 class ProjectSerializer(serializers.ModelSerializer):
-    """A project as its member sees it; `context["roles"]` maps project id to the caller's role."""
+    """A project as its member sees it; `context["roles"]` maps project id to the caller's role.
+
+    Whoever cannot review is not told how gold and repeats are mixed in, since they are to be like all other pairs.
+    """
 
     pool = PoolSerializer(read_only=True)
     role = serializers.SerializerMethodField()
@@ -74,6 +80,7 @@ class ProjectSerializer(serializers.ModelSerializer):
             "created_at",
         ]
         read_only_fields = ["slug", "is_demo", "created_at"]
+        extra_kwargs = {name: {"allow_null": True} for name in HIDDEN_FROM_LABELLERS}
 
     @extend_schema_field(serializers.ChoiceField(choices=Role.choices))
     def get_role(self, project: Project) -> str:
@@ -82,6 +89,12 @@ class ProjectSerializer(serializers.ModelSerializer):
     @extend_schema_field(CapabilitiesField())
     def get_capabilities(self, project: Project) -> list[str]:
         return capability_names(Role(self.context["roles"][project.pk]))
+
+    def to_representation(self, project: Project) -> dict[str, Any]:
+        shown = super().to_representation(project)
+        if Capability.REVIEW not in CAPABILITIES[Role(self.context["roles"][project.pk])]:
+            shown.update(dict.fromkeys(HIDDEN_FROM_LABELLERS))
+        return shown
 
     @classmethod
     def of(cls, seat: Seat) -> dict[str, Any]:

@@ -158,12 +158,13 @@ class PreferencesView(ProjectView):
         operation_id="preferences_update", request=s.PreferencesSerializer, responses=s.PreferencesSerializer
     )
     def patch(self, request: SignedInRequest, slug: str) -> Response:
+        membership = self._membership()
         body = s.PreferencesSerializer(
-            self._membership(), data=request.data, partial=True, context={"project": self.seat.project}
+            membership, data=request.data, partial=True, context={"project": self.seat.project}
         )
         body.is_valid(raise_exception=True)
-        body.save()
-        return Response(body.data)
+        tags = body.validated_data.get("declined_tags", membership.declined_tags)
+        return Response(s.PreferencesSerializer(services.decline_tags(membership=membership, tags=tags)).data)
 
     def _membership(self) -> Membership:
         membership = self.seat.project.memberships.filter(user=self.seat.user).first()

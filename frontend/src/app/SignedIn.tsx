@@ -15,7 +15,8 @@ export function SignedIn() {
       </Center>
     );
   }
-  if (me.error) {
+  // Once known, a check in the background that fails takes no page away.
+  if (me.error && me.data === undefined) {
     return (
       <Container size="sm" py={80}>
         <ErrorState error={me.error} retry={() => void me.refetch()} />

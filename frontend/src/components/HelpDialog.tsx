@@ -10,7 +10,7 @@ interface Props {
   onHasKeys: (hasKeys: boolean) => void;
 }
 
-const aliasOf = (alias: string) => alias.replace('Control', 'Ctrl');
+const aliasOf = (alias: string) => alias.replace('Control', t('Ctrl'));
 
 /** All keys, from the table that also handles them. */
 export function HelpDialog({ isOpen, onClose, shortcuts, hasKeys, onHasKeys }: Props) {

@@ -10,12 +10,14 @@ interface Props {
   onLeave: () => void;
   /** Control+Enter: send, if an answer is given. */
   onSubmit: () => void;
+  /** How often the field was asked for: it takes the focus each time. */
+  focusCount?: number;
 }
 
 /** Why: written by whoever wants to, or asked of everybody. */
-export function Note({ value, minLength, onChange, onLeave, onSubmit }: Props) {
+export function Note({ value, minLength, onChange, onLeave, onSubmit, focusCount = 0 }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useEffect(() => field.current?.focus(), [focusCount]);
   const left = minLength - value.trim().length;
   return (
     <Textarea

@@ -2,13 +2,16 @@ import { Button, Group, Modal, Radio, Stack, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { t } from '@/lib/i18n';
 
-/** Why somebody passes: the words are what is stored. */
+/** Why somebody passes. The code is what is stored, whatever the language; for "other" the words that were written. */
 export const SKIP_REASONS = [
   ['subject', t('I do not know enough about the subject')],
   ['language', t('I do not read this language well enough')],
   ['undecided', t('I cannot decide')],
   ['other', t('Another reason')],
 ] as const;
+
+/** What is stored where a pair was passed because of the warning before it. */
+export const CONTENT_WARNING = 'content_warning';
 
 interface DialogProps {
   isOpen: boolean;

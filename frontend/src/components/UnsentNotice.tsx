@@ -1,6 +1,7 @@
 import { Alert, Button, Group, Text } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
+import { auth } from '@/lib/api/allauth';
 import { t } from '@/lib/i18n';
 import type { Outbox } from '@/lib/outbox/outbox';
 import { meKey } from '@/lib/session';
@@ -26,9 +27,14 @@ export function UnsentCount({ outbox }: { outbox: AnyOutbox }) {
 
 export function SignInAgain() {
   const queries = useQueryClient();
-  return (
+  const signIn = async () => {
+    // Somebody else may have signed in in another tab: the door lets nobody in before they are out.
+    await auth('DELETE', '/auth/session').catch(() => undefined);
     // The pages for signed-in people then send to the door, and back here afterwards.
-    <Button size="compact-sm" onClick={() => queries.setQueryData(meKey, null)}>
+    queries.setQueryData(meKey, null);
+  };
+  return (
+    <Button size="compact-sm" onClick={() => void signIn()}>
       {t('Sign in again')}
     </Button>
   );

@@ -1,20 +1,21 @@
 """Gold, repeats, pauses, and what a labeller is not to see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 import pytest
 from django.core import mail
 
+from annotate.common.errors import DomainError
 from annotate.comparisons import services
 from annotate.comparisons.models import Assignment, AssignmentKind, Comparison, ComparisonState
 from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Membership
 from annotate.projects.services import pause_member, resume_member, update_project
 from annotate.projects.tasks import tell_of_pause
-from annotate.ratings.models import Rating
-from annotate.ratings.selectors import counted
-from annotate.ratings.services import Judgement, set_gold, submit
+from annotate.ratings.models import FlagKind, Rating
+from annotate.ratings.selectors import counted, labeller_progress
+from annotate.ratings.services import Judgement, adjudicate, flag, set_gold, submit
 from tests.cast import Cast
 
 Make = Callable[..., list[Comparison]]
@@ -229,3 +230,114 @@ def test_there_is_a_cap_on_sensitive_pairs_a_day(cast: Cast, sensitive: list[Com
     while leases := services.lease(seat=seat, n=len(given) + 1)[len(given) :]:
         given += leases
     assert [lease.comparison_id for lease in given] == [sensitive[0].pk, sensitive[3].pk]
+
+
+def test_what_a_taken_back_gold_answer_said_is_held_against_nobody(cast: Cast, comparisons: Make) -> None:
+    update_project(project=cast.project, gold_rate=0.5, gold_floor=0.9, gold_window=2, is_gold_shown=True)
+    cast.project.refresh_from_db()
+    make_gold(cast, comparisons(1), preferred="b")
+    comparisons(60)
+    work(cast, 20)
+    wrong = Comparison.objects.get(gold_preferred="b")
+    assert Rating.objects.filter(comparison=wrong, preferred="a").exists()
+    set_gold(project=cast.project, reviewer=cast.reviewer, comparison_id=wrong.pk, preferred=None, intensity=None)
+    make_gold(cast, list(Comparison.objects.filter(n_taken=0)[:1]), preferred="a")
+    work(cast, 20)
+    assert Rating.objects.filter(comparison__gold_preferred="a").exists()
+    assert membership(cast).paused_at is None
+
+
+def test_the_shown_share_waits_until_answers_are_final(cast: Cast, comparisons: Make) -> None:
+    """At once it would tell a labeller that the last pair was gold, and to go back to it."""
+    update_project(project=cast.project, gold_rate=0.5, is_gold_shown=True, grace_minutes=60)
+    cast.project.refresh_from_db()
+    make_gold(cast, comparisons(3))
+    comparisons(30)
+    work(cast, 25)
+    assert Rating.objects.filter(assignment__kind="gold").count() == 3
+    seat = cast.seat(cast.labeller)
+    assert labeller_progress(seat)["gold"] == {"n": 0, "n_right": 0}
+    update_project(project=cast.project, grace_minutes=0)
+    seat.project.refresh_from_db()
+    assert labeller_progress(seat)["gold"] == {"n": 3, "n_right": 3}
+
+
+def test_a_reviewer_is_not_asked_for_what_they_have_answered(cast: Cast, comparisons: Make) -> None:
+    settled, gold = comparisons(2)
+    seat = cast.seat(cast.reviewer)
+    assert len(services.lease(seat=seat, n=5)) == 2
+    adjudicate(
+        project=cast.project,
+        reviewer=cast.reviewer,
+        comparison_id=settled.pk,
+        verdict="a",
+        intensity=2,
+        note="",
+    )
+    make_gold(cast, [gold])
+    assert services.lease(seat=seat, n=5) == []
+    for comparison in (settled, gold):
+        comparison.refresh_from_db()
+        assert comparison.n_taken == 0
+    set_gold(project=cast.project, reviewer=cast.reviewer, comparison_id=gold.pk, preferred=None, intensity=None)
+    assert services.lease(seat=seat, n=5) == []
+    assert [one.comparison_id for one in services.lease(seat=cast.seat(cast.labeller), n=5)] == [gold.pk]
+
+
+def test_a_tie_is_no_known_answer_where_there_are_no_ties(cast: Cast, comparisons: Make) -> None:
+    (comparison,) = comparisons(1)
+    update_project(project=cast.project, ties_allowed=False)
+    cast.project.refresh_from_db()
+    with pytest.raises(DomainError, match="tie"):
+        make_gold(cast, [comparison], preferred="tie")
+
+
+def warn(comparisons: Iterable[Comparison], tag: str) -> None:
+    Comparison.objects.filter(pk__in=[one.pk for one in comparisons]).update(warnings=[tag])
+
+
+def test_the_cap_holds_for_gold_and_repeats_too(cast: Cast, comparisons: Make) -> None:
+    update_project(
+        project=cast.project, gold_rate=0.5, repeat_rate=0.4, sensitive_tags=["violence"], sensitive_per_day=3
+    )
+    cast.project.refresh_from_db()
+    gold = comparisons(10)
+    make_gold(cast, gold)
+    everything = [*gold, *comparisons(60)]
+    warn(everything[:30], "violence")
+    done = work(cast, 60)
+    assert sum(bool(one.comparison.warnings) for one in done) == 3
+    assert {one.kind for one in done} > {"regular", "gold"}
+
+
+def test_a_flagged_pair_has_been_seen(cast: Cast, comparisons: Make) -> None:
+    update_project(project=cast.project, sensitive_tags=["violence"], sensitive_per_day=2)
+    cast.project.refresh_from_db()
+    warn(comparisons(4), "violence")
+    seat = cast.seat(cast.labeller)
+    seen = 0
+    while leases := services.lease(seat=seat, n=1):
+        flag(seat=seat, assignment_id=leases[0].pk, kind=FlagKind.HARMFUL, note="")
+        seen += 1
+    assert seen == 2
+
+
+def test_what_is_declined_is_taken_back(cast: Cast, comparisons: Make) -> None:
+    update_project(project=cast.project, sensitive_tags=["violence"])
+    cast.project.refresh_from_db()
+    warn(comparisons(3), "violence")
+    mild = comparisons(2)
+    seat = cast.seat(cast.labeller)
+    assert len(services.lease(seat=seat, n=5)) == 5
+    path = f"/api/v1/projects/{cast.project.slug}/preferences"
+    answer = cast.client(cast.labeller).patch(path, {"declined_tags": ["violence"]}, format="json")
+    assert answer.json() == {"declined_tags": ["violence"]}
+    assert {one.comparison_id for one in services.lease(seat=seat, n=5)} == {one.pk for one in mild}
+    assert set(Comparison.objects.values_list("n_taken", flat=True)) == {0, 1}
+
+
+def test_labellers_are_not_told_how_it_is_mixed(cast: Cast) -> None:
+    path = f"/api/v1/projects/{cast.project.slug}"
+    hidden = ("gold_rate", "repeat_rate", "gold_floor", "gold_window")
+    assert {cast.client(cast.labeller).get(path).json()[name] for name in hidden} == {None}
+    assert cast.client(cast.reviewer).get(path).json()["gold_rate"] == 0

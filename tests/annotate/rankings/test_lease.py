@@ -151,6 +151,8 @@ def test_it_gives_no_declined_category_and_no_more_than_the_days_cap(cast: Cast,
     assert [lease.ranking_id for lease in given] == [warned.pk]
     given = services.lease(seat=cast.seat(cast.labeller), n=3)
     assert [lease.ranking_id for lease in given] == [warned.pk, plain.pk]
+    given = services.lease(seat=cast.seat(cast.second_labeller), n=3)
+    assert [lease.ranking_id for lease in given] == [warned.pk, plain.pk]
     Membership.objects.filter(user=cast.second_labeller).update(declined_tags=["violence"])
     given = services.lease(seat=cast.seat(cast.second_labeller), n=3)
     assert [lease.ranking_id for lease in given] == [plain.pk]

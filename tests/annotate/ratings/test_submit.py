@@ -8,10 +8,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from annotate.common.errors import DomainError
 from annotate.comparisons import services as queue
 from annotate.comparisons.models import Assignment, Comparison, ComparisonState
 from annotate.guidelines.models import QualificationAttempt
 from annotate.guidelines.services import publish_guidelines
+from annotate.projects.services import update_project
 from annotate.ratings import services
 from annotate.ratings.models import Flag, FlagKind, Rating
 from annotate.ratings.services import Judgement
@@ -174,3 +176,19 @@ def test_purging_a_project_takes_its_ratings_along(cast: Cast, assignment: Assig
     assert services.purge(project=cast.project) == {"ratings": 1}
     assert Rating.objects.count() == 0
     assert Comparison.objects.count() == 0
+
+
+def test_what_ratings_use_stays_in_the_settings(cast: Cast, comparisons: Make) -> None:
+    update_project(project=cast.project, bucket_axis="Safety", bucket_labels=["safe", "unsafe"])
+    cast.project.refresh_from_db()
+    comparisons(1)
+    (assignment,) = queue.lease(seat=cast.seat(cast.labeller), n=1)
+    submit(cast, assignment, "first", 3, bucket=1)
+    for change, code in (
+        ({"intensity_labels": ["much", "little"]}, "intensity_in_use"),
+        ({"bucket_axis": "", "bucket_labels": []}, "bucket_in_use"),
+    ):
+        with pytest.raises(DomainError) as refused:
+            update_project(project=cast.project, **change)
+        assert refused.value.code == code
+    update_project(project=cast.project, bucket_labels=["harmless", "harmful", "unclear"])

@@ -100,7 +100,7 @@ def test_a_superseded_rating_does_not_count(cast, rated):
 def test_gold_flagged_invalid_and_unrated_ones_are_left_out(cast, comparisons, rated):
     gold, flagged, invalid, settled = rated[:4]
     comparisons(1)
-    gold.gold_preferred, gold.gold_intensity = "a", 4
+    gold.gold_preferred, gold.gold_intensity, gold.state = "a", 4, "closed"
     gold.save()
     Flag.objects.create(comparison=flagged, labeller=labeller("0"), kind="broken")
     type(flagged).objects.filter(pk=flagged.pk).update(n_flags=1)

@@ -38,7 +38,7 @@ def test_a_row_says_what_the_engine_needs(cast, prompt):
     assert [completion["text"] for completion in row["completions"]] == ["Rayleigh", "The sea", "No idea"]
 
 
-@pytest.mark.parametrize("fields", [{"gold_preferred": "a"}, {"n_flags": 1}, {"state": "closed"}])
+@pytest.mark.parametrize("fields", [{"gold_preferred": "a", "state": "closed"}, {"n_flags": 1}, {"state": "closed"}])
 def test_gold_flagged_and_closed_ones_are_none(cast, prompt, fields):
     a, b, _ = prompt.completions.order_by("id")
     comparison = compare(cast.project, prompt, a, b)

@@ -1,8 +1,10 @@
 import { Alert, Button, Group, Text } from '@mantine/core';
-import { useEffect, useRef } from 'react';
+import { useEffect, type RefObject } from 'react';
 import { t } from '@/lib/i18n';
 
 interface Props {
+  /** The button that has the focus first. */
+  showRef: RefObject<HTMLButtonElement | null>;
   /** What the prompt is marked with. */
   categories: string[];
   onReveal: () => void;
@@ -12,16 +14,15 @@ interface Props {
 }
 
 /** Before a pair that may distress: nobody has to see it. */
-export function ContentWarning({ categories, onReveal, onSkip, onDecline }: Props) {
-  const show = useRef<HTMLButtonElement>(null);
-  useEffect(() => show.current?.focus({ preventScroll: true }), []);
+export function ContentWarning({ showRef, categories, onReveal, onSkip, onDecline }: Props) {
+  useEffect(() => showRef.current?.focus({ preventScroll: true }), [showRef]);
   return (
     <Alert color="orange" title={t('This pair may be distressing')} role="alertdialog">
       <Text size="sm" mb="sm">
         {t('It is marked: {{categories}}. You do not have to see it.', { categories: categories.join(', ') })}
       </Text>
       <Group gap="xs">
-        <Button ref={show} size="compact-md" onClick={onReveal}>
+        <Button ref={showRef} size="compact-md" onClick={onReveal}>
           {t('Show it')}
         </Button>
         <Button size="compact-md" variant="default" onClick={onSkip}>

@@ -70,10 +70,16 @@ class FakeServer {
   block: Block | null = null;
   /** Categories that the pairs are marked with. */
   warnings: string[] = [];
+  /** Pairs without them. */
+  mild: number[] = [];
+  /** The project's, which may have changed since the page was opened. */
+  sensitiveTags = ['violence', 'self-harm'];
   declined: string[] = [];
   capped = false;
   /** Set to answer everything with it, 0 for no answer at all. */
   failing: number | null = null;
+  /** The queue answers and ratings get lost. */
+  failingRatings = false;
   rejects = new Map<number, string>();
 
   readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
@@ -82,8 +88,13 @@ class FakeServer {
     if (this.failing) return json(this.failing, { code: 'failing', detail: `Status ${this.failing}.` });
     const body = (init.body ? JSON.parse(String(init.body)) : {}) as Record<string, unknown>;
     if (path.startsWith('guidelines/')) return json(200, GUIDELINES);
+    if (path === '/api/v1/projects/helpfulness') return json(200, { ...PROJECT, sensitive_tags: this.sensitiveTags });
     if (path === 'preferences') {
-      if (init.method === 'PATCH') this.declined = body.declined_tags as string[];
+      if (init.method === 'PATCH') {
+        const wanted = body.declined_tags as string[];
+        if (wanted.some((tag) => !this.sensitiveTags.includes(tag))) return json(400, { code: 'invalid', detail: 'Unknown.' });
+        this.declined = wanted;
+      }
       return json(200, { declined_tags: this.declined });
     }
     if (path === 'qualification') {
@@ -97,6 +108,7 @@ class FakeServer {
       });
     }
     if (path === 'next') return json(200, this.next(body.n as number));
+    if (path === 'ratings' && this.failingRatings) throw new TypeError('Failed to fetch');
     if (path === 'ratings') {
       const results = (body.ratings as Judgement[]).map((sent) => this.store(sent));
       return json(200, { results, ...this.next(body.next as number) });
@@ -120,7 +132,7 @@ class FakeServer {
 
   private next(n: number) {
     return {
-      assignments: this.block ? [] : this.pairs.slice(0, n).map((id) => ({ ...pairOf(id), warnings: this.warnings })),
+      assignments: this.block ? [] : this.pairs.slice(0, n).map((id) => ({ ...pairOf(id), warnings: this.mild.includes(id) ? [] : this.warnings })),
       progress: {
         rated_today: this.ratings.length,
         rated_total: this.ratings.length,
@@ -267,7 +279,7 @@ describe('LabellingPage', () => {
     await isShown(52);
     expect(screen.queryByRole('dialog')).toBeNull();
     await waitFor(() =>
-      expect(server.setAside).toEqual([{ path: 'assignments/51/skip', body: { reason: 'I cannot decide' } }]),
+      expect(server.setAside).toEqual([{ path: 'assignments/51/skip', body: { reason: 'undecided' } }]),
     );
   });
 
@@ -332,6 +344,30 @@ describe('LabellingPage', () => {
     open();
     await screen.findByText('You are paused in this project');
     expect(screen.getByText(/4 of your last 10 answers/)).toBeTruthy();
+
+    server.block = null;
+    await userEvent.click(screen.getByRole('button', { name: 'Check again' }));
+    await isShown(92);
+  });
+
+  it('says of unsent ratings also where there is no work for now', async () => {
+    server.pairs = [991];
+    const { unmount } = open();
+    await isShown(991);
+    server.failing = 503;
+    await userEvent.keyboard('1');
+    await screen.findByText('1 unsent');
+    unmount();
+
+    server.failing = null;
+    server.block = { code: 'paused', detail: 'Paused.' };
+    server.failingRatings = true;
+    open();
+    await screen.findByText('You are paused in this project');
+    await screen.findByText(/1 rating kept in this browser/);
+    server.failingRatings = false;
+    await userEvent.click(screen.getByRole('button', { name: 'Send now' }));
+    await waitFor(() => expect(server.ratings).toMatchObject([{ assignment_id: 991 }]));
   });
 
   it('goes back to the last pair: the new answer replaces the old one', async () => {
@@ -358,6 +394,105 @@ describe('LabellingPage', () => {
     await userEvent.click(screen.getByRole('button', { name: 'Leave it as it was' }));
     await isShown(94);
     expect(server.ratings).toHaveLength(1);
+  });
+
+  it('keeps what was begun of a pair while another one is gone back to', async () => {
+    server.pairs = [931, 932];
+    open({ bucket_axis: 'Safety', bucket_labels: ['safe', 'unsafe'] });
+    await isShown(931);
+    await userEvent.keyboard('u1');
+    await isShown(932);
+    await userEvent.keyboard('ij');
+    await userEvent.keyboard('Half a thought{Escape}');
+
+    await userEvent.keyboard('z');
+    await isShown(931);
+    expect(screen.queryByRole('textbox')).toBeNull();
+    await userEvent.keyboard('8');
+    await isShown(932);
+    expect(screen.getByRole<HTMLTextAreaElement>('textbox').value).toBe('Half a thought');
+    expect(screen.getByRole('button', { name: 'unsafe (I)' }).getAttribute('aria-pressed')).toBe('true');
+    expect(document.activeElement?.textContent).toBe('Prompt');
+    await userEvent.keyboard('3');
+    await waitFor(() =>
+      expect(server.ratings).toMatchObject([
+        { assignment_id: 931, preferred: 'second', bucket: 0, justification: '' },
+        { assignment_id: 932, preferred: 'first', bucket: 1, justification: 'Half a thought' },
+      ]),
+    );
+  });
+
+  it('changes the second answer or the reason alone; nothing changed sends nothing', async () => {
+    server.pairs = [933, 934];
+    open({ bucket_axis: 'Safety', bucket_labels: ['safe', 'unsafe'] });
+    await isShown(933);
+    await userEvent.keyboard('u0');
+    await isShown(934);
+    await userEvent.keyboard('z');
+    await isShown(933);
+    const pressed = (name: string) => screen.getByRole('button', { name }).getAttribute('aria-pressed');
+    expect(pressed('Neither is acceptable (0)')).toBe('true');
+    expect(screen.queryByRole('button', { name: 'Send' })).toBeNull();
+    await userEvent.keyboard('uj');
+    await userEvent.keyboard('{Control>}{Enter}{/Control}{Escape}');
+    expect(screen.getByText('Question 933')).toBeTruthy();
+    await userEvent.keyboard('i');
+    await isShown(934);
+    await waitFor(() =>
+      expect(server.ratings).toMatchObject([{ assignment_id: 933, is_neither_acceptable: true, bucket: 1, justification: '' }]),
+    );
+
+    await userEvent.keyboard('z');
+    await isShown(933);
+    await userEvent.keyboard('j');
+    await userEvent.keyboard('Both refuse');
+    await userEvent.click(screen.getByRole('button', { name: 'Send' }));
+    await isShown(934);
+    await waitFor(() =>
+      expect(server.ratings).toMatchObject([{ is_neither_acceptable: true, bucket: 1, justification: 'Both refuse' }]),
+    );
+  });
+
+  it('flags a pair that was rated only once its rating is sent, and the rating stays', async () => {
+    server.pairs = [935, 936];
+    open();
+    await isShown(935);
+    server.failingRatings = true;
+    await userEvent.keyboard('1');
+    await isShown(936);
+    await userEvent.keyboard('z');
+    await isShown(935);
+    await userEvent.keyboard('f');
+    const dialog = await screen.findByRole('dialog', { name: 'Flag this comparison' });
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Flag' }));
+    await screen.findByText(/Your rating of this pair is not sent yet/);
+    expect(server.setAside).toEqual([]);
+
+    server.failingRatings = false;
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Flag' }));
+    await isShown(936);
+    await waitFor(() => expect(server.setAside).toMatchObject([{ path: 'assignments/935/flag' }]));
+    expect(server.ratings).toMatchObject([{ assignment_id: 935, preferred: 'first' }]);
+    // It can still be gone back to.
+    await userEvent.keyboard('z');
+    await isShown(935);
+  });
+
+  it('says that it is too late to go back once the grace window has passed', async () => {
+    server.pairs = [937, 938];
+    open({ grace_minutes: 5 });
+    await isShown(937);
+    await userEvent.keyboard('1');
+    await isShown(938);
+    await waitFor(() => expect(server.ratings).toHaveLength(1));
+    await waitFor(() => expect(screen.queryByText('1 unsent')).toBeNull());
+    // Nothing draws the page again, and its button still offers to go back.
+    const now = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(now + 5 * 60_000);
+    await userEvent.keyboard('z');
+    await screen.findByText(/Too late to change it: a rating can be changed for 5 minutes/);
+    expect(screen.getByText('Question 938')).toBeTruthy();
+    clock.mockRestore();
   });
 
   it('goes back no further than the grace window', async () => {
@@ -410,20 +545,65 @@ describe('LabellingPage', () => {
     await waitFor(() => expect(server.ratings).toMatchObject([{ justification: 'Too short, and wrong' }]));
   });
 
+  it('focuses the field for the reason each time that it is wanted', async () => {
+    server.pairs = [213, 214];
+    open({ justification_min_length: 10 });
+    await isShown(213);
+    await userEvent.keyboard('j');
+    const field = screen.getByRole('textbox', { name: 'Why' });
+    await userEvent.keyboard('Too{Escape}');
+    expect(document.activeElement?.textContent).toBe('Prompt');
+    await userEvent.keyboard('j');
+    expect(document.activeElement).toBe(field);
+    await userEvent.keyboard('{Escape}1');
+    expect(document.activeElement).toBe(field);
+    expect(screen.getAllByRole('status').map((status) => status.textContent)).toContain(
+      'A significantly better. Now write down why.',
+    );
+  });
+
   it('hides what may distress until it is wanted, and takes no answer to it before', async () => {
     server.warnings = ['violence'];
     server.pairs = [221, 222];
     open();
     const warning = await screen.findByRole('alertdialog', { name: 'This pair may be distressing' });
-    await userEvent.keyboard('1');
+    const show = within(warning).getByRole('button', { name: 'Show it' });
+    await userEvent.keyboard('1j');
     expect(server.ratings).toEqual([]);
-    await userEvent.click(within(warning).getByRole('button', { name: 'Show it' }));
+    expect(screen.queryByRole('textbox')).toBeNull();
+    expect(document.activeElement).toBe(show);
+    await userEvent.keyboard('?');
+    await screen.findByRole('dialog', { name: 'Keys' });
+    await userEvent.keyboard('{Escape}');
+    await waitFor(() => expect(document.activeElement).toBe(show));
+    await userEvent.click(show);
     expect(screen.queryByRole('alertdialog')).toBeNull();
+    expect(document.activeElement?.textContent).toBe('Prompt');
     await userEvent.keyboard('1');
     await waitFor(() => expect(server.ratings).toHaveLength(1));
     await userEvent.click(await screen.findByRole('button', { name: 'Never show me such pairs' }));
     await waitFor(() => expect(server.declined).toEqual(['violence']));
-    await waitFor(() => expect(server.setAside).toMatchObject([{ path: 'assignments/222/skip' }]));
+    await waitFor(() =>
+      expect(server.setAside).toEqual([{ path: 'assignments/222/skip', body: { reason: 'content_warning' } }]),
+    );
+  });
+
+  it('passes on all that waits of a declined category, and declines nothing that the project no longer knows', async () => {
+    server.warnings = ['violence'];
+    server.mild = [225];
+    server.declined = ['self-harm'];
+    server.sensitiveTags = ['violence'];
+    server.pairs = [223, 224, 225, 226];
+    open();
+    await userEvent.click(await screen.findByRole('button', { name: 'Never show me such pairs' }));
+    // Off the screen before the server has heard of it.
+    expect(screen.queryByText('Question 223')).toBeNull();
+    await isShown(225);
+    await waitFor(() => expect(server.declined).toEqual(['violence']));
+    await waitFor(() =>
+      expect(server.setAside.map(({ path }) => path)).toEqual([223, 224, 226].map((id) => `assignments/${id}/skip`)),
+    );
+    expect(screen.queryByText('That did not work')).toBeNull();
   });
 
   it('keeps ratings while the server is away and sends them when it is back', async () => {

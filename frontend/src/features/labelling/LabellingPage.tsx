@@ -1,15 +1,16 @@
-import { Alert, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core';
+import { Alert, Button, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core';
 import { useDisclosure, useDocumentTitle } from '@mantine/hooks';
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
-import { complain } from '@/components/notify';
+import { complain, tell } from '@/components/notify';
 import { EmptyState, ErrorState, Loading } from '@/components/States';
 import { SignInAgain, UnsentCount, UnsentNotice, useOutbox } from '@/components/UnsentNotice';
-import { api, ApiError } from '@/lib/api/client';
+import { ApiError } from '@/lib/api/client';
 import type { Settled } from '@/lib/api/types';
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
-import { useMe, useProject } from '@/lib/session';
+import { projectKey, useMe, useProject } from '@/lib/session';
 import { BreakNotice } from './BreakNotice';
 import { GuidelinesGate } from './GuidelinesGate';
 import { GuidelinesPanel } from './GuidelinesPanel';
@@ -19,6 +20,7 @@ import { NothingToRate } from './NothingToRate';
 import { PairScreen } from './PairScreen';
 import type { QueueSnapshot } from './queue';
 import { LabellingSession } from './session';
+import { NO_WORK, withRating } from './work';
 
 /** Rate one comparison after the other, by keyboard. */
 export function LabellingPage() {
@@ -36,8 +38,19 @@ function tellRejected(outcome: Settled) {
 function Labelling({ userId }: { userId: number }) {
   const { slug, grace_minutes, ranking_size } = useProject();
   const navigate = useNavigate();
+  const queries = useQueryClient();
   const [session] = useState(
-    () => new LabellingSession({ userId, slug, graceMinutes: grace_minutes, onRejected: tellRejected }),
+    () =>
+      new LabellingSession({
+        userId,
+        slug,
+        graceMinutes: grace_minutes,
+        onRejected: (outcome) => {
+          tellRejected(outcome);
+          // It may be the settings that have changed.
+          void queries.invalidateQueries({ queryKey: projectKey(slug) });
+        },
+      }),
   );
   useEffect(() => {
     session.start();
@@ -47,22 +60,44 @@ function Labelling({ userId }: { userId: number }) {
   const queue = useSyncExternalStore(session.queue.subscribe, session.queue.getSnapshot);
   const [isPanelOpen, panel] = useDisclosure();
   const [last, setLast] = useState('');
-  const [activeMs, setActiveMs] = useState(0);
+  const [work, setWork] = useState(NO_WORK);
 
   const { guidelineVersion, block } = queue;
   const [pair] = queue.pairs;
-  if (!pair && block?.code === 'paused') return <Paused reason={block.detail} />;
-  if (!pair && block && block.code !== 'paused') {
+  if (!pair && block) {
     // A project that ranks sends its labellers here for the guidelines.
     const goOn = () => void (ranking_size === null ? session.queue.refill() : navigate(`/projects/${slug}/rank`));
-    return <GuidelinesGate standing={block.code} onPassed={goOn} />;
+    return (
+      <>
+        <div className={classes.gate}>
+          <UnsentNotice outbox={session.outbox} />
+        </div>
+        {block.code === 'paused' ? (
+          <Paused reason={block.detail} session={session} queue={queue} />
+        ) : (
+          <GuidelinesGate standing={block.code} onPassed={goOn} />
+        )}
+      </>
+    );
   }
 
   const status = <Status session={session} queue={queue} last={last} />;
   const before = pair ? session.before(pair.id) : null;
   const setAside = (what: string, done: Promise<void>) => {
     setLast(what);
-    done.catch(complain);
+    done.catch((error: unknown) => {
+      setLast('');
+      complain(error);
+    });
+  };
+  const decline = async (pairId: number, categories: string[]) => {
+    await session.decline(pairId, categories);
+    await queries.invalidateQueries({ queryKey: [...projectKey(slug), 'preferences'] });
+  };
+  const goBack = () => {
+    // It could be gone back to when the screen was drawn; the time may have run out since.
+    if (session.goBack()) setLast(t('Back to the pair rated last'));
+    else tell(t('Too late to change it: a rating can be changed for {{count}} minutes.', { count: grace_minutes }));
   };
   return (
     <div className={classes.screen} data-has-panel={(pair && isPanelOpen) || undefined}>
@@ -73,24 +108,26 @@ function Labelling({ userId }: { userId: number }) {
         <Announcer session={session} queue={queue} last={last} />
         <UnsentNotice outbox={session.outbox} />
         {guidelineVersion ? <NewVersionNotice version={guidelineVersion} /> : null}
-        <BreakNotice activeMs={activeMs} />
+        <BreakNotice key={work.begunAt} activeMs={work.activeMs} />
         {pair ? (
           <PairScreen
             key={`${pair.id}${before ? ' again' : ''}`}
             pair={pair}
             before={before}
+            begun={session.begunOf(pair.id)}
+            onLeave={(begun) => session.remember(pair.id, begun)}
             status={status}
             isPanelOpen={isPanelOpen}
             onTogglePanel={panel.toggle}
             onRate={(said, choice) => {
               if (!session.rate(pair, said)) return;
-              setActiveMs(activeMs + said.active_ms);
+              setWork(withRating(work, said.active_ms, Date.now()));
               setLast(t('Rated: {{answer}}', { answer: choice.label }));
             }}
             onSkip={(reason) => setAside(t('Skipped'), session.skip(pair.id, reason))}
             onFlag={(kind, note) => setAside(t('Flagged'), session.flag(pair.id, kind, note))}
-            onDecline={(categories) => setAside(t('Skipped'), decline(slug, session, pair.id, categories))}
-            onBack={session.last ? () => session.goBack() && setLast(t('Back to the pair rated last')) : null}
+            onDecline={(categories) => setAside(t('Skipped'), decline(pair.id, categories))}
+            onBack={session.last ? goBack : null}
             onKeep={() => {
               session.keep(pair.id);
               setLast(t('Left as it was'));
@@ -119,27 +156,31 @@ function useChangeFromHistory(session: LabellingSession) {
   }, [wanted, session, setParams]);
 }
 
-/** Have no more pairs of these categories, and pass on this one. */
-async function decline(slug: string, session: LabellingSession, pairId: number, categories: string[]): Promise<void> {
-  const path = `projects/${slug}/preferences`;
-  const { declined_tags } = await api.get<{ declined_tags: string[] }>(path);
-  await api.patch(path, { declined_tags: [...new Set([...declined_tags, ...categories])] });
-  await session.skip(pairId, t('Content warning'));
+interface StateProps {
+  session: LabellingSession;
+  queue: QueueSnapshot;
 }
 
-function Paused({ reason }: { reason: string }) {
+function Paused({ reason, session, queue }: StateProps & { reason: string }) {
+  const check = async () => {
+    await session.queue.refill();
+    const { error } = session.queue.getSnapshot();
+    if (error) complain(error);
+  };
   return (
     <div className={classes.gate}>
-      <EmptyState title={t('You are paused in this project')}>
+      <EmptyState
+        title={t('You are paused in this project')}
+        action={
+          <Button onClick={() => void check()} loading={queue.isLoading}>
+            {t('Check again')}
+          </Button>
+        }
+      >
         {reason} {t('The reviewers have been told; they can let you go on.')}
       </EmptyState>
     </div>
   );
-}
-
-interface StateProps {
-  session: LabellingSession;
-  queue: QueueSnapshot;
 }
 
 interface LastProps extends StateProps {
@@ -158,7 +199,7 @@ function Status({ session, queue: { progress, pairs }, last }: LastProps) {
     progress.available_is_capped
       ? t('{{n}}+ left', { n: number(progress.available) })
       : t('{{n}} left', { n: number(progress.available + pairs.length) }),
-    gold && gold.n > 0 && t('{{share}} of {{n}} known answers', { share: percent(gold.n_right / gold.n, 0), n: gold.n }),
+    gold && gold.n > 0 && t('{{share}} of {{n}} known answers right', { share: percent(gold.n_right / gold.n, 0), n: gold.n }),
   ];
   return (
     <Group gap={6} className={classes.numbers}>

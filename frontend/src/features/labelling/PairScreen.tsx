@@ -12,10 +12,11 @@ import {
   IconPencil,
   IconPlayerSkipForward,
 } from '@tabler/icons-react';
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { useEffect, useEffectEvent, useRef, useState, type ReactNode } from 'react';
 import { Conversation } from '@/components/Conversation';
 import { HelpDialog } from '@/components/HelpDialog';
 import { Note } from '@/components/Note';
+import { CONTENT_WARNING } from '@/components/ReasonDialog';
 import { ShortcutButton } from '@/components/ShortcutButton';
 import { useActiveTime } from '@/lib/activeTime/useActiveTime';
 import type { Assignment, Judgement, Span } from '@/lib/api/types';
@@ -29,10 +30,11 @@ import { usePairView } from './completions/usePairView';
 import { ContentWarning } from './ContentWarning';
 import { choiceOf, choicesOf, NEITHER, type Choice } from './intensity';
 import classes from './Labelling.module.css';
-import { BUCKET_KEYS, missing, type Draft } from './pending';
+import { BUCKET_KEYS, isAsBefore, missing, type Draft, type Missing } from './pending';
 import { RatingBar } from './RatingBar';
-import type { FlagKind, Rated } from './session';
+import type { Begun, FlagKind, Rated } from './session';
 import { FlagDialog, SkipDialog } from './SetAsideDialogs';
+import { useRoomFor } from './useRoomFor';
 
 type Dialog = 'skip' | 'flag' | 'help';
 /** What a labeller has said of the pair on the screen. */
@@ -42,6 +44,10 @@ interface Props {
   pair: Assignment;
   /** The rating that is being changed; null for a new one. */
   before: Rated | null;
+  /** What was begun when the pair was on the screen before. */
+  begun: Begun | null;
+  /** The pair leaves the screen, with an answer or without: what was begun by then. */
+  onLeave: (begun: Begun) => void;
   /** What stands at the left of the strip on top: how far the labeller is. */
   status: ReactNode;
   isPanelOpen: boolean;
@@ -59,10 +65,13 @@ interface Props {
 
 /** One pair and all that can be done with it. Mounted anew for each pair. */
 export function PairScreen({
-  pair, before, status, isPanelOpen, onTogglePanel, onRate, onSkip, onFlag, onDecline, onBack, onKeep,
+  pair, before, begun, onLeave, status, isPanelOpen, onTogglePanel, onRate, onSkip, onFlag, onDecline, onBack, onKeep,
 }: Props) {
   const project = useProject();
   const heading = useRef<HTMLHeadingElement>(null);
+  const warning = useRef<HTMLButtonElement>(null);
+  const bar = useRef<HTMLDivElement>(null);
+  useRoomFor(bar);
   const [dialog, setDialog] = useState<Dialog | null>(null);
   const [hasKeys, setHasKeys] = useLocalStorage({
     key: 'touchstone:single-keys',
@@ -71,29 +80,57 @@ export function PairScreen({
   });
   const [view, changeView] = usePairView();
   const [isHighlighting, setHighlighting] = useState(false);
-  const [spans, setSpans] = useState<Span[]>(before?.judgement.spans ?? []);
-  const [isRevealed, setRevealed] = useState(pair.warnings.length === 0 || before !== null);
-  const activeMs = useActiveTime(pair.id);
+  const [spans, setSpans] = useState<Span[]>(begun?.spans ?? before?.judgement.spans ?? []);
+  const [isRevealed, setRevealed] = useState(begun?.isRevealed ?? (pair.warnings.length === 0 || before !== null));
+  const [earlierMs] = useState(begun?.activeMs ?? 0);
+  const onScreenMs = useActiveTime(pair.id);
+  const activeMs = () => earlierMs + onScreenMs();
 
   const choices = choicesOf(project.intensity_labels, project.ties_allowed);
   const n_buckets = project.bucket_labels.length;
   const demands = { n_buckets, justificationMinLength: project.justification_min_length };
-  const [draft, setDraft] = useState<Draft>({
-    choice: null,
-    bucket: before?.judgement.bucket ?? null,
-    note: before?.judgement.justification || null,
-  });
-  const lacks = missing(draft, demands);
+  const [draft, setDraft] = useState<Draft>(
+    begun?.draft ?? {
+      choice: null,
+      bucket: before?.judgement.bucket ?? null,
+      note: before?.judgement.justification || null,
+    },
+  );
+  const [noteCount, setNoteCount] = useState(0);
+  // The old answer stands until another one is given: what goes with it can be changed alone.
+  const beforeChoice = before && choiceOf(before.judgement, choices);
+  const withChoice = (given: Draft): Draft => ({ ...given, choice: given.choice ?? beforeChoice });
+  const whole = withChoice(draft);
+  const lacks = missing(whole, demands);
+  const isChanged = (now: Draft) => now.choice !== null || (before !== null && !isAsBefore(before.judgement, now, spans));
 
   const toHeading = () => heading.current?.focus({ preventScroll: true });
+  const toStart = () => (isRevealed ? toHeading() : warning.current?.focus({ preventScroll: true }));
+  const openNote = (next: Draft) => {
+    setDraft({ ...next, note: next.note ?? '' });
+    setNoteCount(noteCount + 1);
+  };
+  const start = useEffectEvent(() => {
+    // The note takes the focus by itself, and keeps it where it is what is asked for.
+    if (draft.choice === null || lacks[0] !== 'justification') toStart();
+  });
   useEffect(() => {
+    // Some browsers answer with a promise, which is no clean-up.
     window.scrollTo(0, 0);
-    // A warning has the focus first.
-    if (pair.warnings.length === 0 || before !== null) toHeading();
   }, [pair, before]);
+  // A warning has the focus first; what it hid can take it only once it is shown.
+  useEffect(() => start(), [isRevealed]);
+
+  const leave = useEffectEvent(() => onLeave({ draft, spans, isRevealed, activeMs: activeMs() }));
+  useEffect(() => () => leave(), []);
 
   /** Send as soon as nothing is missing; else ask for the next thing. */
-  const advance = (next: Draft) => {
+  const advance = (given: Draft) => {
+    if (!isChanged(given)) {
+      setDraft(given);
+      return;
+    }
+    const next = withChoice(given);
     const { choice, bucket } = next;
     const note = (next.note ?? '').trim();
     if (choice && missing(next, demands).length === 0) {
@@ -109,13 +146,13 @@ export function PairScreen({
       onRate(said, choice);
       return;
     }
-    const isNoteNext = choice !== null && missing(next, demands)[0] === 'justification';
-    setDraft(isNoteNext && next.note === null ? { ...next, note: '' } : next);
+    if (missing(next, demands)[0] === 'justification') openNote(given);
+    else setDraft(given);
   };
   const choose = (choice: Choice) => advance({ ...draft, choice });
   const close = () => {
     setDialog(null);
-    toHeading();
+    toStart();
   };
 
   const bucketKeys: Shortcut[] = project.bucket_labels.map((label, position) => ({
@@ -128,7 +165,7 @@ export function PairScreen({
   const shortcuts: Shortcut[] = [
     ...[...choices, NEITHER].map((choice) => ({ ...choice, isEnabled: isRevealed, perform: () => choose(choice) })),
     ...bucketKeys,
-    { id: 'note', keyName: 'J', label: t('Write down why'), perform: () => setDraft({ ...draft, note: draft.note ?? '' }) },
+    { id: 'note', keyName: 'J', label: t('Write down why'), isEnabled: isRevealed, perform: () => openNote(draft) },
     {
       id: 'highlight', keyName: 'H', label: t('Mark the text that decided it'), isEnabled: isRevealed,
       perform: () => setHighlighting(!isHighlighting),
@@ -187,12 +224,10 @@ export function PairScreen({
       )}
       {!isRevealed && (
         <ContentWarning
+          showRef={warning}
           categories={pair.warnings}
-          onReveal={() => {
-            setRevealed(true);
-            toHeading();
-          }}
-          onSkip={() => onSkip(t('Content warning'))}
+          onReveal={() => setRevealed(true)}
+          onSkip={() => onSkip(CONTENT_WARNING)}
           onDecline={() => onDecline(pair.warnings)}
         />
       )}
@@ -218,7 +253,7 @@ export function PairScreen({
           isHighlighting={isHighlighting}
         />
       </div>
-      <div className={classes.bar} inert={!isRevealed}>
+      <div ref={bar} className={classes.bar} inert={!isRevealed}>
         {draft.note === null ? (
           <Group justify="space-between" gap="xs">
             <Button
@@ -233,7 +268,7 @@ export function PairScreen({
             >
               {write.label}
             </Button>
-            <NeitherButton shortcut={byId(shortcuts, NEITHER.id)} isChosen={draft.choice?.id === NEITHER.id} />
+            <NeitherButton shortcut={byId(shortcuts, NEITHER.id)} isChosen={whole.choice?.id === NEITHER.id} />
           </Group>
         ) : (
           <>
@@ -243,9 +278,10 @@ export function PairScreen({
               onChange={(note) => setDraft({ ...draft, note })}
               onLeave={toHeading}
               onSubmit={() => advance(draft)}
+              focusCount={noteCount}
             />
             <Group justify="flex-end">
-              <NeitherButton shortcut={byId(shortcuts, NEITHER.id)} isChosen={draft.choice?.id === NEITHER.id} />
+              <NeitherButton shortcut={byId(shortcuts, NEITHER.id)} isChosen={whole.choice?.id === NEITHER.id} />
             </Group>
           </>
         )}
@@ -253,10 +289,15 @@ export function PairScreen({
         <RatingBar
           choices={choices}
           n_levels={project.intensity_labels.length}
-          chosen={draft.choice ?? (before && choiceOf(before.judgement, choices))}
+          chosen={whole.choice}
           onChoose={choose}
         />
-        <StillMissing draft={draft} lacks={lacks} axis={project.bucket_axis} onSend={() => advance(draft)} />
+        <StillMissing
+          choice={isChanged(draft) ? whole.choice : null}
+          next={lacks[0] ?? null}
+          axis={project.bucket_axis}
+          onSend={() => advance(draft)}
+        />
       </div>
       <SkipDialog isOpen={dialog === 'skip'} onClose={close} onSubmit={onSkip} />
       <FlagDialog isOpen={dialog === 'flag'} onClose={close} onSubmit={onFlag} />
@@ -289,27 +330,27 @@ function NeitherButton({ shortcut, isChosen }: { shortcut: Shortcut; isChosen: b
 }
 
 interface StillMissingProps {
-  draft: Draft;
-  lacks: readonly string[];
+  /** Null while there is nothing to send. */
+  choice: Choice | null;
+  next: Missing | null;
   axis: string;
   onSend: () => void;
 }
 
-/** Once an answer is given: what the project asks for besides. */
-function StillMissing({ draft, lacks, axis, onSend }: StillMissingProps) {
-  if (draft.choice === null) return null;
-  const next = lacks[0];
+/** Once an answer is given: what the project asks for besides. The line stays, since what appears with its text is not read. */
+function StillMissing({ choice, next, axis, onSend }: StillMissingProps) {
+  const answer = choice?.label ?? '';
   return (
-    <Group justify="space-between" gap="xs" role="status">
-      <Text size="sm">
-        {next === 'bucket' && t('{{answer}}. Now: {{axis}}.', { answer: draft.choice.label, axis })}
-        {next === 'justification' && t('{{answer}}. Now write down why.', { answer: draft.choice.label })}
+    <div className={classes.missing} data-empty={choice === null || undefined}>
+      <Text size="sm" component="div" role="status">
+        {choice && next === 'bucket' && t('{{answer}}. Now: {{axis}}.', { answer, axis })}
+        {choice && next === 'justification' && t('{{answer}}. Now write down why.', { answer })}
       </Text>
-      {(next === undefined || next === 'justification') && (
-        <Button size="compact-sm" disabled={next !== undefined} onClick={onSend}>
+      {choice && next !== 'bucket' && (
+        <Button size="compact-sm" disabled={next !== null} onClick={onSend}>
           {t('Send')}
         </Button>
       )}
-    </Group>
+    </div>
   );
 }

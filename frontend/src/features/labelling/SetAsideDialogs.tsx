@@ -19,7 +19,7 @@ export function SkipDialog({ onSubmit, ...rest }: Props<(reason: string) => void
       maxNote={300}
       isNoteAlways={false}
       action={t('Skip')}
-      onSubmit={(option, note) => onSubmit(note || (SKIP_REASONS.find(([value]) => value === option)?.[1] ?? option))}
+      onSubmit={(option, note) => onSubmit(note || option)}
     />
   );
 }

@@ -1,5 +1,6 @@
 /** What one pair still needs before its rating can be sent. */
 
+import type { Judgement, Span } from '@/lib/api/types';
 import type { Choice } from './intensity';
 
 /** Keys of the second question's answers, by position. */
@@ -28,4 +29,14 @@ export function missing({ choice, bucket, note }: Draft, { n_buckets, justificat
     ['justification', (note ?? '').trim().length < justificationMinLength],
   ];
   return lacks.filter(([, isMissing]) => isMissing).map(([what]) => what);
+}
+
+/** Whether all that goes with the answer is as it was. */
+export function isAsBefore(before: Judgement, { bucket, note }: Draft, spans: readonly Span[]): boolean {
+  const places = (of: readonly Span[]) => of.map(({ side, start, end }) => `${side} ${start} ${end}`).toSorted().join();
+  return (
+    bucket === (before.bucket ?? null) &&
+    (note ?? '').trim() === before.justification.trim() &&
+    places(spans) === places(before.spans ?? [])
+  );
 }

@@ -1,11 +1,13 @@
 /** One labeller at work in one project: pairs come from the queue, ratings leave through the outbox. */
 
-import { api } from '@/lib/api/client';
-import type { Assignment, Judgement, NextAnswer, OwnAssignment, Settled, SubmittedAnswer } from '@/lib/api/types';
+import { CONTENT_WARNING } from '@/components/ReasonDialog';
+import { api, ApiError } from '@/lib/api/client';
+import type { Assignment, Judgement, NextAnswer, OwnAssignment, Project, Settled, Span, SubmittedAnswer } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
 import { Outbox } from '@/lib/outbox/outbox';
 import { ownerKey } from '@/lib/outbox/store';
 import { randomUuid } from '@/lib/outbox/uuid';
+import type { Draft } from './pending';
 import { N_HELD, PairQueue } from './queue';
 
 /** The server leases no more at a time. */
@@ -31,6 +33,14 @@ export interface Rated {
   at: number;
 }
 
+/** What was begun of a pair that left the screen without an answer. */
+export interface Begun {
+  draft: Draft;
+  spans: Span[];
+  isRevealed: boolean;
+  activeMs: number;
+}
+
 interface Options {
   userId: number;
   slug: string;
@@ -54,6 +64,7 @@ export class LabellingSession {
   private rated: Rated[] = [];
   /** What is being changed, by assignment. */
   private readonly changing = new Map<number, Rated>();
+  private readonly begun = new Map<number, Begun>();
 
   constructor({ userId, slug, graceMinutes, onRejected }: Options) {
     this.path = `projects/${slug}`;
@@ -88,6 +99,7 @@ export class LabellingSession {
     if (!this.queue.take(pair.id)) return false;
     const before = this.changing.get(pair.id);
     this.changing.delete(pair.id);
+    this.begun.delete(pair.id);
     const judgement: Judgement = {
       ...given,
       client_id: randomUuid(),
@@ -133,11 +145,22 @@ export class LabellingSession {
     return this.changing.get(pairId) ?? null;
   }
 
+  /** What was begun of a pair before another one took its place on the screen. */
+  begunOf(pairId: number): Begun | null {
+    return this.begun.get(pairId) ?? null;
+  }
+
+  /** Remember what was begun of a pair that leaves the screen, unless it leaves for good. */
+  remember(pairId: number, begun: Begun): void {
+    if (this.queue.getSnapshot().pairs.some(({ id }) => id === pairId)) this.begun.set(pairId, begun);
+  }
+
   /** Leave the rating that is being changed as it is. */
   keep(pairId: number): void {
     const before = this.changing.get(pairId);
     if (!before) return;
     this.changing.delete(pairId);
+    this.begun.delete(pairId);
     this.rated = [...this.rated, before].slice(-N_REMEMBERED);
     this.queue.take(pairId);
   }
@@ -151,13 +174,61 @@ export class LabellingSession {
     return this.setAside(assignmentId, 'skip', { reason });
   }
 
-  flag(assignmentId: number, kind: FlagKind, note: string): Promise<void> {
-    return this.setAside(assignmentId, 'flag', { kind, note });
+  /** Flag a pair. One that has a rating keeps it; the server has to have it first, since a flag skips what is unrated. */
+  async flag(assignmentId: number, kind: FlagKind, note: string): Promise<void> {
+    if (this.changing.has(assignmentId)) {
+      await this.outbox.flush();
+      if ((await this.outbox.heldAssignments()).includes(assignmentId)) {
+        throw new ApiError(409, 'unsent', t('Your rating of this pair is not sent yet; flag it once it is.'));
+      }
+      // Asked twice while it was being sent.
+      if (!this.changing.has(assignmentId)) return;
+      this.keep(assignmentId);
+    }
+    await this.setAside(assignmentId, 'flag', { kind, note });
+  }
+
+  /** Have no more pairs of these categories: pass on this one, and on those that wait behind it. */
+  async decline(assignmentId: number, categories: string[]): Promise<void> {
+    const off = [assignmentId];
+    this.queue.take(assignmentId);
+    const takeOthers = () => {
+      for (const { id, warnings } of this.queue.getSnapshot().pairs) {
+        if (this.changing.has(id) || !warnings.some((warning) => categories.includes(warning))) continue;
+        this.queue.take(id);
+        off.push(id);
+      }
+    };
+    takeOthers();
+    try {
+      // The server passes on what is declined and has no rating yet: what was rated goes first.
+      await this.outbox.flush();
+      await this.addDeclined(categories);
+      // More may have come in the meantime.
+      takeOthers();
+    } catch (error) {
+      for (const id of off.splice(1)) this.queue.giveBack(id);
+      throw error;
+    } finally {
+      await Promise.all(off.map((id) => this.skip(id, CONTENT_WARNING)));
+    }
+  }
+
+  private async addDeclined(categories: string[]): Promise<void> {
+    const path = `${this.path}/preferences`;
+    const [{ declined_tags }, { sensitive_tags }] = await Promise.all([
+      api.get<{ declined_tags: string[] }>(path),
+      api.get<Project>(this.path),
+    ]);
+    // What the project no longer warns of would have the whole list refused.
+    const wanted = [...new Set([...declined_tags, ...categories])].filter((tag) => sensitive_tags.includes(tag));
+    await api.patch(path, { declined_tags: wanted });
   }
 
   /** Take the pair off the screen at once; it comes back if the server did not hear of it. */
   private async setAside(assignmentId: number, what: 'skip' | 'flag', body: unknown): Promise<void> {
     this.queue.take(assignmentId);
+    this.begun.delete(assignmentId);
     try {
       await api.post(`${this.path}/assignments/${assignmentId}/${what}`, body);
     } catch (error) {

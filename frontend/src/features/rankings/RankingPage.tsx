@@ -1,8 +1,9 @@
 import { Alert, Anchor, Button, Group, Skeleton, Text, VisuallyHidden } from '@mantine/core';
 import { useDocumentTitle } from '@mantine/hooks';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useState, useSyncExternalStore, type ReactNode } from 'react';
 import { Link } from 'react-router';
 import { complain } from '@/components/notify';
+import { CONTENT_WARNING } from '@/components/ReasonDialog';
 import { EmptyState, ErrorState, Loading } from '@/components/States';
 import { SignInAgain, UnsentCount, UnsentNotice, useOutbox } from '@/components/UnsentNotice';
 import { ApiError } from '@/lib/api/client';
@@ -29,7 +30,7 @@ function tellRejected(outcome: Settled) {
 }
 
 function Rankings({ userId }: { userId: number }) {
-  const { slug } = useProject();
+  const { slug, sensitive_tags } = useProject();
   const [session] = useState(() => new RankingSession({ userId, slug, onRejected: tellRejected }));
   useEffect(() => {
     session.start();
@@ -39,7 +40,13 @@ function Rankings({ userId }: { userId: number }) {
   const [last, setLast] = useState('');
 
   const [ranking] = snapshot.rankings;
-  if (!ranking && snapshot.block) return <Blocked block={snapshot.block} />;
+  if (!ranking && snapshot.block) {
+    return (
+      <Blocked block={snapshot.block} session={session} isChecking={snapshot.isLoading}>
+        <UnsentNotice outbox={session.outbox} isOfRankings />
+      </Blocked>
+    );
+  }
 
   const status = <Status session={session} snapshot={snapshot} last={last} />;
   const setAside = (done: Promise<void>) => {
@@ -62,7 +69,7 @@ function Rankings({ userId }: { userId: number }) {
             if (session.submit(ranking.id, given)) setLast(t('Ranked: {{order}}', { order: inLetters(given.tiers) }));
           }}
           onSkip={(reason) => setAside(session.skip(ranking.id, reason))}
-          onDecline={(categories) => setAside(session.decline(ranking.id, categories, t('Content warning')))}
+          onDecline={(categories) => setAside(session.decline(ranking.id, categories, sensitive_tags, CONTENT_WARNING))}
         />
       ) : (
         <>
@@ -74,13 +81,29 @@ function Rankings({ userId }: { userId: number }) {
   );
 }
 
+interface BlockedProps {
+  block: Block;
+  session: RankingSession;
+  isChecking: boolean;
+  /** What has to be seen all the same. */
+  children: ReactNode;
+}
+
 /** Paused, or the guidelines come first: those are read, and their quiz is taken, on the page that rates pairs. */
-function Blocked({ block: { code, detail } }: { block: Block }) {
+function Blocked({ block: { code, detail }, session, isChecking, children }: BlockedProps) {
   const { slug } = useProject();
   if (code === 'paused') {
     return (
       <div className={classes.gate}>
-        <EmptyState title={t('You are paused in this project')}>
+        {children}
+        <EmptyState
+          title={t('You are paused in this project')}
+          action={
+            <Button onClick={() => void session.refill()} loading={isChecking}>
+              {t('Check again')}
+            </Button>
+          }
+        >
           {detail} {t('The reviewers have been told; they can let you go on.')}
         </EmptyState>
       </div>
@@ -88,6 +111,7 @@ function Blocked({ block: { code, detail } }: { block: Block }) {
   }
   return (
     <div className={classes.gate}>
+      {children}
       <EmptyState
         title={t('The guidelines come first')}
         action={

@@ -6,7 +6,7 @@ import { Link } from 'react-router';
 import { Conversation } from '@/components/Conversation';
 import { HelpDialog } from '@/components/HelpDialog';
 import { Note } from '@/components/Note';
-import { ReasonDialog, SKIP_REASONS } from '@/components/ReasonDialog';
+import { CONTENT_WARNING, ReasonDialog, SKIP_REASONS } from '@/components/ReasonDialog';
 import { ShortcutButton } from '@/components/ShortcutButton';
 import { useActiveTime } from '@/lib/activeTime/useActiveTime';
 import type { RankingAssignment, Tiers } from '@/lib/api/types';
@@ -47,6 +47,7 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
   const [tiers, setTiers] = useState(() => drawn(size));
   const [picked, setPicked] = useState<number | null>(null);
   const [note, setNote] = useState<string | null>(justification_min_length > 0 ? '' : null);
+  const [n_noteAsked, setNoteAsked] = useState(0);
   const [isMoved, setMoved] = useState(false);
   const [isAsking, setAsking] = useState(false);
   const [said, setSaid] = useState('');
@@ -120,7 +121,13 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
         }]
       : []),
     { id: 'submit', keyName: 'Enter', label: t('Send the ranking'), isEnabled: isRevealed, perform: submit },
-    { id: 'note', keyName: 'J', label: t('Write down why'), isEnabled: isRevealed, perform: () => setNote(note ?? '') },
+    {
+      id: 'note', keyName: 'J', label: t('Write down why'), isEnabled: isRevealed,
+      perform: () => {
+        setNote(note ?? '');
+        setNoteAsked(n_noteAsked + 1);
+      },
+    },
     { id: 'skip', keyName: 'S', label: t('Skip this ranking, with a reason'), perform: () => setDialog('skip') },
     { id: 'help', keyName: '?', label: t('Show these keys'), perform: () => setDialog('help') },
   ];
@@ -156,7 +163,7 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
             setRevealed(true);
             toHeading();
           }}
-          onSkip={() => onSkip(t('Content warning'))}
+          onSkip={() => onSkip(CONTENT_WARNING)}
           onDecline={() => onDecline(ranking.warnings)}
         />
       )}
@@ -168,7 +175,7 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
           {/* A long one scrolls by itself, with the keyboard too. */}
           {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
           <div className={classes.prompt} role="region" aria-labelledby="prompt" tabIndex={0}>
-            <Conversation messages={ranking.prompt.messages} />
+            <Conversation messages={ranking.prompt.messages} isFolded />
           </div>
         </div>
         <div>
@@ -193,7 +200,14 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
       <div className={classes.bar} inert={!isRevealed}>
         {note !== null && (
           <div className={classes.note}>
-            <Note value={note} minLength={justification_min_length} onChange={setNote} onLeave={toHeading} onSubmit={submit} />
+            <Note
+              value={note}
+              minLength={justification_min_length}
+              onChange={setNote}
+              onLeave={toHeading}
+              onSubmit={submit}
+              focusCount={n_noteAsked}
+            />
           </div>
         )}
         <Text size="sm" className={classes.order} data-testid="order">
@@ -222,7 +236,7 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
         maxNote={300}
         isNoteAlways={false}
         action={t('Skip')}
-        onSubmit={(option, words) => onSkip(words || (SKIP_REASONS.find(([value]) => value === option)?.[1] ?? option))}
+        onSubmit={(option, words) => onSkip(words || option)}
       />
       <HelpDialog isOpen={dialog === 'help'} onClose={close} shortcuts={shortcuts} hasKeys={hasKeys} onHasKeys={setHasKeys} />
     </>

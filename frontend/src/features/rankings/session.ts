@@ -93,23 +93,45 @@ export class RankingSession {
 
   /** Pass on the ranking on the screen; it comes back if the server did not hear of it. */
   async skip(assignmentId: number, reason: string): Promise<void> {
-    if (!this.take(assignmentId)) return;
-    try {
-      await api.post(`${this.path}/ranking-assignments/${assignmentId}/skip`, { reason });
-    } catch (error) {
-      this.done.delete(assignmentId);
-      throw error;
-    } finally {
-      void this.refill();
-    }
+    if (this.take(assignmentId)) await this.pass([assignmentId], reason);
   }
 
-  /** Have no more of these categories in this project, and pass on the ranking on the screen. */
-  async decline(assignmentId: number, categories: string[], reason: string): Promise<void> {
+  /**
+   * Have no more of these categories in this project, and pass on the ranking on the screen and those behind it that are
+   * of them too: they are leased already. All come back if the server did not hear of it.
+   */
+  async decline(assignmentId: number, categories: string[], sensitiveTags: string[], reason: string): Promise<void> {
     const path = `${this.path}/preferences`;
-    const { declined_tags } = await api.get<{ declined_tags: string[] }>(path);
-    await api.patch(path, { declined_tags: [...new Set([...declined_tags, ...categories])] });
-    await this.skip(assignmentId, reason);
+    const isDeclined = ({ id, warnings }: RankingAssignment) =>
+      id === assignmentId || warnings.some((tag) => categories.includes(tag));
+    const taken = this.snapshot.rankings.filter(isDeclined).map(({ id }) => id);
+    for (const id of taken) this.take(id);
+    try {
+      const { declined_tags } = await api.get<{ declined_tags: string[] }>(path);
+      const wanted = new Set([...declined_tags, ...categories]);
+      // The server knows no other category; one may have been struck off since it was declined.
+      await api.patch(path, { declined_tags: sensitiveTags.filter((tag) => wanted.has(tag)) });
+    } catch (error) {
+      for (const id of taken) this.done.delete(id);
+      void this.refill();
+      throw error;
+    }
+    await this.pass(taken, reason);
+  }
+
+  /** Give back what was taken off the screen; what the server did not hear of comes back. */
+  private async pass(assignmentIds: number[], reason: string): Promise<void> {
+    const answers = assignmentIds.map(async (id) => {
+      try {
+        await api.post(`${this.path}/ranking-assignments/${id}/skip`, { reason });
+      } catch (error) {
+        this.done.delete(id);
+        throw error;
+      }
+    });
+    await Promise.allSettled(answers);
+    void this.refill();
+    await Promise.all(answers);
   }
 
   async refill(): Promise<void> {

@@ -31,6 +31,22 @@ interface Options {
   query?: Query;
   body?: unknown;
   signal?: AbortSignal;
+  /** Meant for whoever is signed in now: the question who that is. */
+  isForAnybody?: boolean;
+}
+
+let acting: number | null = null;
+
+/**
+ * Say whose page this is; null: nobody's. Tabs share one cookie, so somebody else may sign in beside this page. Requests
+ * name the one they are made for, and the server refuses them (401 `other_user`) once the cookie is another's.
+ */
+export function actAs(userId: number | null): void {
+  acting = userId;
+}
+
+export function isActingAs(userId: number): boolean {
+  return acting === userId;
 }
 
 function csrfToken(): string {
@@ -53,6 +69,7 @@ function refusal(status: number, body: unknown): ApiError {
 export async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const isForm = options.body instanceof FormData;
   const headers: Record<string, string> = { Accept: 'application/json' };
+  if (acting !== null && !options.isForAnybody) headers['X-Expected-User'] = String(acting);
   if (method !== 'GET') headers['X-CSRFToken'] = csrfToken();
   if (options.body !== undefined && !isForm) headers['Content-Type'] = 'application/json';
   let response: Response;

@@ -40,6 +40,7 @@ export interface Project extends ProjectBrief {
   /** Empty where the project asks no second question. */
   bucket_axis: string;
   bucket_labels: string[];
+  /** Null for those who only label, as are the next three. */
   gold_rate: number;
   repeat_rate: number;
   gold_floor: number | null;

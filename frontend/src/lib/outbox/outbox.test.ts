@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ApiError } from '@/lib/api/client';
+import { actAs, api, ApiError } from '@/lib/api/client';
 import type { Judgement, Outcome, SubmittedAnswer } from '@/lib/api/types';
 import { backOff, Outbox, type OutboxOptions } from './outbox';
 import { inMemory, openIndexedDb, ownerKey, type OutboxStore } from './store';
@@ -53,6 +53,7 @@ function outbox(more: Partial<OutboxOptions> = {}): Outbox {
 }
 
 beforeEach(() => {
+  actAs(7);
   server = new FakeServer();
   n += 1;
   const name = `outbox-${n}`;
@@ -157,6 +158,42 @@ describe('Outbox', () => {
     box.stop();
   });
 
+  it('sends nothing from the page of somebody else, and hands nothing on', async () => {
+    actAs(8);
+    const onAnswer = vi.fn();
+    const box = outbox({ onAnswer });
+    await box.add(judgement(1));
+    await box.flush();
+    expect(server.requests).toEqual([]);
+    expect(onAnswer).not.toHaveBeenCalled();
+    expect(box.getSnapshot()).toMatchObject({ unsent: 1, state: 'signed_out' });
+    expect(await (await open()).list(OWNER)).toHaveLength(1);
+
+    actAs(7);
+    await box.flush();
+    expect(server.statuses).toEqual(['accepted']);
+  });
+
+  it('says whose ratings it sends, and keeps them when somebody else is signed in', async () => {
+    const fetched = vi.fn((_path: string, { headers }: { headers: Record<string, string> }) => {
+      const refusal = { code: 'other_user', detail: 'Somebody else has signed in.' };
+      return Promise.resolve(
+        headers['X-Expected-User'] === '7'
+          ? new Response(JSON.stringify(refusal), { status: 401, headers: { 'Content-Type': 'application/problem+json' } })
+          : new Response(null, { status: 500 }),
+      );
+    });
+    vi.stubGlobal('fetch', fetched);
+    const onRejected = vi.fn();
+    const box = outbox({ onRejected, send: (ratings) => api.post('projects/helpfulness/ratings', { ratings, next: 0 }) });
+    await box.add(judgement(1));
+    await box.flush();
+    vi.unstubAllGlobals();
+    expect(box.getSnapshot()).toMatchObject({ unsent: 1, state: 'signed_out', detail: 'Somebody else has signed in.' });
+    expect(onRejected).not.toHaveBeenCalled();
+    expect(await (await open()).list(OWNER)).toHaveLength(1);
+  });
+
   it('tries again by itself after a fault of the server', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
     const send = vi.fn(server.send).mockRejectedValueOnce(new ApiError(503, 'down', 'Down.'));
@@ -220,6 +257,20 @@ describe('Outbox', () => {
     await box.flush();
     expect(server.stored.size).toBe(1);
     expect(box.getSnapshot().unsent).toBe(0);
+  });
+
+  it('sends what it has in memory when the browser can no longer read what it stored', async () => {
+    const broken = () => Promise.reject(new Error('UnknownError'));
+    const gone: OutboxStore = { isDurable: true, put: broken, list: broken, remove: broken };
+    const onAnswer = vi.fn();
+    const box = outbox({ onAnswer, openStore: () => Promise.resolve(gone) });
+    await box.add(judgement(1));
+    await box.flush();
+    expect(server.statuses).toEqual(['accepted']);
+    expect(onAnswer).toHaveBeenCalledOnce();
+    // It cannot know of any others, and says that it does not work.
+    expect(box.getSnapshot()).toMatchObject({ unsent: 0, state: 'waiting', isDurable: false });
+    expect(await box.heldAssignments()).toEqual([]);
   });
 });
 

@@ -1,10 +1,10 @@
 /** Ratings, or rankings, on their way to the server: kept until it has acknowledged each one, sent again until it has. */
 
-import { ApiError } from '@/lib/api/client';
+import { ApiError, isActingAs } from '@/lib/api/client';
 import type { Judgement, Settled, SubmittedAnswer } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
 import { alone } from './lock';
-import { openStore, type Answer, type Held, type OutboxStore } from './store';
+import { openStore, userOf, type Answer, type Held, type OutboxStore } from './store';
 
 /** The server takes 200 ratings or 100 rankings at most; smaller ones get through a bad line. */
 const BATCH = 50;
@@ -93,9 +93,13 @@ export class Outbox<A extends Answer = Judgement, R extends { results: Settled[]
     void this.flush();
   }
 
-  /** The assignments whose ratings are still here. */
+  /** The assignments whose ratings are still here; none where they cannot be read, which sending them then shows. */
   async heldAssignments(): Promise<number[]> {
-    return (await this.list()).map((held) => held.judgement.assignment_id);
+    try {
+      return (await this.list()).map((held) => held.judgement.assignment_id);
+    } catch {
+      return [];
+    }
   }
 
   /** Send everything that is here. One at a time in this browser; resolves when nothing is left or it did not work. */
@@ -153,19 +157,24 @@ export class Outbox<A extends Answer = Judgement, R extends { results: Settled[]
   }
 
   private async sendBatch(batch: Held<A>[]): Promise<void> {
+    // The request names its user (see `actAs`). Sent as anybody else, the ratings would be refused one by one and lost.
+    if (!isActingAs(userOf(this.options.owner))) throw new ApiError(401, 'other_user', t('You have been signed out.'));
     const answer = await this.options.send(batch.map((held) => held.judgement));
     const sent = new Map(batch.map((held) => [held.client_id, held.judgement]));
     const settled = answer.results.filter((outcome) => sent.has(outcome.client_id));
     if (settled.length === 0) throw new Error(t('The server did not say what became of the ratings.'));
     await this.remove(settled.map((outcome) => outcome.client_id));
-    const left = await this.list();
+    const left = await this.list().then(
+      (held) => held.length,
+      () => Math.max(0, this.snapshot.unsent - settled.length),
+    );
     for (const outcome of settled) {
       const judgement = sent.get(outcome.client_id);
       if (outcome.status === 'rejected' && judgement) this.options.onRejected?.(outcome, judgement);
     }
     // In one go, so that what is sent and what is counted by the server never show twice or not at all.
     this.options.onAnswer?.(answer);
-    this.show({ unsent: left.length });
+    this.show({ unsent: left });
   }
 
   private async giveUp(batch: Held<A>[], error: ApiError): Promise<void> {
@@ -204,14 +213,24 @@ export class Outbox<A extends Answer = Judgement, R extends { results: Settled[]
     }
   }
 
+  /** Oldest first. Where the store cannot be read, what is in memory is sent all the same. */
   private async list(): Promise<Held<A>[]> {
-    const stored = await this.withStore((store) => store.list(this.options.owner));
-    return [...stored, ...this.unstored.values()];
+    try {
+      const stored = await this.withStore((store) => store.list(this.options.owner));
+      return [...stored, ...this.unstored.values()];
+    } catch (error) {
+      if (this.unstored.size === 0) throw error;
+      return [...this.unstored.values()];
+    }
   }
 
   private async remove(clientIds: string[]): Promise<void> {
-    for (const clientId of clientIds) this.unstored.delete(clientId);
-    await this.withStore((store) => store.remove(clientIds));
+    const stored = clientIds.filter((clientId) => !this.unstored.delete(clientId));
+    try {
+      await this.withStore((store) => store.remove(clientIds));
+    } catch (error) {
+      if (stored.length > 0) throw error;
+    }
     this.channel?.postMessage(null);
   }
 

@@ -33,6 +33,9 @@ interface Schema extends DBSchema {
 /** One owner has answers of one kind: ratings, where nothing else is said. */
 export const ownerKey = (userId: number, project: string, kind = '') => `${userId}/${project}${kind && `/${kind}`}`;
 
+/** Who made what this owner has. */
+export const userOf = (owner: string) => Number.parseInt(owner, 10);
+
 function oldestFirst<A extends Answer>(held: Held<A>[]): Held<A>[] {
   return held.sort((x, y) => x.queued_at - y.queued_at);
 }

@@ -28,6 +28,8 @@ export function CompletionPair({ first, second, isLengthShown, view, onView, spa
     [view.isDiff, first, second],
   );
 
+  const isDiffShown = view.isDiff && !isHighlighting;
+
   // The sides are drawn again when theirs changes, not with every letter of a note: the callbacks stay the same.
   const latest = useRef({ spans, onSpans, first, second });
   useEffect(() => {
@@ -60,12 +62,15 @@ export function CompletionPair({ first, second, isLengthShown, view, onView, spa
   };
   return (
     <div className={classes.whole}>
-      {view.isDiff && !isHighlighting && (
-        <Group className={classes.notice} role="status" justify="space-between" wrap="nowrap" gap="xs">
-          <Text size="sm">{differencesInWords(differences)}</Text>
+      {/* Always there, since what appears together with its text is not read. */}
+      <Group className={classes.notice} mod={{ empty: !isDiffShown }} justify="space-between" wrap="nowrap" gap="xs">
+        <Text size="sm" component="div" role="status">
+          {isDiffShown && differencesInWords(differences)}
+        </Text>
+        {isDiffShown && (
           <CloseButton size="sm" aria-label={t('Hide the differences')} onClick={() => onView({ isDiff: false })} />
-        </Group>
-      )}
+        )}
+      </Group>
       {isHighlighting && (
         <Text size="sm" className={classes.notice} id={howToMarkId}>
           {t('Select what decided it with the mouse. With the keyboard: go to a text with Tab, to a word with the arrow keys, to more words with Shift; Enter marks them, Backspace takes the mark away.')}
