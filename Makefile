@@ -26,6 +26,7 @@ format: prepare-dev ## put Python in order
 	@$(PY) -m ruff check --fix . && $(PY) -m ruff format .
 
 bench: prepare-dev ## every benchmark; each prints its table and this machine
+	@scripts/prepare browser
 	@set -e; for file in bench/*.py; do echo "== $$file"; $(PY) "$$file"; done
 
 prepare: ## .venv and the built interface, without starting anything

@@ -56,10 +56,16 @@ WAITS = """() => performance.getEntriesByType('resource')
 
 
 def main(n_pairs: int, delay_ms: int, pace_ms: int) -> None:
+    from tests import environment
+
+    environment.prepare()
+    import django
+
+    django.setup()
     from tests.stand import Stand
 
     with Stand() as stand, tempfile.TemporaryDirectory() as folder:
-        stand.run("manage.py", "shell", "-c", PEOPLE)
+        stand.manage("shell", "-c", PEOPLE)
         file = Path(folder) / "pairs.jsonl"
         with gzip.open(TEXTS, "rt") as source, file.open("w") as target:
             target.writelines(json.dumps({**json.loads(line), "ratings": []}) + "\n" for line in source)

@@ -63,6 +63,7 @@ class Stand:
             self.start_postgres()
             self.start_redis()
             self.manage("migrate", "--verbosity", "0")
+            self.manage("collectstatic", "--no-input", "--verbosity", "0")
             self.start_web()
         except BaseException:
             self.__exit__()
