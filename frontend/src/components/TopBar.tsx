@@ -55,10 +55,10 @@ function UserMenu() {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
-        <UnstyledButton px="xs" py={6}>
+        <UnstyledButton px="xs" py={6} aria-label={me.data.name || me.data.email}>
           <Group gap={6} wrap="nowrap">
             <IconUser size={18} aria-hidden />
-            <Text size="sm" maw={140} truncate>
+            <Text size="sm" maw={140} truncate visibleFrom="xs">
               {me.data.name || me.data.email}
             </Text>
           </Group>

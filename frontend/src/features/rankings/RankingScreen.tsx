@@ -63,9 +63,11 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
   const toHeading = () => heading.current?.focus({ preventScroll: true });
   useEffect(() => {
     window.scrollTo(0, 0);
-    // A warning has the focus first; a note that is asked for does not.
-    if (ranking.warnings.length === 0) toHeading();
   }, [ranking]);
+  // A warning has the focus first, and what it hid can take it only once it is shown; a note that is asked for never does.
+  useEffect(() => {
+    if (isRevealed) toHeading();
+  }, [ranking, isRevealed]);
 
   const change = (card: number, changed: Tiers) => {
     setPicked(card);
@@ -159,10 +161,7 @@ export function RankingScreen({ ranking, status, onSubmit, onSkip, onDecline }: 
       {!isRevealed && (
         <Warning
           categories={ranking.warnings}
-          onReveal={() => {
-            setRevealed(true);
-            toHeading();
-          }}
+          onReveal={() => setRevealed(true)}
           onSkip={() => onSkip(CONTENT_WARNING)}
           onDecline={() => onDecline(ranking.warnings)}
         />
