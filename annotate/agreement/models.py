@@ -1,12 +1,15 @@
-"""What the agreement and overview pages read."""
+"""What the pages on agreement read: made by a task, so that no page scans the ratings."""
 
 from django.db import models
+from django.db.models import Q
 
+from annotate.accounts.models import User
+from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
 
 
 class AgreementSnapshot(models.Model):
-    """Counts and statistics of a project at one moment, made by a task: pages never scan the ratings."""
+    """Counts and statistics of a project at one moment."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="agreement_snapshot")
     computed_at = models.DateTimeField(null=True)
@@ -21,4 +24,79 @@ class AgreementSnapshot(models.Model):
             models.Index(
                 fields=["stale_since"], condition=models.Q(stale_since__isnull=False), name="agreement_snapshots_stale"
             ),
+        ]
+
+
+class LabellerFigures(models.Model):
+    """One labeller's quality in one project, as of the latest snapshot."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="labeller_figures")
+    labeller = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    n_ratings = models.PositiveIntegerField()
+    n_findings = models.PositiveSmallIntegerField(default=0)
+    # The values that tables are sorted by; null where there are too few ratings to say.
+    reliability = models.FloatField(null=True)
+    with_others = models.FloatField(null=True)
+    gold = models.FloatField(null=True)
+    self_agreement = models.FloatField(null=True)
+    first_side = models.FloatField(null=True)
+    longer = models.FloatField(null=True)
+    median_active_ms = models.FloatField(null=True)
+    too_fast = models.FloatField(null=True)
+    drift = models.FloatField(null=True)
+    # The same figures whole, each a Stat, with weeks, versions and findings (`metrics.labellers`).
+    figures = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "labeller"], name="labeller_figures_one_per_project"),
+        ]
+
+
+class ComparisonAnswer(models.Model):
+    """What the ratings of a comparison say together, with the reliability of their labellers, and whether a reviewer
+    should look. Made with the snapshot; rows that have not changed are not written."""
+
+    comparison = models.OneToOneField(Comparison, on_delete=models.CASCADE, primary_key=True, related_name="answer")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    n_ratings = models.PositiveIntegerField()
+    p_a = models.FloatField()
+    p_b = models.FloatField()
+    p_tie = models.FloatField()
+    # From −levels (b, strongest) to levels (a, strongest).
+    expected_intensity = models.FloatField()
+    # How much a reviewer's look is worth (`metrics.worth`), and the reasons, greatest first; 0 and [] for no reason.
+    worth = models.FloatField(default=0)
+    reasons = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(p_a__gte=0, p_b__gte=0, p_tie__gte=0), name="comparison_answers_are_probabilities"
+            ),
+        ]
+        indexes = [
+            # The queue of disagreements.
+            models.Index(
+                fields=["project", "-worth", "-comparison"], condition=Q(worth__gt=0), name="comparison_answers_worth"
+            ),
+        ]
+
+
+class ModelOpinion(models.Model):
+    """P(a preferred) by the promoted reward model, σ(r_a − r_b). Written by the models' wing."""
+
+    comparison = models.OneToOneField(
+        Comparison, on_delete=models.CASCADE, primary_key=True, related_name="model_opinion"
+    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    p_a = models.FloatField()
+    # Version of the reward model.
+    version = models.PositiveIntegerField()
+    # Whether the comparison was held out of that model's training.
+    is_held_out = models.BooleanField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(p_a__gte=0, p_a__lte=1), name="model_opinions_p_a_is_a_probability"),
         ]

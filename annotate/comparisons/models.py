@@ -35,6 +35,8 @@ class Comparison(TimestampedModel):
     # Ratings that are wanted in all, and those taken: submitted or on a live lease.
     n_wanted = models.PositiveSmallIntegerField()
     n_taken = models.PositiveSmallIntegerField(default=0)
+    # At least so many ratings, whatever the project's rule says: a reviewer sent it back to labelling. 0 as a rule.
+    n_required = models.SmallIntegerField(default=0)
     # Current ratings by their answer.
     n_a = models.PositiveIntegerField(default=0)
     n_b = models.PositiveIntegerField(default=0)
@@ -67,6 +69,9 @@ class Comparison(TimestampedModel):
             models.CheckConstraint(condition=Q(state__in=ComparisonState.values), name="comparisons_state_known"),
             models.CheckConstraint(
                 condition=Q(n_wanted__gte=1) & Q(n_taken__gte=0), name="comparisons_wants_at_least_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(n_required__gte=0, n_required__lte=50), name="comparisons_n_required_range"
             ),
             models.CheckConstraint(
                 condition=Q(gold_preferred=None) | Q(gold_preferred__in=["a", "b", "tie"]),

@@ -65,6 +65,10 @@ class Project(TimestampedModel):
     # Tags of prompts that carry a warning, and how many such pairs one labeller sees a day; null is no cap.
     sensitive_tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     sensitive_per_day = models.PositiveSmallIntegerField(null=True, blank=True)
+    # What an hour of a labeller's active time costs; null shows no cost anywhere.
+    pay_per_hour = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    # ISO 4217.
+    currency = models.CharField(max_length=3, blank=True)
     is_demo = models.BooleanField(default=False)
     is_archived = models.BooleanField(default=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -95,6 +99,10 @@ class Project(TimestampedModel):
                 condition=Q(stop_confidence__gt=0.5) & Q(stop_confidence__lte=1), name="projects_stop_confidence_range"
             ),
             models.CheckConstraint(condition=Q(grace_minutes__lte=10080), name="projects_grace_minutes_range"),
+            models.CheckConstraint(
+                condition=Q(pay_per_hour=None) | Q(pay_per_hour__gt=0) & Q(currency__regex="^[A-Z]{3}$"),
+                name="projects_pay_in_a_currency",
+            ),
             models.CheckConstraint(
                 condition=Q(justification_min_length__lte=2000), name="projects_justification_min_length_range"
             ),
@@ -165,6 +173,9 @@ class Membership(TimestampedModel):
     pause_reason = models.CharField(max_length=300, blank=True)
     # Gold answers before it are no longer held against them.
     resumed_at = models.DateTimeField(null=True, blank=True)
+    # Ratings of an excluded member stay and can be read; comparison sets and project-wide agreement leave them out.
+    excluded_at = models.DateTimeField(null=True, blank=True)
+    exclusion_reason = models.CharField(max_length=300, blank=True)
     # Chance that a rating of theirs is of the right answer, from the latest agreement snapshot; null before it.
     reliability = models.FloatField(null=True, blank=True)
     # Warned categories that this labeller does not want to see.
@@ -181,12 +192,60 @@ class Membership(TimestampedModel):
                 condition=Q(paused_at=None, pause_reason="") | (Q(paused_at__isnull=False) & ~Q(pause_reason="")),
                 name="memberships_paused_with_a_reason",
             ),
+            models.CheckConstraint(
+                condition=Q(excluded_at=None, exclusion_reason="")
+                | (Q(excluded_at__isnull=False) & ~Q(exclusion_reason="")),
+                name="memberships_excluded_with_a_reason",
+            ),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="memberships_role_known"),
         ]
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         return CAPABILITIES[Role(self.role)]
+
+
+class AuditEvent(models.Model):
+    """Who changed what and when. A trigger refuses UPDATE and DELETE; written by `projects.audit.record` alone."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="audit_events")
+    # Null where a rule of the project acted by itself.
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    # "thing.verb", e.g. member.paused; the list is in `projects.audit`.
+    action = models.CharField(max_length=40)
+    # What was changed: its kind and id, and whom it is about where it is about somebody.
+    target = models.CharField(max_length=30, blank=True)
+    target_id = models.CharField(max_length=40, blank=True)
+    subject = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    summary = models.CharField(max_length=500)
+    # {field: [before, after]} and whatever else a reader needs.
+    details = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(action=""), name="audit_events_have_an_action")]
+        indexes = [
+            # The Audit page, newest first, and one action of it.
+            models.Index(fields=["project", "-id"], name="audit_events_newest"),
+            models.Index(fields=["project", "action", "-id"], name="audit_events_by_action"),
+        ]
+
+
+class Message(TimestampedModel):
+    """What a reviewer writes to a labeller of their project; shown until it has been read."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="messages")
+    sender = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    recipient = models.ForeignKey(User, on_delete=models.CASCADE, related_name="messages")
+    text = models.TextField()
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(text=""), name="messages_text_not_empty")]
+        indexes = [
+            # A labeller's own messages in one project, newest first.
+            models.Index(fields=["recipient", "project", "-id"], name="messages_of_recipient"),
+        ]
 
 
 class Invitation(TimestampedModel):

@@ -119,18 +119,31 @@ class Adjudication(TimestampedModel):
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="adjudications")
     reviewer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="adjudications")
-    # "invalid": the comparison should not have been asked; it stays out of training.
+    # "invalid": the comparison should not have been asked; it stays out of training. "reopened": no verdict stands any
+    # more, its ratings speak again.
     verdict = models.CharField(
-        max_length=7, choices=[("a", "A"), ("b", "B"), ("tie", "Tie"), ("invalid", "Not a valid comparison")]
+        max_length=8,
+        choices=[
+            ("a", "A"),
+            ("b", "B"),
+            ("tie", "Tie"),
+            ("invalid", "Not a valid comparison"),
+            ("reopened", "Sent back to labelling"),
+        ],
     )
     intensity = models.PositiveSmallIntegerField(null=True, blank=True)
     note = models.TextField(blank=True)
+    # The heading of the guidelines that decides it (empty: none was named), and the version it was read in.
+    guideline_section = models.CharField(max_length=200, blank=True)
+    guideline_version = models.ForeignKey(
+        GuidelineVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(verdict__in=["a", "b"], intensity__gte=1, intensity__lte=4)
-                | Q(verdict__in=["tie", "invalid"], intensity=None),
+                | Q(verdict__in=["tie", "invalid", "reopened"], intensity=None),
                 name="adjudications_intensity_for_a_preference",
             ),
         ]
