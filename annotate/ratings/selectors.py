@@ -12,7 +12,7 @@ from annotate.common.errors import not_found
 from annotate.comparisons.models import Assignment, AssignmentKind, Comparison, ComparisonState
 from annotate.comparisons.selectors import n_available
 from annotate.projects.access import Seat
-from annotate.projects.models import Project
+from annotate.projects.models import Membership, Project
 from annotate.ratings.models import Adjudication, Flag, Rating
 
 
@@ -24,6 +24,14 @@ def current(ratings: QuerySet[Rating]) -> QuerySet[Rating]:
 def counted(ratings: QuerySet[Rating]) -> QuerySet[Rating]:
     """Those that say something of the comparison: current, and one a labeller, so without repeats."""
     return current(ratings).filter(is_repeat=False)
+
+
+def included(ratings: QuerySet[Rating]) -> QuerySet[Rating]:
+    """Those that count for the project as a whole: `counted`, without those of members who are excluded from it."""
+    excluded = Membership.objects.filter(
+        project=OuterRef("project"), user=OuterRef("labeller"), excluded_at__isnull=False
+    )
+    return counted(ratings).filter(~Exists(excluded))
 
 
 def _n_since(seat: Seat, midnight: datetime) -> int:

@@ -1,0 +1,102 @@
+"""Who changed what and when: writing it down, and reading it back. Written events stay as they are."""
+
+import json
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+
+from annotate.accounts.models import User
+from annotate.projects.models import AuditEvent, Project
+
+ACTIONS: dict[str, str] = {
+    "project.changed": "Settings changed",
+    "member.invited": "Member invited",
+    "member.joined": "Member joined",
+    "member.role_changed": "Role changed",
+    "member.removed": "Member removed",
+    "member.paused": "Member paused",
+    "member.resumed": "Member resumed",
+    "member.excluded": "Ratings excluded",
+    "member.included": "Ratings included again",
+    "member.requalified": "Qualification taken back",
+    "member.messaged": "Message sent",
+    "comparison.adjudicated": "Comparison settled",
+    "comparison.reopened": "Comparison sent back to labelling",
+    "comparison.gold_set": "Known answer given",
+    "comparison.gold_unset": "Known answer taken away",
+    "guidelines.published": "Guidelines published",
+    "guidelines.draft_discarded": "Guideline draft discarded",
+    "qualification.allowed": "Quiz attempts allowed",
+    "export.written": "Comparison set exported",
+    "table.downloaded": "Table downloaded",
+    "reward_model.promoted": "Reward model promoted",
+    "reward_model.retired": "Reward model retired",
+    "refresh.started": "Refresh started",
+    "import.started": "Import started",
+}
+
+
+def record(
+    *,
+    project: Project,
+    actor: User | None,
+    action: str,
+    summary: str,
+    target: str | Model = "",
+    target_id: object = "",
+    subject: User | None = None,
+    **details: Any,
+) -> AuditEvent:
+    """Write down what has just been done, in the transaction that does it: neither is there without the other.
+
+    `actor` is None where a rule of the project acted by itself. `subject` is whom it is about. The summary names people
+    by their pseudonyms, for it is exported. `details` holds {field: [before, after]} and what else a reader needs; what
+    JSON does not know is written as text. `target` may be the changed row itself.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"{action!r} is not among annotate.projects.audit.ACTIONS")
+    if isinstance(target, Model):
+        target, target_id = target._meta.model_name or "", target_id or target.pk
+    return AuditEvent.objects.create(
+        project=project,
+        actor=actor,
+        action=action,
+        target=target,
+        target_id=str(target_id),
+        subject=subject,
+        summary=summary if len(summary) <= 500 else f"{summary[:499]}…",
+        details=json.loads(json.dumps(details, cls=DjangoJSONEncoder)),
+        created_at=timezone.now(),
+    )
+
+
+def events(
+    project: Project,
+    *,
+    action: str = "",
+    actor: int | None = None,
+    q: str = "",
+    since: date | None = None,
+    until: date | None = None,
+) -> QuerySet[AuditEvent]:
+    """The project's events, newest first: of one action, by one user's id, whose summary has the words of `q` (in any
+    order), and of the days from `since` to `until`, both included."""
+    rows = AuditEvent.objects.filter(project=project).select_related("actor", "subject").order_by("-id")
+    if action:
+        rows = rows.filter(action=action)
+    if actor is not None:
+        rows = rows.filter(actor=actor)
+    for word in q.split():
+        rows = rows.filter(summary__icontains=word)
+    if since is not None:
+        rows = rows.filter(created_at__gte=_midnight(since))
+    if until is not None:
+        rows = rows.filter(created_at__lt=_midnight(until + timedelta(days=1)))
+    return rows
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
