@@ -27,6 +27,7 @@ from annotate.jobs.models import Job, JobState
 from annotate.jobs.services import enqueue
 from annotate.pool.digests import completion_digest, excerpt, prompt_digest
 from annotate.pool.models import Completion, CompletionSource, Prompt, SourceKind
+from annotate.projects import audit
 from annotate.projects.models import Project
 from annotate.rankings.services import add_rankings
 from annotate.ratings.models import Rating, RatingOrigin
@@ -112,6 +113,16 @@ def start_import(
     )
     run.full_clean()
     run.save()
+    where = "" if created_by else " on the server"
+    audit.record(
+        project=project,
+        actor=created_by,
+        action="import.started",
+        summary=f"Import of {filename} started{where}",
+        target=run,
+        filename=filename,
+        format=format,
+    )
     return run
 
 

@@ -14,8 +14,11 @@ from annotate.projects.models import AuditEvent, Project
 ACTIONS: dict[str, str] = {
     "project.changed": "Settings changed",
     "member.invited": "Member invited",
+    "member.invitation_revoked": "Invitation withdrawn",
     "member.joined": "Member joined",
     "member.role_changed": "Role changed",
+    "member.activated": "Member activated",
+    "member.deactivated": "Member deactivated",
     "member.removed": "Member removed",
     "member.paused": "Member paused",
     "member.resumed": "Member resumed",

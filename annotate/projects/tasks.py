@@ -4,7 +4,7 @@ from celery import shared_task
 from django.conf import settings
 from django.core.mail import send_mail
 
-from annotate.projects.models import Capability, Membership, Role
+from annotate.projects.models import Capability, Membership, Message, Role
 
 
 @shared_task(name="annotate.projects.tasks.tell_of_pause")
@@ -26,4 +26,19 @@ def tell_of_pause(membership_id: int) -> int:
         )
         for member in readers
         if member.user.email
+    )
+
+
+@shared_task(name="annotate.projects.tasks.tell_of_message")
+def tell_of_message(message_id: int) -> int:
+    """Send a labeller what a reviewer has written to them. Returns how many letters went out."""
+    message = Message.objects.select_related("project", "sender", "recipient").filter(pk=message_id).first()
+    if message is None or not message.recipient.email:
+        return 0
+    return send_mail(
+        f"A message from {message.project.name}",
+        f"{message.sender} writes to you about your work in {message.project.name}:\n\n{message.text}\n\n"
+        f"{settings.PUBLIC_URL}/projects/{message.project.slug}/label\n",
+        None,
+        [message.recipient.email],
     )

@@ -320,6 +320,7 @@ def _hold_to_gold(seat: Seat) -> None:
     if len(latest) == project.gold_window and n_right < project.gold_floor * project.gold_window:
         pause_member(
             membership=membership,
+            actor=None,
             reason=f"{n_right} of your latest {len(latest)} answers to pairs with a known answer agree with it; "
             f"this project asks for {project.gold_floor:.0%}.",
         )

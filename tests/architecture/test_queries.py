@@ -67,6 +67,8 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,
     "my-rankings": get(f"{P}/my-rankings"),
+    "audit": get(f"{P}/audit"),
+    "messages": get(f"{P}/messages"),
     "next-rankings": next_rankings,
     "next-rankings and submit-with-next": rank_with_next,
 }

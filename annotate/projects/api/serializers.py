@@ -5,8 +5,19 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotate.accounts.models import User
+from annotate.projects import audit
 from annotate.projects.access import Seat
-from annotate.projects.models import CAPABILITIES, Capability, Invitation, Membership, Pool, Project, Role
+from annotate.projects.models import (
+    CAPABILITIES,
+    AuditEvent,
+    Capability,
+    Invitation,
+    Membership,
+    Message,
+    Pool,
+    Project,
+    Role,
+)
 
 INVITATION_STATES = ["pending", "accepted", "revoked", "expired"]
 
@@ -235,6 +246,8 @@ class MemberSerializer(serializers.ModelSerializer):
             "is_active",
             "paused_at",
             "pause_reason",
+            "excluded_at",
+            "exclusion_reason",
             "reliability",
             "joined_at",
         ]
@@ -247,6 +260,72 @@ class MemberChangeSerializer(serializers.Serializer):
 
 class PauseRequestSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=300)
+
+
+class ExclusionSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Membership
+        fields = ["excluded_at", "exclusion_reason"]
+
+
+class MessageSerializer(serializers.ModelSerializer):
+    sender = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = ["id", "text", "sender", "created_at", "read_at"]
+
+    def get_sender(self, message: Message) -> str:
+        return str(message.sender)
+
+
+class MessageRequestSerializer(serializers.Serializer):
+    text = serializers.CharField(max_length=5000)
+
+
+class MessagesQuerySerializer(serializers.Serializer):
+    unread = serializers.BooleanField(default=False)
+
+
+class ActorSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "pseudonym", "name"]
+
+
+class SubjectSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "pseudonym"]
+
+
+class AuditEventSerializer(serializers.ModelSerializer):
+    actor = ActorSerializer(allow_null=True, help_text="Null where a rule of the project acted by itself.")
+    subject = SubjectSerializer(allow_null=True)
+    details = serializers.DictField(help_text="{field: [before, after]}, and what else there is to know.")
+
+    class Meta:
+        model = AuditEvent
+        fields = ["id", "created_at", "actor", "action", "target", "target_id", "subject", "summary", "details"]
+
+
+class AuditQuerySerializer(serializers.Serializer):
+    action = serializers.ChoiceField(choices=list(audit.ACTIONS), required=False, default="")
+    actor = serializers.IntegerField(required=False, allow_null=True, default=None)
+    q = serializers.CharField(required=False, default="", max_length=200, help_text="Words of the summary.")
+    since = serializers.DateField(required=False, allow_null=True, default=None)
+    until = serializers.DateField(required=False, allow_null=True, default=None)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """In the address the days are called from and to; empty fields of a form do not ask."""
+        given = {name: value for name, value in data.items() if value != ""}
+        named = {"from": "since", "to": "until"}
+        return super().to_internal_value({named.get(name, name): value for name, value in given.items()})
+
+
+class ActionSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # Field.label is another thing
 
 
 class PreferencesSerializer(serializers.ModelSerializer):

@@ -1,8 +1,10 @@
+from datetime import date
+
 from django.conf import settings
 from django.contrib.auth import login
 from django.core.mail import send_mail
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,10 +14,10 @@ from rest_framework.views import APIView
 from annotate.accounts.requests import SignedInRequest
 from annotate.common.errors import DomainError, not_found
 from annotate.common.pagination import NewestFirst, OldestFirst
-from annotate.projects import services
+from annotate.projects import audit, services
 from annotate.projects.access import access_project
 from annotate.projects.api import serializers as s
-from annotate.projects.models import Capability, Membership, Pool, Project, Role
+from annotate.projects.models import Capability, Membership, Message, Pool, Project, Role
 from annotate.projects.views import PagedView, ProjectView
 
 
@@ -93,7 +95,7 @@ class ProjectDetailView(ProjectView):
             raise DomainError(
                 "fixed_field", f"{' and '.join(sorted(fixed))} cannot change once a project exists.", status=400
             )
-        services.update_project(project=self.seat.project, **body.validated_data)
+        services.update_project(project=self.seat.project, actor=request.user, **body.validated_data)
         return Response(s.ProjectSerializer.of(access_project(request.user, slug, Capability.LABEL)))
 
 
@@ -114,13 +116,13 @@ class MemberView(ProjectView):
         body = s.MemberChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
-        return Response(
-            s.MemberSerializer(services.change_membership(membership=membership, **body.validated_data)).data
-        )
+        changed = services.change_membership(membership=membership, actor=request.user, **body.validated_data)
+        return Response(s.MemberSerializer(changed).data)
 
     @extend_schema(operation_id="members_delete", responses={204: None})
     def delete(self, request: SignedInRequest, slug: str, member_id: int) -> Response:
-        services.remove_member(membership=get_object_or_404(self.seat.project.memberships, pk=member_id))
+        membership = get_object_or_404(self.seat.project.memberships, pk=member_id)
+        services.remove_member(membership=membership, actor=request.user)
         return Response(status=204)
 
 
@@ -133,16 +135,113 @@ class PauseView(ProjectView):
         body = s.PauseRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
-        services.pause_member(membership=membership, reason=body.validated_data["reason"])
+        services.pause_member(membership=membership, actor=request.user, **body.validated_data)
         membership.refresh_from_db()
         return Response(s.MemberSerializer(membership).data)
 
     @extend_schema(operation_id="members_resume", responses=s.MemberSerializer)
     def delete(self, request: SignedInRequest, slug: str, member_id: int) -> Response:
         membership = get_object_or_404(self.seat.project.memberships.select_related("user"), pk=member_id)
-        services.resume_member(membership=membership)
+        services.resume_member(membership=membership, actor=request.user)
         membership.refresh_from_db()
         return Response(s.MemberSerializer(membership).data)
+
+
+class ExclusionView(ProjectView):
+    """Whether a labeller's ratings count. The id is their user's: who only has imported ratings is no member."""
+
+    needs = {"POST": Capability.ADJUDICATE, "DELETE": Capability.ADJUDICATE}
+
+    @extend_schema(operation_id="labellers_exclude", request=s.PauseRequestSerializer, responses=s.ExclusionSerializer)
+    def post(self, request: SignedInRequest, slug: str, labeller_id: int) -> Response:
+        """Leave their ratings out of comparison sets and of project-wide agreement. They can still be read."""
+        body = s.PauseRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        membership = services.exclude_member(
+            project=self.seat.project, user_id=labeller_id, actor=request.user, **body.validated_data
+        )
+        return Response(s.ExclusionSerializer(membership).data)
+
+    @extend_schema(operation_id="labellers_include", responses=s.ExclusionSerializer)
+    def delete(self, request: SignedInRequest, slug: str, labeller_id: int) -> Response:
+        membership = services.include_member(project=self.seat.project, user_id=labeller_id, actor=request.user)
+        return Response(s.ExclusionSerializer(membership).data)
+
+
+class LabellerMessagesView(ProjectView):
+    needs = {"GET": Capability.ADJUDICATE, "POST": Capability.ADJUDICATE}
+
+    @extend_schema(operation_id="labeller_messages_list", responses=s.MessageSerializer(many=True))
+    def get(self, request: SignedInRequest, slug: str, labeller_id: int) -> Response:
+        """What has been written to this labeller in this project, and whether they have read it."""
+        messages = Message.objects.filter(project=self.seat.project, recipient=labeller_id)
+        return self.paginated(messages.select_related("sender"), s.MessageSerializer)
+
+    @extend_schema(
+        operation_id="labeller_messages_send", request=s.MessageRequestSerializer, responses={201: s.MessageSerializer}
+    )
+    def post(self, request: SignedInRequest, slug: str, labeller_id: int) -> Response:
+        body = s.MessageRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        message = services.send_message(
+            project=self.seat.project, sender=request.user, recipient_id=labeller_id, **body.validated_data
+        )
+        return Response(s.MessageSerializer(message).data, status=201)
+
+
+class MessagesView(ProjectView):
+    needs = {"GET": Capability.LABEL}
+
+    @extend_schema(
+        operation_id="messages_list", parameters=[s.MessagesQuerySerializer], responses=s.MessageSerializer(many=True)
+    )
+    def get(self, request: SignedInRequest, slug: str) -> Response:
+        """What has been written to the caller in this project."""
+        query = s.MessagesQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        mine = Message.objects.filter(project=self.seat.project, recipient=request.user).select_related("sender")
+        if query.validated_data["unread"]:
+            mine = mine.filter(read_at=None)
+        return self.paginated(mine, s.MessageSerializer)
+
+
+class ReadMessageView(ProjectView):
+    needs = {"POST": Capability.LABEL}
+
+    @extend_schema(operation_id="messages_read", request=None, responses={204: None})
+    def post(self, request: SignedInRequest, slug: str, message_id: int) -> Response:
+        services.read_message(project=self.seat.project, reader=request.user, message_id=message_id)
+        return Response(status=204)
+
+
+class AuditView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(
+        operation_id="audit_list",
+        parameters=[
+            OpenApiParameter("action", str, enum=list(audit.ACTIONS)),
+            OpenApiParameter("actor", int, description="A user's id."),
+            OpenApiParameter("q", str, description="Words of the summary."),
+            OpenApiParameter("from", date, description="The first day."),
+            OpenApiParameter("to", date, description="The last day."),
+        ],
+        responses=s.AuditEventSerializer(many=True),
+    )
+    def get(self, request: SignedInRequest, slug: str) -> Response:
+        """Who changed what and when, newest first."""
+        query = s.AuditQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return self.paginated(audit.events(self.seat.project, **query.validated_data), s.AuditEventSerializer)
+
+
+class AuditActionsView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="audit_actions", responses=s.ActionSerializer(many=True))
+    def get(self, request: SignedInRequest, slug: str) -> Response:
+        """What can be found in the audit."""
+        return Response([{"code": code, "label": label} for code, label in audit.ACTIONS.items()])
 
 
 class PreferencesView(ProjectView):
@@ -210,7 +309,8 @@ class InvitationView(ProjectView):
 
     @extend_schema(operation_id="invitations_delete", responses={204: None})
     def delete(self, request: SignedInRequest, slug: str, invitation_id: int) -> Response:
-        services.revoke_invitation(invitation=get_object_or_404(self.seat.project.invitations, pk=invitation_id))
+        invitation = get_object_or_404(self.seat.project.invitations, pk=invitation_id)
+        services.revoke_invitation(invitation=invitation, actor=request.user)
         return Response(status=204)
 
 

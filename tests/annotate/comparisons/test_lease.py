@@ -43,7 +43,7 @@ def test_it_draws_both_orders(cast: Cast, comparisons: Make) -> None:
 
 
 def test_it_leases_a_comparison_to_no_more_labellers_than_it_wants(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, min_ratings=1, max_ratings=1)
+    update_project(project=cast.project, actor=None, min_ratings=1, max_ratings=1)
     cast.project.refresh_from_db()
     (comparison,) = comparisons(1)
     assert len(services.lease(seat=cast.seat(cast.labeller), n=1)) == 1
@@ -53,7 +53,7 @@ def test_it_leases_a_comparison_to_no_more_labellers_than_it_wants(cast: Cast, c
 
 
 def test_it_frees_the_place_of_an_absent_labeller(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, min_ratings=1, max_ratings=1)
+    update_project(project=cast.project, actor=None, min_ratings=1, max_ratings=1)
     cast.project.refresh_from_db()
     comparisons(1)
     (lost,) = services.lease(seat=cast.seat(cast.labeller), n=1)
@@ -86,7 +86,7 @@ def test_it_does_not_offer_what_the_labeller_skipped(cast: Cast, comparisons: Ma
 @pytest.mark.django_db(transaction=True)
 def test_it_over_assigns_nothing_when_many_labellers_ask_at_once(cast: Cast) -> None:
     """12 threads fight for 30 comparisons that want 2 labellers each, rating all they get."""
-    update_project(project=cast.project, min_ratings=2, max_ratings=2)
+    update_project(project=cast.project, actor=None, min_ratings=2, max_ratings=2)
     cast.project.refresh_from_db()
     make_comparisons(cast.project, 30)
     seats = []

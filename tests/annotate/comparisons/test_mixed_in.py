@@ -50,7 +50,7 @@ def work(cast: Cast, n: int, stored: str = "a") -> list[Assignment]:
 
 # --- gold -----------------------------------------------------------------------------------------------------------
 def test_gold_is_mixed_in_at_the_projects_rate_and_given_to_everybody_once(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0.3, repeat_rate=0)
+    update_project(project=cast.project, actor=None, gold_rate=0.3, repeat_rate=0)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(40))
     comparisons(120)
@@ -63,7 +63,7 @@ def test_gold_is_mixed_in_at_the_projects_rate_and_given_to_everybody_once(cast:
 
 
 def test_gold_looks_like_any_other_pair(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0.5, repeat_rate=0)
+    update_project(project=cast.project, actor=None, gold_rate=0.5, repeat_rate=0)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(20))
     comparisons(20)
@@ -76,14 +76,14 @@ def test_gold_looks_like_any_other_pair(cast: Cast, comparisons: Make) -> None:
 
 
 def test_without_other_work_there_is_no_gold(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0.5)
+    update_project(project=cast.project, actor=None, gold_rate=0.5)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(10))
     assert all(services.lease(seat=cast.seat(cast.labeller), n=1) == [] for _ in range(20))
 
 
 def test_who_gave_a_gold_answer_is_not_asked_for_it(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0.5)
+    update_project(project=cast.project, actor=None, gold_rate=0.5)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(5))
     comparisons(20)
@@ -107,7 +107,7 @@ def test_taking_gold_back_puts_the_comparison_into_the_queue(cast: Cast, compari
 def test_who_misses_too_much_gold_is_paused_with_the_reason(
     cast: Cast, comparisons: Make, stored: str, is_paused: bool
 ) -> None:
-    update_project(project=cast.project, gold_rate=0.5, repeat_rate=0, gold_floor=0.6, gold_window=5)
+    update_project(project=cast.project, actor=None, gold_rate=0.5, repeat_rate=0, gold_floor=0.6, gold_window=5)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(15))
     comparisons(60)
@@ -121,12 +121,12 @@ def test_who_misses_too_much_gold_is_paused_with_the_reason(
 
 
 def test_a_resumed_labeller_starts_afresh(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0.5, repeat_rate=0, gold_floor=0.6, gold_window=5)
+    update_project(project=cast.project, actor=None, gold_rate=0.5, repeat_rate=0, gold_floor=0.6, gold_window=5)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(30))
     comparisons(90)
     work(cast, 60, "b")
-    resume_member(membership=membership(cast))
+    resume_member(membership=membership(cast), actor=None)
     gold = Rating.objects.filter(labeller=cast.labeller, assignment__kind=AssignmentKind.GOLD)
     n_before = gold.count()
     while gold.count() < n_before + 4:
@@ -135,7 +135,7 @@ def test_a_resumed_labeller_starts_afresh(cast: Cast, comparisons: Make) -> None
 
 
 def test_the_reviewers_are_told_of_a_pause(cast: Cast) -> None:
-    paused = pause_member(membership=membership(cast), reason="Two of ten.")
+    paused = pause_member(membership=membership(cast), actor=None, reason="Two of ten.")
     assert tell_of_pause(paused.pk) == 2  # the reviewer and the owner
     assert {to for letter in mail.outbox for to in letter.to} == {cast.reviewer.email, cast.owner.email}
     assert "Two of ten." in mail.outbox[0].body
@@ -144,7 +144,7 @@ def test_the_reviewers_are_told_of_a_pause(cast: Cast) -> None:
 def test_a_paused_labellers_work_in_hand_still_counts(cast: Cast, comparisons: Make) -> None:
     comparisons(2)
     (lease,) = services.lease(seat=cast.seat(cast.labeller), n=1)
-    pause_member(membership=membership(cast), reason="Enough.")
+    pause_member(membership=membership(cast), actor=None, reason="Enough.")
     rate(cast, lease)
     assert services.lease(seat=cast.seat(cast.labeller), n=1) == []
 
@@ -153,7 +153,7 @@ def test_a_paused_labellers_work_in_hand_still_counts(cast: Cast, comparisons: M
 def test_a_repeat_comes_later_with_the_sides_exchanged_and_counts_for_nothing_else(
     cast: Cast, comparisons: Make
 ) -> None:
-    update_project(project=cast.project, gold_rate=0, repeat_rate=0.5)
+    update_project(project=cast.project, actor=None, gold_rate=0, repeat_rate=0.5)
     cast.project.refresh_from_db()
     comparisons(80)
     done = work(cast, 70)
@@ -170,7 +170,7 @@ def test_a_repeat_comes_later_with_the_sides_exchanged_and_counts_for_nothing_el
 
 
 def test_an_expired_or_skipped_repeat_frees_no_place(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0, repeat_rate=0.5)
+    update_project(project=cast.project, actor=None, gold_rate=0, repeat_rate=0.5)
     cast.project.refresh_from_db()
     comparisons(60)
     work(cast, 30)
@@ -197,7 +197,7 @@ def test_nobody_is_asked_about_what_they_wrote(cast: Cast, comparisons: Make) ->
 def sensitive(cast: Cast, comparisons: Make) -> list[Comparison]:
     """Four comparisons: two about violence, one about self-harm, one about neither."""
     made = comparisons(4)
-    update_project(project=cast.project, sensitive_tags=["violence", "self-harm"])
+    update_project(project=cast.project, actor=None, sensitive_tags=["violence", "self-harm"])
     cast.project.refresh_from_db()
     for comparison, tags in zip(made, [["violence"], ["violence", "news"], ["self-harm"], ["news"]], strict=True):
         Prompt.objects.filter(pk=comparison.prompt_id).update(tags=tags)
@@ -207,7 +207,7 @@ def sensitive(cast: Cast, comparisons: Make) -> list[Comparison]:
 
 def test_sensitive_pairs_carry_their_warnings(cast: Cast, sensitive: list[Comparison]) -> None:
     assert [one.warnings for one in sensitive] == [["violence"], ["violence"], ["self-harm"], []]
-    update_project(project=cast.project, sensitive_tags=["self-harm"])
+    update_project(project=cast.project, actor=None, sensitive_tags=["self-harm"])
     cast.project.refresh_from_db()
     services.mark_sensitive(project=cast.project)
     assert [one.warnings for one in Comparison.objects.order_by("id")] == [[], [], ["self-harm"], []]
@@ -223,7 +223,7 @@ def test_declined_categories_are_not_given(cast: Cast, sensitive: list[Compariso
 
 
 def test_there_is_a_cap_on_sensitive_pairs_a_day(cast: Cast, sensitive: list[Comparison]) -> None:
-    update_project(project=cast.project, sensitive_per_day=1)
+    update_project(project=cast.project, actor=None, sensitive_per_day=1)
     cast.project.refresh_from_db()
     seat = cast.seat(cast.labeller)
     given = [services.lease(seat=seat, n=1)[0]]
@@ -233,7 +233,7 @@ def test_there_is_a_cap_on_sensitive_pairs_a_day(cast: Cast, sensitive: list[Com
 
 
 def test_what_a_taken_back_gold_answer_said_is_held_against_nobody(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0.5, gold_floor=0.9, gold_window=2, is_gold_shown=True)
+    update_project(project=cast.project, actor=None, gold_rate=0.5, gold_floor=0.9, gold_window=2, is_gold_shown=True)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(1), preferred="b")
     comparisons(60)
@@ -249,7 +249,7 @@ def test_what_a_taken_back_gold_answer_said_is_held_against_nobody(cast: Cast, c
 
 def test_the_shown_share_waits_until_answers_are_final(cast: Cast, comparisons: Make) -> None:
     """At once it would tell a labeller that the last pair was gold, and to go back to it."""
-    update_project(project=cast.project, gold_rate=0.5, is_gold_shown=True, grace_minutes=60)
+    update_project(project=cast.project, actor=None, gold_rate=0.5, is_gold_shown=True, grace_minutes=60)
     cast.project.refresh_from_db()
     make_gold(cast, comparisons(3))
     comparisons(30)
@@ -257,7 +257,7 @@ def test_the_shown_share_waits_until_answers_are_final(cast: Cast, comparisons: 
     assert Rating.objects.filter(assignment__kind="gold").count() == 3
     seat = cast.seat(cast.labeller)
     assert labeller_progress(seat)["gold"] == {"n": 0, "n_right": 0}
-    update_project(project=cast.project, grace_minutes=0)
+    update_project(project=cast.project, actor=None, grace_minutes=0)
     seat.project.refresh_from_db()
     assert labeller_progress(seat)["gold"] == {"n": 3, "n_right": 3}
 
@@ -286,7 +286,7 @@ def test_a_reviewer_is_not_asked_for_what_they_have_answered(cast: Cast, compari
 
 def test_a_tie_is_no_known_answer_where_there_are_no_ties(cast: Cast, comparisons: Make) -> None:
     (comparison,) = comparisons(1)
-    update_project(project=cast.project, ties_allowed=False)
+    update_project(project=cast.project, actor=None, ties_allowed=False)
     cast.project.refresh_from_db()
     with pytest.raises(DomainError, match="tie"):
         make_gold(cast, [comparison], preferred="tie")
@@ -298,7 +298,12 @@ def warn(comparisons: Iterable[Comparison], tag: str) -> None:
 
 def test_the_cap_holds_for_gold_and_repeats_too(cast: Cast, comparisons: Make) -> None:
     update_project(
-        project=cast.project, gold_rate=0.5, repeat_rate=0.4, sensitive_tags=["violence"], sensitive_per_day=3
+        project=cast.project,
+        actor=None,
+        gold_rate=0.5,
+        repeat_rate=0.4,
+        sensitive_tags=["violence"],
+        sensitive_per_day=3,
     )
     cast.project.refresh_from_db()
     gold = comparisons(10)
@@ -311,7 +316,7 @@ def test_the_cap_holds_for_gold_and_repeats_too(cast: Cast, comparisons: Make) -
 
 
 def test_a_flagged_pair_has_been_seen(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, sensitive_tags=["violence"], sensitive_per_day=2)
+    update_project(project=cast.project, actor=None, sensitive_tags=["violence"], sensitive_per_day=2)
     cast.project.refresh_from_db()
     warn(comparisons(4), "violence")
     seat = cast.seat(cast.labeller)
@@ -323,7 +328,7 @@ def test_a_flagged_pair_has_been_seen(cast: Cast, comparisons: Make) -> None:
 
 
 def test_what_is_declined_is_taken_back(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, sensitive_tags=["violence"])
+    update_project(project=cast.project, actor=None, sensitive_tags=["violence"])
     cast.project.refresh_from_db()
     warn(comparisons(3), "violence")
     mild = comparisons(2)

@@ -208,11 +208,11 @@ class Queue(RuleBasedStateMachine):
 
     @rule(labeller=LABELLERS)
     def pause(self, labeller: int) -> None:
-        pause_member(membership=self.membership(labeller), reason="gold answers")
+        pause_member(membership=self.membership(labeller), actor=None, reason="gold answers")
 
     @rule(labeller=LABELLERS)
     def resume(self, labeller: int) -> None:
-        resume_member(membership=self.membership(labeller))
+        resume_member(membership=self.membership(labeller), actor=None)
 
     @rule(pick=PICKS, answer=ANSWERS)
     def make_gold(self, pick: int, answer: str) -> None:

@@ -59,7 +59,9 @@ class TestPublishing:
         ],
     )
     def test_it_refuses_what_nobody_could_answer(self, cast: Cast, change: dict[str, Any], field: str) -> None:
-        update_project(project=cast.project, ties_allowed=False, intensity_labels=["better", "slightly better"])
+        update_project(
+            project=cast.project, actor=None, ties_allowed=False, intensity_labels=["better", "slightly better"]
+        )
         good = {**example(1), "intensity": 1}
         answer = post(cast, cast.owner, "guidelines", {"body": "Text", "examples": [good, {**good, **change}]})
         assert (answer.status_code, answer.json()["code"]) == (400, "examples_unanswerable")
@@ -131,7 +133,7 @@ class TestAnswersAreNotGivenAway:
         assert [one["examples"] for one in get(cast, cast.labeller, "guidelines")["results"]] == [[], []]
 
     def test_all_is_shown_where_no_quiz_is_asked(self, cast: Cast, version: GuidelineVersion) -> None:
-        update_project(project=cast.project, quiz_pass_share=0)
+        update_project(project=cast.project, actor=None, quiz_pass_share=0)
         assert len(get(cast, cast.labeller, "guidelines/1")["examples"]) == 7
 
     @pytest.mark.parametrize("n_versions", [1, 8])

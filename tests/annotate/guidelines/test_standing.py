@@ -111,7 +111,7 @@ def test_a_tie_is_asked_only_where_it_can_be_answered(cast: Cast) -> None:
         project=cast.project, author=cast.owner, body="Text", examples=[example(1, preferred="tie"), example(2)]
     )
     assert len(qualification(cast.labeller, cast.project).quiz) == 2
-    project = update_project(project=cast.project, ties_allowed=False)
+    project = update_project(project=cast.project, actor=None, ties_allowed=False)
     assert [question.example.preferred for question in qualification(cast.labeller, project).quiz] == ["a"]
 
 

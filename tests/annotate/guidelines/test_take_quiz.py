@@ -177,7 +177,7 @@ def test_it_names_what_is_wrong_and_stores_nothing(cast: Cast, change: dict, cod
 
 def test_a_tie_is_no_answer_where_the_project_takes_none(cast: Cast) -> None:
     publish(cast, 1)
-    cast.project = update_project(project=cast.project, ties_allowed=False)
+    cast.project = update_project(project=cast.project, actor=None, ties_allowed=False)
     (question,) = qualification(cast.labeller, cast.project).quiz
     with pytest.raises(DomainError) as refused:
         take_quiz(seat=cast.seat(cast.labeller), version=1, attempt=1, answers=[Answer(question.example.pk, "tie")])

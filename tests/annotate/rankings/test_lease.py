@@ -67,7 +67,7 @@ def test_the_queue_of_pairs_hands_out_none_of_its_pairs(cast: Cast, rankings: Ma
 
 
 def test_it_leases_a_ranking_to_no_more_labellers_than_it_wants(cast: Cast, rankings: Make) -> None:
-    update_project(project=cast.project, min_ratings=1)
+    update_project(project=cast.project, actor=None, min_ratings=1)
     cast.project.refresh_from_db()
     (ranking,) = rankings(1)
     assert len(services.lease(seat=cast.seat(cast.labeller), n=1)) == 1
@@ -77,7 +77,7 @@ def test_it_leases_a_ranking_to_no_more_labellers_than_it_wants(cast: Cast, rank
 
 
 def test_it_frees_the_place_of_an_absent_labeller(cast: Cast, rankings: Make) -> None:
-    update_project(project=cast.project, min_ratings=1)
+    update_project(project=cast.project, actor=None, min_ratings=1)
     cast.project.refresh_from_db()
     rankings(1)
     (lost,) = services.lease(seat=cast.seat(cast.labeller), n=1)
@@ -172,7 +172,7 @@ def test_any_number_of_leases_takes_the_same_number_of_queries(cast: Cast, ranki
 @pytest.mark.django_db(transaction=True)
 def test_it_over_assigns_nothing_when_many_labellers_ask_at_once(cast: Cast) -> None:
     """8 threads fight for 12 rankings that want 2 labellers each, ranking all they get."""
-    update_project(project=cast.project, min_ratings=2)
+    update_project(project=cast.project, actor=None, min_ratings=2)
     cast.project.refresh_from_db()
     make_rankings(cast.project, 12)
     seats = []

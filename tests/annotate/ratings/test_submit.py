@@ -179,7 +179,7 @@ def test_purging_a_project_takes_its_ratings_along(cast: Cast, assignment: Assig
 
 
 def test_what_ratings_use_stays_in_the_settings(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, bucket_axis="Safety", bucket_labels=["safe", "unsafe"])
+    update_project(project=cast.project, actor=None, bucket_axis="Safety", bucket_labels=["safe", "unsafe"])
     cast.project.refresh_from_db()
     comparisons(1)
     (assignment,) = queue.lease(seat=cast.seat(cast.labeller), n=1)
@@ -189,6 +189,6 @@ def test_what_ratings_use_stays_in_the_settings(cast: Cast, comparisons: Make) -
         ({"bucket_axis": "", "bucket_labels": []}, "bucket_in_use"),
     ):
         with pytest.raises(DomainError) as refused:
-            update_project(project=cast.project, **change)
+            update_project(project=cast.project, actor=None, **change)
         assert refused.value.code == code
-    update_project(project=cast.project, bucket_labels=["harmless", "harmful", "unclear"])
+    update_project(project=cast.project, actor=None, bucket_labels=["harmless", "harmful", "unclear"])

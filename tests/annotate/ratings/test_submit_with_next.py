@@ -90,7 +90,7 @@ def test_one_client_id_for_two_pairs_is_stored_once(cast: Cast, comparisons: Mak
 
 
 def test_a_rating_that_pauses_its_labeller_brings_nothing(cast: Cast, comparisons: Make) -> None:
-    update_project(project=cast.project, gold_rate=0, repeat_rate=0, gold_floor=0.6, gold_window=1)
+    update_project(project=cast.project, actor=None, gold_rate=0, repeat_rate=0, gold_floor=0.6, gold_window=1)
     comparisons(5)
     (assignment,) = lease(seat=cast.seat(cast.labeller), n=1)
     Assignment.objects.filter(pk=assignment.pk).update(kind="gold")
