@@ -30,7 +30,7 @@ from annotate.projects.models import Capability, Project
 MAX_FAILURES = 3
 
 # The first version changes what ratings mean, whatever its row says: before it there was nothing to go by.
-_CHANGES_MEANING = Q(changes_meaning=True) | Q(number=1)
+CHANGES_MEANING = Q(changes_meaning=True) | Q(number=1)
 
 
 class Standing(TextChoices):
@@ -55,7 +55,7 @@ def version_rated_under(user: User, project: Project) -> GuidelineVersion | None
     passed = QualificationAttempt.objects.filter(labeller=user, version__project=project, passed=True)
     newest_passed = passed.order_by("-version__number").values("version__number")[:1]
     changes = GuidelineVersion.objects.filter(
-        _CHANGES_MEANING, project=project, number__lte=OuterRef("number"), number__gt=_number(newest_passed)
+        CHANGES_MEANING, project=project, number__lte=OuterRef("number"), number__gt=_number(newest_passed)
     )
     return project.guideline_versions.exclude(Exists(changes)).defer("body").order_by("-number").first()
 
@@ -77,7 +77,7 @@ def shown_examples(seat: Seat) -> QuerySet[WorkedExample]:
         return examples
     passed = QualificationAttempt.objects.filter(labeller=seat.user, version__project=seat.project, passed=True)
     newest_passed = passed.aggregate(number=Max("version__number"))["number"] or 0
-    unpassed = seat.project.guideline_versions.filter(_CHANGES_MEANING, number__gt=newest_passed)
+    unpassed = seat.project.guideline_versions.filter(CHANGES_MEANING, number__gt=newest_passed)
     first_unpassed = unpassed.aggregate(number=Min("number"))["number"]
     if first_unpassed is None:
         return examples
@@ -155,9 +155,7 @@ def _current(*, asks_quiz: bool, ties_allowed: bool) -> Compiled[Any]:
 def _with_attempts(user: int, project_id: int, rules: Project) -> QuerySet[GuidelineVersion]:
     mine = QualificationAttempt.objects.filter(labeller=user, version__project=project_id)
     passed = mine.filter(passed=True).order_by("-version__number").values("version__number")[:1]
-    changing = (
-        GuidelineVersion.objects.filter(_CHANGES_MEANING, project=project_id).order_by("-number").values("number")
-    )
+    changing = GuidelineVersion.objects.filter(CHANGES_MEANING, project=project_id).order_by("-number").values("number")
     here = mine.filter(version=OuterRef("pk")).order_by().values("version")
     failed = Q(passed=False, forgiven=False)
     return (

@@ -1,19 +1,30 @@
-"""Publishing guidelines, and taking the quiz on them."""
+"""Publishing guidelines, and taking the quiz on them. The next version's draft is in `guidelines.drafts`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError, not_found
-from annotate.guidelines.models import GuidelineVersion, QualificationAttempt, WorkedExample
+from annotate.guidelines.models import GuidelineDraft, GuidelineVersion, QualificationAttempt, WorkedExample
 from annotate.guidelines.quiz import Question, Shown, draw, n_needed
-from annotate.guidelines.selectors import MAX_FAILURES, Qualification, Standing, current_version, qualification
+from annotate.guidelines.selectors import (
+    CHANGES_MEANING,
+    MAX_FAILURES,
+    Qualification,
+    Standing,
+    current_version,
+    qualification,
+)
+from annotate.projects import audit
 from annotate.projects.access import Seat
 from annotate.projects.models import Membership, Project
+from annotate.projects.services import send_message
 
 
 @transaction.atomic
@@ -26,14 +37,19 @@ def publish_guidelines(
     changes_meaning: bool = False,
     examples: list[dict[str, Any]],
     based_on: int | None = None,
+    draft_revision: int | None = None,
 ) -> GuidelineVersion:
-    """Publish the next version; the first always changes meaning. Locks the project's row: two authors, two numbers.
+    """Publish the next version; the first always changes meaning. The shared draft is used up by it.
+
+    Locks the project's row: two authors, two numbers. Not against its key, since ratings refer to the project while
+    they hold comparisons, and worked examples refer to comparisons.
 
     `based_on` is the number of the version that was rewritten, 0 for none: what somebody else has published meanwhile
-    is not written over unseen. None does not ask.
+    is not written over unseen. `draft_revision` is the revision of the draft that is published, 0 for none: what was
+    added to it meanwhile is not lost unseen. None does not ask.
     """
-    Project.objects.select_for_update().get(pk=project.pk)
-    _check_examples(project, examples)
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    check_examples(project, examples)
     latest = project.guideline_versions.aggregate(latest=Max("number"))["latest"] or 0
     if based_on is not None and based_on != latest:
         raise _refusal(
@@ -43,6 +59,8 @@ def publish_guidelines(
             status=409,
             current=latest,
         )
+    draft = GuidelineDraft.objects.filter(project=project).first()
+    require_revision(draft, draft_revision)
     version = GuidelineVersion(
         project=project,
         number=latest + 1,
@@ -53,14 +71,47 @@ def publish_guidelines(
     )
     version.full_clean()
     version.save()
-    for position, fields in enumerate(examples):
+    for position, fields in enumerate(_of_this_project(project, examples)):
         example = WorkedExample(version=version, position=position, **fields)
-        example.full_clean()
+        example.full_clean(exclude=["comparison"])
         example.save()
+    if draft is not None:
+        draft.delete()
+    audit.record(
+        project=project,
+        actor=author,
+        action="guidelines.published",
+        summary=f"Guidelines, version {version.number}" + (f": {change_note}" if change_note else ""),
+        target=version,
+        number=version.number,
+        changes_meaning=version.changes_meaning,
+        n_examples=len(examples),
+        draft_revision=draft.revision if draft else None,
+    )
     return version
 
 
-def _check_examples(project: Project, examples: list[dict[str, Any]]) -> None:
+def _of_this_project(project: Project, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The examples without the `comparison_id` of what is no comparison of the project (any more)."""
+    comparisons = apps.get_model("comparisons", "Comparison")  # they come later in the import order
+    named = {example.get("comparison_id") for example in examples}
+    known = set(comparisons.objects.filter(project=project, pk__in=named - {None}).values_list("pk", flat=True))
+    return [{**one, "comparison_id": pk if (pk := one.get("comparison_id")) in known else None} for one in examples]
+
+
+def require_revision(draft: GuidelineDraft | None, seen: int | None) -> None:
+    """Refuse who has not seen the newest revision of the draft; 0 is for who has seen none. None does not ask."""
+    revision = draft.revision if draft else 0
+    if seen is not None and seen != revision:
+        told = (
+            "Somebody else has changed the draft meanwhile. Carry over what should stay, and save again."
+            if draft
+            else "The draft is gone: it was published or discarded meanwhile."
+        )
+        raise DomainError("draft_changed", told, revision=revision)
+
+
+def check_examples(project: Project, examples: list[dict[str, Any]]) -> None:
     """Refuse what no labeller of this project could answer."""
     errors = []
     for position, example in enumerate(examples):
@@ -231,15 +282,66 @@ def _refusal(code: str, message: str, at: str, *, status: int = 400, **extra: An
 
 
 @transaction.atomic
-def allow_more_attempts(*, project: Project, labeller_id: int) -> int:
+def allow_more_attempts(*, project: Project, labeller_id: int, actor: User) -> int:
     """Set aside the labeller's failures at the current version, and return how many there were.
 
     Locks the labeller's row: an attempt that is being graded is either set aside too, or comes after.
     """
-    if not Membership.objects.filter(project=project, user_id=labeller_id).exists():
-        raise not_found("labeller")
-    User.objects.select_for_update(no_key=True).only("id").get(pk=labeller_id)
+    labeller = _locked_labeller(project, labeller_id)
     version = current_version(project)
     if version is None:
         return 0
-    return version.attempts.filter(labeller_id=labeller_id, passed=False, forgiven=False).update(forgiven=True)
+    failures = version.attempts.filter(labeller=labeller, passed=False, forgiven=False)
+    if n_forgiven := failures.update(forgiven=True):
+        audit.record(
+            project=project,
+            actor=actor,
+            action="qualification.allowed",
+            summary=f"{labeller.pseudonym} may try the quiz of version {version.number} again",
+            target=version,
+            subject=labeller,
+            n_forgiven=n_forgiven,
+        )
+    return n_forgiven
+
+
+@transaction.atomic
+def requalify(*, project: Project, labeller_id: int, reason: str, reviewer: User) -> int:
+    """Take back the labeller's passes that count now, so that they get work again once they have qualified anew.
+
+    What they hold still counts if they send it. The reason reaches them as a message. Returns how many passes were
+    taken back. Locks the labeller's row, as taking a quiz does.
+    """
+    labeller = _locked_labeller(project, labeller_id)
+    changing = project.guideline_versions.filter(CHANGES_MEANING).order_by("-number").values_list("number", flat=True)
+    newest_change = changing.first()
+    if newest_change is None:
+        raise DomainError("no_guidelines", "There are no guidelines in this project yet, so nothing to qualify in.")
+    passes = QualificationAttempt.objects.filter(
+        labeller=labeller, version__project=project, version__number__gte=newest_change, passed=True
+    )
+    n_revoked = passes.update(passed=False, forgiven=True, revoked_at=timezone.now())
+    if not n_revoked:
+        raise DomainError(
+            "not_qualified", f"{labeller.pseudonym} has not passed the guidelines that hold now; nothing to take back."
+        )
+    audit.record(
+        project=project,
+        actor=reviewer,
+        action="member.requalified",
+        summary=f"{labeller.pseudonym} has to qualify again: {reason}",
+        target="qualification",
+        subject=labeller,
+        reason=reason,
+        n_revoked=n_revoked,
+    )
+    if Membership.objects.filter(project=project, user=labeller, is_active=True).exists():
+        text = f"Please read the guidelines and qualify again before you go on.\n\n{reason}"
+        send_message(project=project, sender=reviewer, recipient_id=labeller.pk, text=text)
+    return n_revoked
+
+
+def _locked_labeller(project: Project, labeller_id: int) -> User:
+    if not Membership.objects.filter(project=project, user_id=labeller_id).exists():
+        raise not_found("labeller")
+    return User.objects.select_for_update(no_key=True).get(pk=labeller_id)

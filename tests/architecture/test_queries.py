@@ -46,6 +46,10 @@ def get(path: str) -> Callable[[Cast], None]:
     return visit
 
 
+def read_draft(cast: Cast) -> None:
+    assert cast.client(cast.owner).get(f"{P}/guidelines/draft").status_code == 404  # the same queries as a draft's
+
+
 VISITS: dict[str, Callable[[Cast], None]] = {
     "me": get("/api/v1/me"),
     "projects": get("/api/v1/projects"),
@@ -69,6 +73,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "my-rankings": get(f"{P}/my-rankings"),
     "audit": get(f"{P}/audit"),
     "messages": get(f"{P}/messages"),
+    "guideline-draft": read_draft,
     "next-rankings": next_rankings,
     "next-rankings and submit-with-next": rank_with_next,
 }

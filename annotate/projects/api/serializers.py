@@ -268,7 +268,7 @@ class ExclusionSerializer(serializers.ModelSerializer):
         fields = ["excluded_at", "exclusion_reason"]
 
 
-class MessageSerializer(serializers.ModelSerializer):
+class LabellerMessageSerializer(serializers.ModelSerializer):
     sender = serializers.SerializerMethodField()
 
     class Meta:

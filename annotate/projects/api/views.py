@@ -171,14 +171,16 @@ class ExclusionView(ProjectView):
 class LabellerMessagesView(ProjectView):
     needs = {"GET": Capability.ADJUDICATE, "POST": Capability.ADJUDICATE}
 
-    @extend_schema(operation_id="labeller_messages_list", responses=s.MessageSerializer(many=True))
+    @extend_schema(operation_id="labeller_messages_list", responses=s.LabellerMessageSerializer(many=True))
     def get(self, request: SignedInRequest, slug: str, labeller_id: int) -> Response:
         """What has been written to this labeller in this project, and whether they have read it."""
         messages = Message.objects.filter(project=self.seat.project, recipient=labeller_id)
-        return self.paginated(messages.select_related("sender"), s.MessageSerializer)
+        return self.paginated(messages.select_related("sender"), s.LabellerMessageSerializer)
 
     @extend_schema(
-        operation_id="labeller_messages_send", request=s.MessageRequestSerializer, responses={201: s.MessageSerializer}
+        operation_id="labeller_messages_send",
+        request=s.MessageRequestSerializer,
+        responses={201: s.LabellerMessageSerializer},
     )
     def post(self, request: SignedInRequest, slug: str, labeller_id: int) -> Response:
         body = s.MessageRequestSerializer(data=request.data)
@@ -186,14 +188,16 @@ class LabellerMessagesView(ProjectView):
         message = services.send_message(
             project=self.seat.project, sender=request.user, recipient_id=labeller_id, **body.validated_data
         )
-        return Response(s.MessageSerializer(message).data, status=201)
+        return Response(s.LabellerMessageSerializer(message).data, status=201)
 
 
 class MessagesView(ProjectView):
     needs = {"GET": Capability.LABEL}
 
     @extend_schema(
-        operation_id="messages_list", parameters=[s.MessagesQuerySerializer], responses=s.MessageSerializer(many=True)
+        operation_id="messages_list",
+        parameters=[s.MessagesQuerySerializer],
+        responses=s.LabellerMessageSerializer(many=True),
     )
     def get(self, request: SignedInRequest, slug: str) -> Response:
         """What has been written to the caller in this project."""
@@ -202,7 +206,7 @@ class MessagesView(ProjectView):
         mine = Message.objects.filter(project=self.seat.project, recipient=request.user).select_related("sender")
         if query.validated_data["unread"]:
             mine = mine.filter(read_at=None)
-        return self.paginated(mine, s.MessageSerializer)
+        return self.paginated(mine, s.LabellerMessageSerializer)
 
 
 class ReadMessageView(ProjectView):
