@@ -68,6 +68,12 @@ class Prompt(TimestampedModel):
     def __str__(self) -> str:
         return self.excerpt
 
+    def as_text(self) -> str:
+        """The prompt as people read it in one piece: the question alone, or who said what in turn."""
+        if len(self.messages) == 1:
+            return str(self.messages[0]["content"])
+        return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in self.messages)
+
 
 class Completion(TimestampedModel):
     """One text that a source produced for a prompt. A text that a second source repeats stays the first one's."""

@@ -160,7 +160,10 @@ def comparison_detail(project: Project, comparison_id: int) -> Comparison:
                 ),
             ),
             Prefetch("flags", Flag.objects.select_related("labeller").order_by("id")),
-            Prefetch("adjudications", Adjudication.objects.select_related("reviewer").order_by("-id")),
+            Prefetch(
+                "adjudications",
+                Adjudication.objects.select_related("reviewer", "guideline_version").order_by("-id"),
+            ),
         )
         .first()
     )

@@ -16,14 +16,22 @@ from annotate.common.errors import DomainError, not_found
 from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison, ComparisonState
 from annotate.comparisons.rules import anonymous_votes, ratings_wanted
 from annotate.comparisons.services import lease, lease_to, lock_for_labeller, lock_member, skip
+from annotate.guidelines.drafts import add_to_draft
 from annotate.guidelines.models import GuidelineVersion
-from annotate.guidelines.selectors import Qualification, Standing, footing, version_rated_under
+from annotate.guidelines.selectors import Qualification, Standing, current_version, footing, version_rated_under
+from annotate.projects import audit
 from annotate.projects.access import Seat
 from annotate.projects.models import Membership, Project
 from annotate.projects.services import pause_member
 from annotate.ratings.models import Adjudication, Flag, FlagKind, Preferred, Rating, RatingOrigin
 from annotate.ratings.selectors import gold_answers, midnight
 from annotate.ratings.signals import ratings_changed
+
+# The verdict of an adjudication that sends the comparison back to labelling.
+REOPENED = "reopened"
+# What the database allows a comparison to want.
+MOST_RATINGS = 50
+_AS_REVIEWER = "answered_as_reviewer"
 
 
 @dataclass(frozen=True)
@@ -276,7 +284,8 @@ def _votes(
     """Answers with the reliability of their labellers, the new one (not stored yet) in place of the one it corrects;
     None where the counts, which have it already, decide by themselves."""
     n_ratings = comparison.n_a + comparison.n_b + comparison.n_ties
-    if not seat.project.min_ratings <= n_ratings < seat.project.max_ratings:
+    minimum, maximum = wanted_range(comparison, seat.project)
+    if not minimum <= n_ratings < maximum:
         return None
     with prepared() as cursor:
         cursor.execute(
@@ -346,6 +355,11 @@ def count(comparison: Comparison, preferred: str, change: int) -> None:
     setattr(comparison, name, getattr(comparison, name) + change)
 
 
+def wanted_range(comparison: Comparison, project: Project) -> tuple[int, int]:
+    """Fewest and most ratings that the rule may ask for: the project's, or what a reviewer sent it back for."""
+    return max(project.min_ratings, comparison.n_required), max(project.max_ratings, comparison.n_required)
+
+
 def settle(
     comparison: Comparison, project: Project, *, votes: Sequence[tuple[str, float | None]] | None = None
 ) -> None:
@@ -355,9 +369,10 @@ def settle(
     """
     if comparison.state not in (ComparisonState.OPEN, ComparisonState.COMPLETE):
         return
+    minimum, maximum = wanted_range(comparison, project)
     wanted = ratings_wanted(
-        minimum=project.min_ratings,
-        maximum=project.max_ratings,
+        minimum=minimum,
+        maximum=maximum,
         confidence=project.stop_confidence,
         votes=anonymous_votes(comparison.n_a, comparison.n_b, comparison.n_ties) if votes is None else votes,
         ties_allowed=project.ties_allowed,
@@ -399,38 +414,195 @@ def flag(*, seat: Seat, assignment_id: int, kind: FlagKind, note: str) -> Flag:
     return raised
 
 
-@transaction.atomic
-def adjudicate(
-    *, project: Project, reviewer: User, comparison_id: int, verdict: str, intensity: int | None, note: str
-) -> Adjudication:
-    """Settle a comparison: the verdict stands for its ratings in training, and its flags are resolved.
+# --- what reviewers do about a comparison ---------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Example:
+    """A settled comparison as a worked example of the guidelines."""
 
-    Locks the comparison. A reviewer who rated it cannot settle it.
+    rationale: str
+    in_quiz: bool = False
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is made of a verdict in the same step: a known answer, a worked example and a note for the guidelines."""
+
+    gold: bool = False
+    worked_example: Example | None = None
+    guideline_note: str = ""
+
+    @property
+    def write_a_draft(self) -> bool:
+        return self.worked_example is not None or bool(self.guideline_note.strip())
+
+
+def adjudicate(
+    *,
+    project: Project,
+    reviewer: User,
+    comparison_id: int,
+    verdict: str,
+    intensity: int | None,
+    note: str,
+    guideline_section: str = "",
+) -> Adjudication:
+    """Settle a comparison, with nothing made of it (`adjudicate_with_steps`)."""
+    return adjudicate_with_steps(
+        project=project,
+        reviewer=reviewer,
+        comparison_id=comparison_id,
+        verdict=verdict,
+        intensity=intensity,
+        note=note,
+        guideline_section=guideline_section,
+    )[0]
+
+
+@transaction.atomic
+def adjudicate_with_steps(
+    *,
+    project: Project,
+    reviewer: User,
+    comparison_id: int,
+    verdict: str,
+    intensity: int | None,
+    note: str,
+    guideline_section: str = "",
+    then: Steps = Steps(),
+) -> tuple[Adjudication, int | None]:
+    """Settle a comparison: the verdict stands for its ratings in training, and its flags are resolved. `then` is done
+    with it or not at all. Returns the revision of the guidelines' draft as well, where the steps wrote to it.
+
+    Locks the comparison, then the project's row where the draft is written. Neither against its key: a worked example
+    that is published refers to its comparison. A reviewer who rated the comparison cannot settle it.
     """
-    comparison = Comparison.objects.select_for_update().filter(pk=comparison_id, project=project).first()
-    if comparison is None:
-        raise not_found("comparison")
+    comparison = _locked_comparison(project, comparison_id)
     if comparison.ratings.filter(labeller=reviewer).exists():
         raise DomainError("own_rating", "You rated this comparison yourself; another reviewer has to settle it.")
-    if verdict in ("a", "b") and not 1 <= (intensity or 0) <= project.n_intensities:
+    _require_intensity(project, verdict, intensity)
+    if verdict == "invalid" and (then.gold or then.worked_example):
         raise DomainError(
-            "intensity_out_of_range", f"Intensity runs from 1 to {project.n_intensities} in this project."
+            "not_a_preference", "What is no valid comparison is neither a known answer nor an example.", status=400
         )
+    version = current_version(project)
     adjudication = Adjudication(
         comparison=comparison,
         reviewer=reviewer,
         verdict=verdict,
         intensity=intensity if verdict in ("a", "b") else None,
         note=note,
+        guideline_section=guideline_section,
+        guideline_version=version,
     )
     adjudication.full_clean()
     adjudication.save()
-    comparison.flags.filter(resolved_at=None).update(resolved_at=timezone.now())
+    _resolve_flags(comparison)
     _give_up_own_lease(comparison, reviewer)
-    comparison.state, comparison.n_flags = ComparisonState.ADJUDICATED, 0
+    comparison.state = ComparisonState.ADJUDICATED
     comparison.save(update_fields=["state", "n_flags", "n_taken"])
+    audit.record(
+        project=project,
+        actor=reviewer,
+        action="comparison.adjudicated",
+        summary=f"Comparison {comparison.pk} is settled: {_in_words(verdict, adjudication.intensity)}",
+        target=comparison,
+        verdict=verdict,
+        intensity=adjudication.intensity,
+        guideline_section=guideline_section,
+        guideline_version=version.number if version else None,
+        gold=then.gold,
+        worked_example=then.worked_example is not None,
+        guideline_note=bool(then.guideline_note.strip()),
+    )
+    if then.gold:
+        _give_known_answer(comparison, project, reviewer, verdict, intensity)
     ratings_changed.send(sender=Adjudication, project_id=project.pk)
-    return adjudication
+    if not then.write_a_draft:
+        return adjudication, None
+    draft = add_to_draft(
+        project=project,
+        author=reviewer,
+        comparison_id=comparison.pk,
+        section=guideline_section,
+        example=_as_example(comparison, adjudication, then.worked_example) if then.worked_example else None,
+        note=then.guideline_note,
+    )
+    return adjudication, draft.revision
+
+
+def _as_example(comparison: Comparison, settled: Adjudication, wanted: Example) -> dict[str, Any]:
+    return {
+        "prompt": comparison.prompt.as_text(),
+        "completion_a": comparison.a.text,
+        "completion_b": comparison.b.text,
+        "preferred": settled.verdict,
+        "intensity": settled.intensity,
+        "rationale": wanted.rationale,
+        "in_quiz": wanted.in_quiz,
+    }
+
+
+@transaction.atomic
+def reopen(*, project: Project, reviewer: User, comparison_id: int, n_more: int, reason: str) -> Comparison:
+    """Send a comparison back to labelling for `n_more` ratings at least. Locks the comparison.
+
+    No earlier verdict stands any more, and its flags are resolved: the reviewer has seen to them. The reviewers who
+    have judged it, this one too, are not asked to rate it.
+    """
+    comparison = _locked_comparison(project, comparison_id)
+    if comparison.gold_preferred is not None:
+        raise DomainError("gold", "This comparison has a known answer; take that away first.")
+    if project.ranking_size is not None:
+        raise DomainError("part_of_ranking", "This project asks for rankings; one pair of them cannot be asked again.")
+    n_ratings = comparison.n_a + comparison.n_b + comparison.n_ties
+    if n_ratings + n_more > MOST_RATINGS:
+        raise DomainError(
+            "too_many_ratings", f"A comparison has {MOST_RATINGS} ratings at most, and this one has {n_ratings}."
+        )
+    comparison.n_required = n_ratings + n_more
+    comparison.state = ComparisonState.OPEN
+    settle(comparison, project)
+    _resolve_flags(comparison)
+    _give_up_own_lease(comparison, reviewer)
+    sent_back = Adjudication(
+        comparison=comparison,
+        reviewer=reviewer,
+        verdict=REOPENED,
+        note=reason,
+        guideline_version=current_version(project),
+    )
+    sent_back.full_clean()
+    sent_back.save()
+    _ask_no_reviewer(comparison)
+    comparison.save(update_fields=["state", "n_required", "n_wanted", "n_flags", "n_taken"])
+    audit.record(
+        project=project,
+        actor=reviewer,
+        action="comparison.reopened",
+        summary=f"Comparison {comparison.pk} goes back to labelling for {n_more} more: {reason}",
+        target=comparison,
+        n_more=n_more,
+        n_required=comparison.n_required,
+        reason=reason,
+    )
+    ratings_changed.send(sender=Adjudication, project_id=project.pk)
+    return comparison
+
+
+def _ask_no_reviewer(comparison: Comparison) -> None:
+    """Have the queue pass over those who have judged it as reviewers: they hold a skipped assignment."""
+    reviewers = set(comparison.adjudications.values_list("reviewer", flat=True))
+    Assignment.objects.bulk_create(
+        [
+            Assignment(
+                comparison=comparison, labeller_id=reviewer, state=AssignmentState.SKIPPED, skip_reason=_AS_REVIEWER
+            )
+            for reviewer in sorted(reviewers)
+        ],
+        ignore_conflicts=True,
+    )
+    expired = comparison.assignments.filter(labeller__in=reviewers, state=AssignmentState.EXPIRED)
+    expired.update(state=AssignmentState.SKIPPED, skip_reason=_AS_REVIEWER)
 
 
 @transaction.atomic
@@ -440,41 +612,112 @@ def set_gold(
     """Make a comparison gold, with its known answer, or with None an ordinary one again. Locks the comparison.
 
     A gold comparison leaves the ordinary queue: it is mixed into the work of every labeller but the one whose
-    answer it is, and never reaches training. Without its answer it goes back to where it came from: to the queue, or
-    with the other pairs of a ranking. Whoever gave it an answer is not asked for it then, either.
+    answer it is, and never reaches training. Without its answer it goes back to where it came from: to the queue, with
+    the other pairs of a ranking, or among what is settled. Whoever gave it an answer is not asked for it then, either.
+    What is settled can only have the verdict for its known answer.
     """
-    comparison = Comparison.objects.select_for_update().filter(pk=comparison_id, project=project).first()
+    comparison = _locked_comparison(project, comparison_id)
+    if preferred is not None:
+        verdict = _standing_verdict(comparison)
+        if verdict is not None and verdict != preferred:
+            raise DomainError(
+                "adjudicated",
+                f"A reviewer has settled this comparison: {_in_words(verdict, None)}. Its known answer cannot be "
+                "another one.",
+            )
+        _give_known_answer(comparison, project, reviewer, preferred, intensity)
+    elif comparison.gold_preferred is not None:
+        _take_known_answer_away(comparison, project, reviewer)
+    else:
+        return comparison
+    ratings_changed.send(sender=Comparison, project_id=project.pk)
+    return comparison
+
+
+_GOLD = ("state", "n_wanted", "n_taken", "gold_preferred", "gold_intensity", "gold_by")
+
+
+def _give_known_answer(
+    comparison: Comparison, project: Project, reviewer: User, preferred: str, intensity: int | None
+) -> None:
+    """On a row that the caller has locked; saves it."""
+    _require_intensity(project, preferred, intensity)
+    if preferred == "tie" and not project.ties_allowed:
+        raise DomainError("ties_not_allowed", "This project asks for a decision: a tie cannot be a known answer here.")
+    comparison.gold_preferred, comparison.gold_by = preferred, reviewer
+    comparison.gold_intensity = intensity if preferred in ("a", "b") else None
+    comparison.state = ComparisonState.CLOSED
+    _give_up_own_lease(comparison, reviewer)
+    comparison.save(update_fields=_GOLD)
+    audit.record(
+        project=project,
+        actor=reviewer,
+        action="comparison.gold_set",
+        summary=f"Comparison {comparison.pk} has a known answer: {_in_words(preferred, comparison.gold_intensity)}",
+        target=comparison,
+        preferred=preferred,
+        intensity=comparison.gold_intensity,
+    )
+
+
+def _take_known_answer_away(comparison: Comparison, project: Project, reviewer: User) -> None:
+    """On a row that the caller has locked; saves it."""
+    was = comparison.gold_preferred
+    comparison.gold_preferred = comparison.gold_intensity = None
+    comparison.state = ComparisonState.CLOSED
+    if _standing_verdict(comparison) is not None:
+        comparison.state = ComparisonState.ADJUDICATED
+    elif project.ranking_size is None:
+        comparison.state = ComparisonState.OPEN
+        settle(comparison, project)
+    comparison.save(update_fields=_GOLD)
+    audit.record(
+        project=project,
+        actor=reviewer,
+        action="comparison.gold_unset",
+        summary=f"Comparison {comparison.pk} has no known answer any more",
+        target=comparison,
+        was=was,
+    )
+
+
+def _locked_comparison(project: Project, comparison_id: int) -> Comparison:
+    comparisons = Comparison.objects.select_for_update(no_key=True).filter(pk=comparison_id, project=project)
+    comparison = comparisons.first()
     if comparison is None:
         raise not_found("comparison")
-    if comparison.state == ComparisonState.ADJUDICATED:
-        raise DomainError("adjudicated", "This comparison has been settled by a reviewer; choose another one for gold.")
+    return comparison
+
+
+def _require_intensity(project: Project, preferred: str, intensity: int | None) -> None:
     if preferred in ("a", "b") and not 1 <= (intensity or 0) <= project.n_intensities:
         raise DomainError(
             "intensity_out_of_range", f"Intensity runs from 1 to {project.n_intensities} in this project."
         )
-    if preferred == "tie" and not project.ties_allowed:
-        raise DomainError("ties_not_allowed", "This project asks for a decision: a tie cannot be a known answer here.")
-    if preferred is None and comparison.gold_preferred is None:
-        return comparison
-    comparison.gold_preferred = preferred
-    comparison.gold_intensity = intensity if preferred in ("a", "b") else None
-    comparison.state = ComparisonState.CLOSED
-    if preferred is not None:
-        comparison.gold_by = reviewer
-        _give_up_own_lease(comparison, reviewer)
-    elif project.ranking_size is None:
-        comparison.state = ComparisonState.OPEN
-        settle(comparison, project)
-    comparison.save(update_fields=["state", "n_wanted", "n_taken", "gold_preferred", "gold_intensity", "gold_by"])
-    ratings_changed.send(sender=Comparison, project_id=project.pk)
-    return comparison
+
+
+def _standing_verdict(comparison: Comparison) -> str | None:
+    """The newest verdict; None without one, and where it was sent back to labelling since."""
+    newest = comparison.adjudications.order_by("-id").values_list("verdict", flat=True).first()
+    return None if newest == REOPENED else newest
+
+
+def _resolve_flags(comparison: Comparison) -> None:
+    """On a row that the caller has locked and will save."""
+    comparison.flags.filter(resolved_at=None).update(resolved_at=timezone.now())
+    comparison.n_flags = 0
+
+
+def _in_words(verdict: str, intensity: int | None) -> str:
+    words = {"a": "A is better", "b": "B is better", "tie": "a tie", "invalid": "not a valid comparison"}
+    return words[verdict] + (f", intensity {intensity}" if intensity else "")
 
 
 def _give_up_own_lease(comparison: Comparison, reviewer: User) -> None:
     """Nobody rates what they have answered as a reviewer: a lease they hold on it ends. The caller saves `n_taken`."""
     held = comparison.assignments.filter(labeller=reviewer, state=AssignmentState.LEASED)
     comparison.n_taken -= held.exclude(kind=AssignmentKind.REPEAT).count()
-    held.update(state=AssignmentState.SKIPPED, skip_reason="answered_as_reviewer")
+    held.update(state=AssignmentState.SKIPPED, skip_reason=_AS_REVIEWER)
 
 
 def purge(*, project: Project) -> dict[str, Any]:

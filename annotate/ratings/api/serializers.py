@@ -8,7 +8,7 @@ from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.pool.models import Completion, SourceKind
 from annotate.ratings.models import Adjudication, Flag, FlagKind, Rating
 from annotate.ratings.selectors import SHOW, can_correct
-from annotate.ratings.services import shown_side
+from annotate.ratings.services import REOPENED, shown_side
 
 SHOWN_SIDES = ["first", "second", "tie"]
 VERDICTS = ["a", "b", "tie", "invalid"]
@@ -150,6 +150,7 @@ class ComparisonSerializer(serializers.ModelSerializer):
             "state",
             "priority",
             "n_wanted",
+            "n_required",
             "n_ratings",
             "n_a",
             "n_b",
@@ -234,16 +235,70 @@ class FlagSerializer(serializers.ModelSerializer):
 
 class AdjudicationSerializer(serializers.ModelSerializer):
     reviewer = serializers.CharField(source="reviewer.name")
+    guideline_version = serializers.IntegerField(
+        source="guideline_version.number",
+        default=None,
+        allow_null=True,
+        help_text="Number of the version that was current then.",
+    )
 
     class Meta:
         model = Adjudication
-        fields = ["id", "reviewer", "verdict", "intensity", "note", "created_at"]
+        fields = [
+            "id",
+            "reviewer",
+            "verdict",
+            "intensity",
+            "note",
+            "guideline_section",
+            "guideline_version",
+            "created_at",
+        ]
+
+
+class SettledSerializer(AdjudicationSerializer):
+    draft_revision = serializers.SerializerMethodField(
+        help_text="Revision of the guidelines' draft, where the steps wrote to it."
+    )
+
+    class Meta(AdjudicationSerializer.Meta):
+        fields = [*AdjudicationSerializer.Meta.fields, "draft_revision"]
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_draft_revision(self, adjudication: Adjudication) -> int | None:
+        return self.context["draft_revision"]
+
+
+class ExampleStepSerializer(serializers.Serializer):
+    rationale = serializers.CharField(max_length=5000)
+    in_quiz = serializers.BooleanField(default=False)
+
+
+class StepsSerializer(serializers.Serializer):
+    gold = serializers.BooleanField(
+        default=False, help_text="The verdict is the pair's known answer from now on, and the pair leaves training."
+    )
+    worked_example = ExampleStepSerializer(
+        allow_null=True, required=False, default=None, help_text="Put the pair into the guidelines' draft."
+    )
+    guideline_note = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=5000, help_text="Note this in the guidelines' draft."
+    )
 
 
 class AdjudicationRequestSerializer(serializers.Serializer):
     preferred = serializers.ChoiceField(choices=VERDICTS)
     intensity = serializers.IntegerField(allow_null=True, required=False, default=None, min_value=1, max_value=4)
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=5000)
+    guideline_section = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=200, help_text="The heading that decides it."
+    )
+    then = StepsSerializer(required=False, allow_null=True, default=None, help_text="Done with the verdict or not.")
+
+
+class ReopenRequestSerializer(serializers.Serializer):
+    n_more = serializers.IntegerField(min_value=1, max_value=10)
+    reason = serializers.CharField(max_length=5000)
 
 
 class ComparisonDetailSerializer(ComparisonSerializer):
@@ -269,5 +324,6 @@ class ComparisonDetailSerializer(ComparisonSerializer):
 
     @extend_schema_field(AdjudicationSerializer(allow_null=True))
     def get_adjudication(self, comparison: Comparison) -> dict[str, Any] | None:
-        verdicts = list(comparison.adjudications.all())
-        return AdjudicationSerializer(verdicts[0]).data if verdicts else None
+        """The verdict that stands: the newest, unless the comparison was sent back to labelling since."""
+        newest = next(iter(comparison.adjudications.all()), None)
+        return AdjudicationSerializer(newest).data if newest and newest.verdict != REOPENED else None

@@ -17,4 +17,5 @@ urlpatterns = [
         views.AdjudicationView.as_view(),
         name="adjudication",
     ),
+    path("projects/<slug:slug>/comparisons/<int:comparison_id>/reopen", views.ReopenView.as_view(), name="reopen"),
 ]

@@ -180,17 +180,39 @@ class AdjudicationView(ProjectView):
     @extend_schema(
         operation_id="comparisons_adjudicate",
         request=s.AdjudicationRequestSerializer,
-        responses={201: s.AdjudicationSerializer},
+        responses={201: s.SettledSerializer},
     )
     def post(self, request: SignedInRequest, slug: str, comparison_id: int) -> Response:
+        """Settle the comparison and, in the same step, make it gold, a worked example or a note for the guidelines."""
         body = s.AdjudicationRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        adjudication = services.adjudicate(
+        fields = dict(body.validated_data)
+        then = dict(fields.pop("then") or {})
+        if example := then.get("worked_example"):
+            then["worked_example"] = services.Example(**example)
+        adjudication, draft_revision = services.adjudicate_with_steps(
             project=self.seat.project,
             reviewer=request.user,
             comparison_id=comparison_id,
-            verdict=body.validated_data["preferred"],
-            intensity=body.validated_data["intensity"],
-            note=body.validated_data["note"],
+            verdict=fields.pop("preferred"),
+            then=services.Steps(**then),
+            **fields,
         )
-        return Response(s.AdjudicationSerializer(adjudication).data, status=201)
+        shown = s.SettledSerializer(adjudication, context={"draft_revision": draft_revision})
+        return Response(shown.data, status=201)
+
+
+class ReopenView(ProjectView):
+    needs = {"POST": Capability.ADJUDICATE}
+
+    @extend_schema(
+        operation_id="comparisons_reopen", request=s.ReopenRequestSerializer, responses=s.ComparisonSerializer
+    )
+    def post(self, request: SignedInRequest, slug: str, comparison_id: int) -> Response:
+        """Send the comparison back to labelling for some more ratings. No earlier verdict stands any more."""
+        body = s.ReopenRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        comparison = services.reopen(
+            project=self.seat.project, reviewer=request.user, comparison_id=comparison_id, **body.validated_data
+        )
+        return Response(s.ComparisonSerializer(comparison).data)
