@@ -48,6 +48,9 @@ export interface Project extends ProjectBrief {
   quiz_pass_share: number;
   sensitive_tags: string[];
   sensitive_per_day: number | null;
+  /** Per hour of active time; null where none is set. Those who only label do not see it. */
+  pay_per_hour: string | null;
+  currency: string;
   pool: { id: number; name: string };
   role: Role;
   capabilities: Capability[];
@@ -76,6 +79,10 @@ export interface Overview {
   };
   ratings_per_day: { date: string; n: number }[];
   next_steps: { code: string; label: string; href: string }[];
+  /** Null for those who only label, as are the next two; cost also where no pay is set. */
+  forecast: Forecast | null;
+  cost: Cost | null;
+  agreement: { alpha_nominal: Stat; disagreement: Disagreement; n_worth: number } | null;
 }
 
 export interface Agreement {
@@ -88,21 +95,13 @@ export interface Agreement {
   percent_agreement: Stat;
   alpha_nominal: Stat;
   alpha_ordinal: Stat;
-  disagreement: {
-    rate: number | null;
-    limit: number;
-    is_above: boolean;
-    unanimous: number;
-    majority: number;
-    split: number;
-  };
-  labellers: {
-    id: number;
-    pseudonym: string;
-    n_ratings: number;
-    agreement_with_others: Stat;
-    first_side_share: Stat;
-  }[];
+  disagreement: Disagreement;
+  fleiss_kappa: Stat;
+  /** Members whose ratings these figures leave out. */
+  excluded_labellers: number;
+  over_time: AgreementWeek[];
+  versions: VersionAgreement[];
+  slices: Slice[];
 }
 
 export interface Member {
@@ -612,4 +611,190 @@ export interface Score {
   rewards: number[];
   n_tokens: number[];
   truncated: boolean[];
+}
+
+// --- agreement ---
+
+/** How the ratings of the comparisons agree; `rate` is over pairs of ratings. */
+export interface Disagreement {
+  rate: number | null;
+  limit: number;
+  is_above: boolean;
+  unanimous: number;
+  majority: number;
+  split: number;
+}
+
+/** When the work is done at the pace of the last 14 days; the dates are null without a rating in them. */
+export interface Forecast {
+  n_remaining: number;
+  n_remaining_comparisons: number;
+  per_day: number;
+  done_on: string | null;
+  done_earliest: string | null;
+  done_latest: string | null;
+}
+
+/** Amounts with two decimals, as text. */
+export interface Cost {
+  currency: string;
+  pay_per_hour: string;
+  spent: string;
+  remaining: string | null;
+  per_comparison: string | null;
+  spent_hours: number;
+  remaining_hours: number | null;
+}
+
+export interface AgreementWeek {
+  /** Its Monday. */
+  week: string;
+  n_ratings: number;
+  alpha: Stat;
+  disagreement: Stat;
+}
+
+export interface VersionChange {
+  previous: number;
+  /** Of the disagreement: this version less the previous one. */
+  difference: Stat;
+  verdict: 'lower' | 'higher' | 'unclear' | 'too_few';
+}
+
+export interface VersionAgreement {
+  number: number;
+  published_at: string | null;
+  change_note: string;
+  changes_meaning: boolean;
+  n_ratings: number;
+  alpha: Stat;
+  disagreement: Stat;
+  change: VersionChange | null;
+}
+
+export type Dimension = 'source' | 'language' | 'tag' | 'length' | 'intensity' | 'axis' | 'bucket';
+
+export interface Slice {
+  dimension: Dimension;
+  key: string;
+  label: string;
+  n_comparisons: number;
+  n_ratings: number;
+  disagreement: Stat;
+  alpha: Stat;
+  /** Its part of all pairs of ratings that differ. */
+  share: number | null;
+  /** How much of the overall disagreement would go if it were as the rest is. */
+  excess: number | null;
+}
+
+/** κ of every two labellers, in the order of `labellers`; null where they share too few comparisons. */
+export interface Pairs {
+  labellers: { id: number; pseudonym: string; n_ratings: number }[];
+  kappa: (number | null)[][];
+  low: (number | null)[][];
+  high: (number | null)[][];
+  n: number[][];
+  weighted: (number | null)[][];
+}
+
+export type FindingCode =
+  | 'position_bias'
+  | 'length_taste'
+  | 'near_chance'
+  | 'too_fast'
+  | 'changed'
+  | 'inconsistent'
+  | 'misses_gold';
+
+export interface Finding {
+  code: FindingCode;
+  value: Stat;
+  p_value: number;
+  version: number | null;
+}
+
+export interface LabellerRow {
+  /** Of the user; `membership` is null for those who left or were imported. */
+  id: number;
+  membership: number | null;
+  pseudonym: string;
+  kind: string;
+  /** Null for those who may neither manage members nor adjudicate. */
+  name: string | null;
+  n_ratings: number;
+  reliability: Stat;
+  with_others: Stat;
+  gold: Stat;
+  self_agreement: Stat;
+  first_side: Stat;
+  longer: Stat;
+  longer_excess: Stat;
+  too_fast: Stat;
+  drift: Stat;
+  median_active_ms: number | null;
+  findings: Finding[];
+  paused_at: string | null;
+  pause_reason: string;
+  excluded_at: string | null;
+  exclusion_reason: string;
+  is_active: boolean;
+}
+
+export interface LabellerDetail extends LabellerRow {
+  weeks: { week: string; n_ratings: number; active_ms: number; with_others: Stat; gold: Stat }[];
+  versions: { version: number; n_ratings: number; with_others: Stat }[];
+  qualifications: {
+    version: number;
+    passed: boolean;
+    n_right: number;
+    n_questions: number;
+    revoked_at: string | null;
+    created_at: string;
+  }[];
+  messages: LabellerMessage[];
+}
+
+/** What a reviewer wrote to a labeller. */
+export interface LabellerMessage {
+  id: number;
+  text: string;
+  sender: string;
+  created_at: string;
+  read_at: string | null;
+}
+
+/** What the ratings of a comparison say together, each weighed by its labeller's reliability. */
+export interface Answer {
+  p_a: number;
+  p_b: number;
+  p_tie: number;
+  /** Above 0 for a, below 0 for b. */
+  expected_intensity: number;
+}
+
+export interface LabellerDissent {
+  comparison: number;
+  prompt_excerpt: string;
+  rating: { preferred: StoredSide; intensity: number | null; justification: string; created_at: string };
+  answer: Answer;
+}
+
+export type AgreementLevel = 'unanimous' | 'majority' | 'split';
+
+export interface RatingRow {
+  id: number;
+  comparison: number;
+  prompt_excerpt: string;
+  labeller: { id: number; pseudonym: string };
+  preferred: StoredSide;
+  intensity: number | null;
+  is_superseded: boolean;
+  is_repeat: boolean;
+  justification: string;
+  active_ms: number | null;
+  guideline_version: number | null;
+  created_at: string;
+  /** Null where the comparison has one rating only. */
+  agreement: AgreementLevel | null;
 }
