@@ -217,7 +217,8 @@ class Queue(RuleBasedStateMachine):
     @rule(pick=PICKS, answer=ANSWERS)
     def make_gold(self, pick: int, answer: str) -> None:
         comparison = self._comparison(pick)
-        if comparison.state != "adjudicated":
+        verdict = comparison.adjudications.order_by("-id").values_list("verdict", flat=True).first()
+        if verdict in (None, "reopened", answer):
             intensity = None if answer == "tie" else 2
             self._set_gold(comparison, answer, intensity)
             self.gold.add(comparison.pk)
@@ -240,6 +241,20 @@ class Queue(RuleBasedStateMachine):
                 intensity=None,
                 note="",
             )
+
+    @rule(pick=PICKS, n_more=st.integers(1, 2))
+    def reopen(self, pick: int, n_more: int) -> None:
+        comparison = self._comparison(pick)
+        if comparison.gold_preferred is None:
+            reopened = ratings.reopen(
+                project=self.world.project,
+                reviewer=self.world.reviewer,
+                comparison_id=comparison.pk,
+                n_more=n_more,
+                reason="Look again.",
+            )
+            assert reopened.state == "open"
+            assert reopened.n_wanted >= comparison.n_ratings + n_more
 
     def _comparison(self, pick: int) -> Comparison:
         return Comparison.objects.filter(project=self.world.project).order_by("id")[pick % N_COMPARISONS]
@@ -266,12 +281,13 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def places_run_no_further_than_the_project_allows(self) -> None:
-        """A late rating may add a place, and gold has one for everybody."""
+        """A late rating may add a place, a reviewer may ask for more, and gold has one for everybody."""
         live = (AssignmentState.LEASED, AssignmentState.SUBMITTED)
         places = Assignment.objects.filter(comparison__project=self.world.project, state__in=live)
-        for comparison_id, place in places.exclude(place=None).values_list("comparison_id", "place"):
+        rows = places.exclude(place=None).values_list("comparison_id", "place", "comparison__n_required")
+        for comparison_id, place, n_required in rows:
             if comparison_id not in self.gold:
-                assert place < MAXIMUM + self.n_late.get(comparison_id, 0)
+                assert place < max(MAXIMUM, n_required) + self.n_late.get(comparison_id, 0)
 
 
 @pytest.fixture
