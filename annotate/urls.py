@@ -9,12 +9,13 @@ api = [
     path("", include("annotate.accounts.api.urls")),
     path("", include("annotate.projects.api.urls")),
     path("", include("annotate.jobs.api.urls")),
+    # Before the guidelines, whose versions have addresses beside guidelines/disagreement.
+    path("", include("annotate.agreement.api.urls")),
     path("", include("annotate.guidelines.api.urls")),
     path("", include("annotate.pool.api.urls")),
     path("", include("annotate.imports.api.urls")),
     path("", include("annotate.ratings.api.urls")),
     path("", include("annotate.rankings.api.urls")),
-    path("", include("annotate.agreement.api.urls")),
     # By name, not by import: the people's wing does not depend on the models' wing.
     path("", include("training.exports.api.urls")),
     path("", include("training.reward.api.urls")),

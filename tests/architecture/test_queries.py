@@ -74,6 +74,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "audit": get(f"{P}/audit"),
     "messages": get(f"{P}/messages"),
     "guideline-draft": read_draft,
+    "guidelines-disagreement": get(f"{P}/guidelines/disagreement"),
     "next-rankings": next_rankings,
     "next-rankings and submit-with-next": rank_with_next,
 }
