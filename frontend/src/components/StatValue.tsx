@@ -1,4 +1,5 @@
-import { Group, Paper, Stack, Text, Tooltip } from '@mantine/core';
+import { Anchor, Group, Paper, Stack, Text, Tooltip } from '@mantine/core';
+import { Link } from 'react-router';
 import type { Stat } from '@/lib/api/types';
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
@@ -8,7 +9,7 @@ type Unit = 'comparison' | 'rating';
 const show = (value: number | null, style: Style) => (style === 'percent' ? percent(value) : number(value, 3));
 
 /** "61.0 % to 74.2 %", or '' where there is no interval. */
-const rangeOf = ({ low, high }: Stat, style: Style) =>
+export const rangeOf = ({ low, high }: Stat, style: Style = 'percent') =>
   low === null ? '' : t('{{low}} to {{high}}', { low: show(low, style), high: show(high, style) });
 
 const counted = (count: number, unit: Unit) =>
@@ -46,18 +47,33 @@ interface CardProps {
   style?: Style;
   help?: string;
   unit?: Unit;
+  /** The page with what is behind the number. */
+  to?: string;
 }
 
-export function StatCard({ label, stat, style = 'percent', help, unit = 'comparison' }: CardProps) {
+/** A card's number, which opens what is behind it. */
+function Figure({ label, text, to }: { label: string; text: string; to?: string }) {
+  return (
+    <Text fz={28} fw={650} lh={1.2} style={{ fontVariantNumeric: 'tabular-nums' }}>
+      {to ? (
+        <Anchor component={Link} to={to} inherit c="inherit" underline="hover" aria-label={t('{{label}}: {{value}}, open what is behind it', { label, value: text })}>
+          {text}
+        </Anchor>
+      ) : (
+        text
+      )}
+    </Text>
+  );
+}
+
+export function StatCard({ label, stat, style = 'percent', help, unit = 'comparison', to }: CardProps) {
   return (
     <Paper withBorder p="md" radius="md">
       <Stack gap={2}>
         <Text size="sm" c="dimmed">
           {label}
         </Text>
-        <Text fz={28} fw={650} lh={1.2} style={{ fontVariantNumeric: 'tabular-nums' }}>
-          {stat.value === null ? '–' : show(stat.value, style)}
-        </Text>
+        <Figure label={label} text={stat.value === null ? '–' : show(stat.value, style)} to={to} />
         <Text size="sm" c="dimmed">
           {stat.value === null
             ? stat.too_few
@@ -75,16 +91,22 @@ export function StatCard({ label, stat, style = 'percent', help, unit = 'compari
   );
 }
 
-export function CountCard({ label, value, hint }: { label: string; value: number; hint?: string }) {
+interface CountProps {
+  label: string;
+  /** A number, or what is written as it is: an amount, a date. */
+  value: number | string;
+  hint?: string;
+  to?: string;
+}
+
+export function CountCard({ label, value, hint, to }: CountProps) {
   return (
     <Paper withBorder p="md" radius="md">
       <Text size="sm" c="dimmed">
         {label}
       </Text>
       <Group align="baseline" gap={6}>
-        <Text fz={28} fw={650} lh={1.2} style={{ fontVariantNumeric: 'tabular-nums' }}>
-          {number(value)}
-        </Text>
+        <Figure label={label} text={typeof value === 'number' ? number(value) : value} to={to} />
         {hint && (
           <Text size="sm" c="dimmed">
             {hint}

@@ -24,6 +24,43 @@ export function date(iso: string): string {
   return new Date(iso).toLocaleDateString(locale(), { dateStyle: 'medium' });
 }
 
+/** Of a day without a time ("2026-12-12"), which is the same day everywhere. */
+export function day(iso: string, options: Intl.DateTimeFormatOptions = { dateStyle: 'medium' }): string {
+  return new Date(iso).toLocaleDateString(locale(), { ...options, timeZone: 'UTC' });
+}
+
+/** "9–18 Dec", with years where they are not this one. */
+export function dayRange(from: string, to: string, now = new Date()): string {
+  const isThisYear = [from, to].every((iso) => new Date(iso).getUTCFullYear() === now.getUTCFullYear());
+  return new Intl.DateTimeFormat(locale(), {
+    day: 'numeric',
+    month: 'short',
+    year: isThisYear ? undefined : 'numeric',
+    timeZone: 'UTC',
+  }).formatRange(new Date(from), new Date(to));
+}
+
+/** The day so many days after `iso`, as "2026-12-12". */
+export function daysAfter(iso: string, days: number): string {
+  return new Date(Date.parse(iso) + days * 86_400_000).toISOString().slice(0, 10);
+}
+
+/** An amount of money, which the server sends as text so that no cent is lost. */
+export function money(amount: string, currency: string): string {
+  try {
+    return Number(amount).toLocaleString(locale(), { style: 'currency', currency });
+  } catch {
+    // Not a code of the standard: a project may pay in points.
+    return `${number(Number(amount), 2)}\u00a0${currency}`;
+  }
+}
+
+/** "48 s", "1 min 20 s". */
+export function seconds(ms: number): string {
+  const whole = Math.round(ms / 1000);
+  return whole < 60 ? `${number(whole)}\u00a0s` : `${Math.floor(whole / 60)}\u00a0min ${whole % 60}\u00a0s`;
+}
+
 export function dateAndTime(iso: string): string {
   return new Date(iso).toLocaleString(locale(), { dateStyle: 'medium', timeStyle: 'medium' });
 }

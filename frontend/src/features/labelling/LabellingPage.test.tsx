@@ -37,6 +37,8 @@ const PROJECT: Project = {
   quiz_pass_share: 0.8,
   sensitive_tags: [],
   sensitive_per_day: null,
+  pay_per_hour: null,
+  currency: '',
   pool: { id: 1, name: 'Pool' },
   role: 'labeller',
   capabilities: ['label'],

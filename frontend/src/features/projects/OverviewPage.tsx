@@ -1,8 +1,10 @@
-import { BarChart } from '@mantine/charts';
-import { Button, Card, Group, Paper, SimpleGrid, Stack, Table, Text, ThemeIcon, Title, VisuallyHidden } from '@mantine/core';
+import { Button, Card, Group, Paper, SimpleGrid, Stack, Text, ThemeIcon, Title } from '@mantine/core';
 import { IconArrowRight } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from 'react-router';
+import { Link, useNavigate } from 'react-router';
+import { BarsPerDay } from '@/components/charts/BarsPerDay';
+import { ChartFrame } from '@/components/charts/ChartFrame';
+import { CsvButton } from '@/components/CsvButton';
 import { Filled } from '@/components/Filled';
 import { PageHeader } from '@/components/PageHeader';
 import { Loaded } from '@/components/States';
@@ -10,12 +12,16 @@ import { CountCard } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Capability, Overview } from '@/lib/api/types';
-import { number } from '@/lib/format';
+import { day, number } from '@/lib/format';
 import { t } from '@/lib/i18n';
-import { useProject } from '@/lib/session';
+import { ratingsOf } from '@/lib/links';
+import { useMay, useProject } from '@/lib/session';
+import { everyDay } from './days';
+import { AgreementSummary, Progress } from './Progress';
 
 /** What a new project lacks, by the server's code, and who may do something about it. */
 const STEPS: Record<string, { needs: Capability; text: string }> = {
+  paused: { needs: 'adjudicate', text: t('See who is paused') },
   import: { needs: 'import', text: t('Import prompts and completions') },
   guidelines: { needs: 'guidelines', text: t('Write guidelines') },
   invite: { needs: 'manage', text: t('Invite labellers') },
@@ -25,6 +31,7 @@ const STEPS: Record<string, { needs: Capability; text: string }> = {
 
 export function OverviewPage() {
   const project = useProject();
+  const mayReview = useMay('review');
   const overview = useQuery({
     queryKey: ['projects', project.slug, 'overview'],
     queryFn: () => api.get<Overview>(`projects/${project.slug}/overview`),
@@ -43,42 +50,22 @@ export function OverviewPage() {
         }
       />
       <Loaded query={overview}>
-        {({ counts, ratings_per_day, next_steps, computed_at }) => (
+        {({ counts, ratings_per_day, next_steps, computed_at, forecast, cost, agreement }) => (
           <Stack gap="lg">
             <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }}>
               <CountCard label={t('Prompts')} value={counts.prompts} />
               <CountCard label={t('Completions')} value={counts.completions} />
-              <CountCard label={t('Comparisons')} value={counts.comparisons} hint={t('{{number}} open', { number: number(counts.comparisons_open) })} />
-              <CountCard label={t('Ratings')} value={counts.ratings} />
-              <CountCard label={t('Labellers')} value={counts.labellers} />
+              <CountCard
+                label={t('Comparisons')}
+                value={counts.comparisons}
+                hint={t('{{number}} open', { number: number(counts.comparisons_open) })}
+                to={mayReview ? `/projects/${project.slug}/comparisons` : undefined}
+              />
+              <CountCard label={t('Ratings')} value={counts.ratings} to={mayReview ? ratingsOf(project.slug) : undefined} />
+              <CountCard label={t('Labellers')} value={counts.labellers} to={mayReview ? `/projects/${project.slug}/labellers` : undefined} />
             </SimpleGrid>
             <SimpleGrid cols={{ base: 1, md: 2 }}>
-              <Card withBorder radius="lg" padding="lg">
-                <Title order={2} mb="sm">
-                  {t('Ratings per day')}
-                </Title>
-                {ratings_per_day.length === 0 ? (
-                  <Text c="dimmed">{t('No ratings in the last 60 days.')}</Text>
-                ) : (
-                  <>
-                    <div aria-hidden>
-                      <BarChart h={220} data={ratings_per_day} dataKey="date" series={[{ name: 'n', label: t('Ratings'), color: 'petrol.7' }]} barChartProps={{ accessibilityLayer: false }} />
-                    </div>
-                    <VisuallyHidden>
-                      <Table aria-label={t('Ratings per day')}>
-                        <Table.Tbody>
-                          {ratings_per_day.map((day) => (
-                            <Table.Tr key={day.date}>
-                              <Table.Th>{day.date}</Table.Th>
-                              <Table.Td>{day.n}</Table.Td>
-                            </Table.Tr>
-                          ))}
-                        </Table.Tbody>
-                      </Table>
-                    </VisuallyHidden>
-                  </>
-                )}
-              </Card>
+              <RatingsPerDay rows={ratings_per_day} />
               <Card withBorder radius="lg" padding="lg">
                 <Title order={2} mb="sm">
                   {t('What to do next')}
@@ -98,6 +85,8 @@ export function OverviewPage() {
                     ))}
                 </Stack>
               </Card>
+              {forecast && <Progress forecast={forecast} cost={cost} />}
+              {agreement && <AgreementSummary found={agreement} />}
             </SimpleGrid>
             <Text size="sm" c="dimmed">
               {computed_at ? (
@@ -110,5 +99,32 @@ export function OverviewPage() {
         )}
       </Loaded>
     </>
+  );
+}
+
+function RatingsPerDay({ rows }: { rows: Overview['ratings_per_day'] }) {
+  const { slug } = useProject();
+  const mayReview = useMay('review');
+  const navigate = useNavigate();
+  const behind = (date: string) => ratingsOf(slug, { from: date, to: date });
+  return (
+    <ChartFrame
+      title={t('Ratings per day')}
+      actions={mayReview && <CsvButton slug={slug} name="ratings-per-day" title={t('Ratings per day')} />}
+      chart={
+        <BarsPerDay
+          label={t('Ratings')}
+          rows={everyDay(rows)}
+          onOpen={mayReview ? (at) => void navigate(behind(at)) : undefined}
+        />
+      }
+      rows={rows.toReversed()}
+      rowKey={({ date }) => date}
+      columns={[
+        { title: t('Day'), text: ({ date }) => day(date) },
+        { title: t('Ratings'), text: ({ n }) => number(n), to: ({ date }) => (mayReview ? behind(date) : null), align: 'right' },
+      ]}
+      empty={t('No ratings in the last 60 days.')}
+    />
   );
 }

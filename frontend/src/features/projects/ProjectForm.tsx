@@ -38,6 +38,8 @@ export const DEFAULTS: ProjectValues = {
   quiz_pass_share: 0.8,
   sensitive_tags: [],
   sensitive_per_day: null,
+  pay_per_hour: null,
+  currency: '',
 };
 
 /** What the form holds of a project that exists. */
@@ -87,6 +89,7 @@ export function ProjectForm({ initial, pools, submitLabel, onSubmit }: Props) {
         <Screen form={form} />
         <Quality form={form} />
         <Warnings form={form} />
+        <Pay form={form} />
         {problem && (
           <Alert color="red" role="alert">
             {problem}
@@ -372,6 +375,46 @@ function Warnings({ form }: { form: Form }) {
         value={form.values.sensitive_per_day ?? ''}
         onChange={(value) => form.setFieldValue('sensitive_per_day', value === '' ? null : Number(value))}
       />
+    </Section>
+  );
+}
+
+function Pay({ form }: { form: Form }) {
+  const { pay_per_hour } = form.values;
+  // As it is being typed: "12." is on its way to 12.50.
+  const [typed, setTyped] = useState<string | number>(pay_per_hour === null ? '' : Number(pay_per_hour));
+  return (
+    <Section
+      title={t('Pay')}
+      description={t('What an hour of active time costs: the overview then shows what is spent and what is to come, and timesheets have amounts. Labellers do not see it.')}
+    >
+      <SimpleGrid cols={{ base: 1, sm: 2 }}>
+        <NumberInput
+          label={t('Pay per hour')}
+          description={t('Empty: no amounts are shown.')}
+          placeholder={t('Not set')}
+          min={0.01}
+          max={99999}
+          decimalScale={2}
+          styles={ALIGNED}
+          {...form.getInputProps('pay_per_hour')}
+          value={typed}
+          onChange={(entered) => {
+            setTyped(entered);
+            form.setFieldValue('pay_per_hour', entered === '' ? null : Number(entered).toFixed(2));
+          }}
+        />
+        <TextInput
+          label={t('Currency')}
+          description={t('Three letters, such as EUR, USD or INR.')}
+          required={pay_per_hour !== null}
+          maxLength={3}
+          minLength={3}
+          styles={ALIGNED}
+          {...form.getInputProps('currency')}
+          onChange={({ currentTarget: { value } }) => form.setFieldValue('currency', value.toUpperCase())}
+        />
+      </SimpleGrid>
     </Section>
   );
 }

@@ -1,18 +1,22 @@
-import { Alert, Anchor, Button, Group, Paper, Progress, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Anchor, Button, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'react-router';
+import { DisagreementBar } from '@/components/DisagreementBar';
 import { Filled } from '@/components/Filled';
 import { complain } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
-import { StatCard, StatText } from '@/components/StatValue';
+import { StatCard } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Agreement } from '@/lib/api/types';
-import { number, percent } from '@/lib/format';
+import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
+import { ratingsOf } from '@/lib/links';
 import { useProject } from '@/lib/session';
-import { SCROLLABLE } from './scrollable';
+import { OverTime } from './agreement/OverTime';
+import { Slices } from './agreement/Slices';
+import { Versions } from './agreement/Versions';
 
 export function AgreementPage() {
   const { slug } = useProject();
@@ -64,8 +68,10 @@ export function AgreementPage() {
           ) : (
             <Stack gap="xl">
               <Figures found={found} />
-              <Disagreement found={found} slug={slug} />
-              <Labellers found={found} />
+              <OverTime found={found} />
+              <HowTheyDiffer found={found} slug={slug} />
+              <Slices slices={found.slices} />
+              <Versions versions={found.versions} />
             </Stack>
           )
         }
@@ -75,7 +81,7 @@ export function AgreementPage() {
 }
 
 function Figures({ found }: { found: Agreement }) {
-  const { intensity_labels } = useProject();
+  const { slug, intensity_labels } = useProject();
   const strongest = intensity_labels[0] ?? t('better');
   return (
     <section aria-label={t('Figures')}>
@@ -87,10 +93,23 @@ function Figures({ found }: { found: Agreement }) {
           number: number(found.n_multiply_rated),
         })}
       </Text>
-      <SimpleGrid cols={{ base: 1, sm: 3 }}>
+      {found.excluded_labellers > 0 && (
+        <Alert color="gray" variant="light" mb="sm">
+          <Filled
+            text={t('The ratings of {{labellers}} are left out: they are excluded from the project’s figures and exports.')}
+            labellers={
+              <Anchor component={Link} to={`/projects/${slug}/labellers`} inherit>
+                {t('{{count}} labellers', { count: found.excluded_labellers })}
+              </Anchor>
+            }
+          />
+        </Alert>
+      )}
+      <SimpleGrid cols={{ base: 1, xs: 2, lg: 4 }}>
         <StatCard
           label={t('Percent agreement')}
           stat={found.percent_agreement}
+          to={ratingsOf(slug)}
           help={t('Share of rating pairs on the same comparison that say the same')}
         />
         <StatCard
@@ -98,111 +117,45 @@ function Figures({ found }: { found: Agreement }) {
           stat={found.alpha_nominal}
           style="number"
           help={t('On the side, beyond chance: 1 is perfect, 0 is chance')}
+          to={ratingsOf(slug)}
         />
         <StatCard
           label={t('Krippendorff’s α, ordinal')}
           stat={found.alpha_ordinal}
           style="number"
           help={t('On side and intensity, from “A {{strongest}}” to “B {{strongest}}”', { strongest })}
+          to={ratingsOf(slug)}
+        />
+        <StatCard
+          label={t('Fleiss’ κ')}
+          stat={found.fleiss_kappa}
+          style="number"
+          help={t('On the side, over comparisons with the same number of ratings')}
+          to={ratingsOf(slug)}
         />
       </SimpleGrid>
+      <Text size="sm" c="dimmed" mt="sm">
+        {t('Which completion is called A changes α and κ: before they are computed, each comparison is turned by a draw from its number, always the same one.')}
+      </Text>
     </section>
   );
 }
 
-function Disagreement({ found, slug }: { found: Agreement; slug: string }) {
-  const { rate, limit, is_above, unanimous, majority, split } = found.disagreement;
-  const total = unanimous + majority + split;
-  const parts = [
-    { label: t('unanimous'), n: unanimous, color: 'teal' },
-    { label: t('majority'), n: majority, color: 'yellow' },
-    { label: t('split'), n: split, color: 'red' },
-  ];
+function HowTheyDiffer({ found, slug }: { found: Agreement; slug: string }) {
   return (
     <section>
       <Group justify="space-between" mb="sm">
-        <Title order={2} size="h4">
-          {t('Disagreement')}
-        </Title>
-        <Anchor component={Link} to={`/projects/${slug}/comparisons?show=split&ordering=disagreement`}>
-          {t('Comparisons that split the labellers')}
-        </Anchor>
+        <Title order={2}>{t('Disagreement')}</Title>
+        <Group gap="md">
+          <Anchor component={Link} to={`/projects/${slug}/disagreements`}>
+            {t('What is worth a look')}
+          </Anchor>
+          <Anchor component={Link} to={`/projects/${slug}/comparisons?show=split&ordering=disagreement`}>
+            {t('Comparisons that split the labellers')}
+          </Anchor>
+        </Group>
       </Group>
-      {is_above && (
-        <Alert color="orange" mb="sm" styles={{ title: { color: 'var(--mantine-color-text)' } }} title={t('Above the project’s limit of {{limit}}', { limit: percent(limit, 0) })}>
-          {t('Look at what splits the labellers: mostly it is one kind of case that the guidelines do not settle.')}
-        </Alert>
-      )}
-      <Paper withBorder p="md" radius="md">
-        <Text mb="xs">
-          {rate === null
-            ? t('No comparison has two ratings yet.')
-            : t('Two ratings of the same comparison differ in {{rate}} of the cases; the limit is {{limit}}.', {
-                rate: percent(rate),
-                limit: percent(limit, 0),
-              })}
-        </Text>
-        {total > 0 && (
-          <>
-            <Progress.Root size={22} aria-label={t('Comparisons by agreement')}>
-              {parts.map(({ label, n, color }) => (
-                <Progress.Section key={label} value={(100 * n) / total} color={color} aria-label={`${label}: ${n}`} />
-              ))}
-            </Progress.Root>
-            <Group gap="lg" mt="xs">
-              {parts.map(({ label, n, color }) => (
-                <Group key={label} gap={6}>
-                  <span aria-hidden style={{ width: 10, height: 10, borderRadius: 5, background: `var(--mantine-color-${color}-filled)` }} />
-                  <Text size="sm">
-                    {label} {number(n)} ({percent(n / total, 0)})
-                  </Text>
-                </Group>
-              ))}
-            </Group>
-          </>
-        )}
-      </Paper>
-    </section>
-  );
-}
-
-function Labellers({ found }: { found: Agreement }) {
-  return (
-    <section>
-      <Title order={2} size="h4" mb="sm">
-        {t('Labellers')}
-      </Title>
-      <Table.ScrollContainer minWidth={560} scrollAreaProps={SCROLLABLE}>
-        <Table aria-label={t('Labellers')} verticalSpacing="xs">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t('Labeller')}</Table.Th>
-              <Table.Th ta="right">{t('Ratings')}</Table.Th>
-              <Table.Th>{t('Agreement with the others')}</Table.Th>
-              <Table.Th>{t('First side preferred')}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {found.labellers.map((labeller) => (
-              <Table.Tr key={labeller.id}>
-                <Table.Td ff="monospace">{labeller.pseudonym}</Table.Td>
-                <Table.Td ta="right">{number(labeller.n_ratings)}</Table.Td>
-                <Table.Td>
-                  <StatText stat={labeller.agreement_with_others} />
-                </Table.Td>
-                <Table.Td>
-                  <StatText stat={labeller.first_side_share} unit="rating" />
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
-      <Text size="sm" c="dimmed" mt="xs">
-        {found.labellers.length < found.n_labellers &&
-          `${t('The {{number}} with the most ratings are listed.', { number: number(found.labellers.length) })} `}
-        {t('Without position bias the side shown first is preferred in half of the ratings.')}
-      </Text>
+      <DisagreementBar found={found.disagreement} slug={slug} />
     </section>
   );
 }

@@ -14,6 +14,8 @@ export class ApiError extends Error {
     readonly code: string,
     readonly detail: string,
     readonly errors: FieldError[] = [],
+    /** What the refusal says besides, for programs. */
+    readonly extra: Record<string, unknown> = {},
   ) {
     super(detail);
   }
@@ -53,16 +55,18 @@ function csrfToken(): string {
   return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? '';
 }
 
-function withQuery(path: string, query: Query = {}): string {
+/** `path` with what is asked for; what is empty is left out. */
+export function withQuery(path: string, query: Query = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const text = new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
   return text ? `${path}?${text}` : path;
 }
 
 function refusal(status: number, body: unknown): ApiError {
-  const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<ApiError> & { title?: string };
+  const extra = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const problem = extra as Partial<ApiError> & { title?: string };
   const fallback = status >= 500 ? t('The server had a fault. Try again; if it stays, tell your administrator.') : t('Refused.');
-  return new ApiError(status, problem.code ?? 'unknown', problem.detail ?? problem.title ?? fallback, problem.errors ?? []);
+  return new ApiError(status, problem.code ?? 'unknown', problem.detail ?? problem.title ?? fallback, problem.errors ?? [], extra);
 }
 
 /** Send a request and parse the answer. Throws ApiError. */
