@@ -27,7 +27,7 @@ const versionOf = (number: number, body: string, more: Partial<GuidelineVersion>
   number, body, change_note: '', changes_meaning: number === 1, author: 'Ada', published_at: '2026-09-01T00:00:00Z', examples: [], ...more,
 });
 const attemptOf = (id: number, more: Partial<QuizAttempt> = {}): QuizAttempt => ({
-  id, labeller: { id: 5, pseudonym: 'L-FIVE' }, version: 2, n_questions: 4, n_right: 1, passed: false, forgiven: false, is_blocking: true,
+  id, labeller: { id: 5, pseudonym: 'L-FIVE' }, version: 2, n_questions: 4, n_right: 1, passed: false, forgiven: false, is_blocking: true, revoked_at: null,
   created_at: '2026-09-02T00:00:00Z', ...more,
 });
 

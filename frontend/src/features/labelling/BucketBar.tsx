@@ -1,4 +1,5 @@
 import { UnstyledButton } from '@mantine/core';
+import { KeyCap } from '@/components/KeyCap';
 import type { Shortcut } from '@/lib/shortcuts/shortcuts';
 import classes from './Labelling.module.css';
 
@@ -25,7 +26,7 @@ export function BucketBar({ axis, shortcuts, chosen }: Props) {
           aria-keyshortcuts={keyName}
           onClick={perform}
         >
-          <span className={classes.key} data-key={keyName} />
+          <KeyCap keyName={keyName} />
           {label}
         </UnstyledButton>
       ))}

@@ -11,11 +11,11 @@ import { UnsentNotice } from '@/components/UnsentNotice';
 import { ApiError } from '@/lib/api/client';
 import type { OwnRating } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
+import { verdictOf } from '@/lib/intensity';
 import { Outbox } from '@/lib/outbox/outbox';
 import { ownerKey } from '@/lib/outbox/store';
 import { usePages } from '@/lib/pages';
 import { useMe, useProject } from '@/lib/session';
-import { verdictOf } from './intensity';
 import { Preferences } from './Preferences';
 import { sendRatings } from './session';
 

@@ -15,26 +15,27 @@ import {
 import { useEffect, useEffectEvent, useRef, useState, type ReactNode } from 'react';
 import { Conversation } from '@/components/Conversation';
 import { HelpDialog } from '@/components/HelpDialog';
+import { KeyCap } from '@/components/KeyCap';
 import { Note } from '@/components/Note';
+import { RatingBar } from '@/components/RatingBar';
 import { CONTENT_WARNING } from '@/components/ReasonDialog';
 import { ShortcutButton } from '@/components/ShortcutButton';
 import { useActiveTime } from '@/lib/activeTime/useActiveTime';
 import type { Assignment, Judgement, Span } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
+import { choiceOf, choicesOf, NEITHER, type Choice } from '@/lib/intensity';
 import { useProject } from '@/lib/session';
 import { ariaKeys, byId, type Shortcut } from '@/lib/shortcuts/shortcuts';
 import { useShortcuts } from '@/lib/shortcuts/useShortcuts';
+import { useRoomFor } from '@/lib/useRoomFor';
 import { BucketBar } from './BucketBar';
 import { CompletionPair } from './completions/CompletionPair';
 import { usePairView } from './completions/usePairView';
 import { ContentWarning } from './ContentWarning';
-import { choiceOf, choicesOf, NEITHER, type Choice } from './intensity';
 import classes from './Labelling.module.css';
 import { BUCKET_KEYS, isAsBefore, missing, type Draft, type Missing } from './pending';
-import { RatingBar } from './RatingBar';
 import type { Begun, FlagKind, Rated } from './session';
 import { FlagDialog, SkipDialog } from './SetAsideDialogs';
-import { useRoomFor } from './useRoomFor';
 
 type Dialog = 'skip' | 'flag' | 'help';
 /** What a labeller has said of the pair on the screen. */
@@ -261,7 +262,7 @@ export function PairScreen({
               color="gray"
               size="compact-xs"
               leftSection={<IconPencil size={14} aria-hidden />}
-              rightSection={<span className={classes.key} data-key={write.keyName} />}
+              rightSection={<KeyCap keyName={write.keyName} />}
               aria-label={`${write.label} (${write.keyName})`}
               aria-keyshortcuts={ariaKeys(write)}
               onClick={write.perform}
@@ -318,7 +319,7 @@ function NeitherButton({ shortcut, isChosen }: { shortcut: Shortcut; isChosen: b
       variant={isChosen ? 'light' : 'subtle'}
       color="gray"
       size="compact-xs"
-      rightSection={<span className={classes.key} data-key={shortcut.keyName} />}
+      rightSection={<KeyCap keyName={shortcut.keyName} />}
       aria-label={`${shortcut.label} (${shortcut.keyName})`}
       aria-keyshortcuts={ariaKeys(shortcut)}
       aria-pressed={isChosen}

@@ -4,15 +4,15 @@ import { IconArrowBackUp, IconBook2, IconCheck, IconKeyboard, IconX } from '@tab
 import { useEffect, useRef, useState } from 'react';
 import { HelpDialog } from '@/components/HelpDialog';
 import { Markdown } from '@/components/Markdown';
+import { RatingBar } from '@/components/RatingBar';
 import { ShortcutButton } from '@/components/ShortcutButton';
 import type { Qualification, QuizAnswer, QuizQuestion, QuizResult } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
+import { choiceOf, choicesOf, verdictOf, type Choice } from '@/lib/intensity';
 import { useMe, useProject } from '@/lib/session';
 import { byId, type Shortcut } from '@/lib/shortcuts/shortcuts';
 import { useShortcuts } from '@/lib/shortcuts/useShortcuts';
-import { choiceOf, choicesOf, verdictOf, type Choice } from './intensity';
 import classes from './Quiz.module.css';
-import { RatingBar } from './RatingBar';
 
 /** A heading that has the focus when it comes, so that the keyboard and a screen reader start there. */
 export function StepTitle({ order = 1, size, children }: { order?: 1 | 2; size?: string; children: string }) {

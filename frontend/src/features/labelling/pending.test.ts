@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Judgement } from '@/lib/api/types';
-import { choicesOf } from './intensity';
+import { choicesOf } from '@/lib/intensity';
 import { isAsBefore, missing, type Demands, type Draft } from './pending';
 
 const [choice = null] = choicesOf(['better'], false);

@@ -1,7 +1,7 @@
 /** What one pair still needs before its rating can be sent. */
 
 import type { Judgement, Span } from '@/lib/api/types';
-import type { Choice } from './intensity';
+import type { Choice } from '@/lib/intensity';
 
 /** Keys of the second question's answers, by position. */
 export const BUCKET_KEYS = ['U', 'I', 'O', 'P', 'K', 'L'] as const;

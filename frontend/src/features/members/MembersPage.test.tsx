@@ -19,6 +19,8 @@ const member = (id: number, changes: Partial<Member> = {}): Member => ({
   is_active: true,
   paused_at: null,
   pause_reason: '',
+  excluded_at: null,
+  exclusion_reason: '',
   reliability: null,
   joined_at: '2026-09-01T00:00:00Z',
   ...changes,

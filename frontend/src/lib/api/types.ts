@@ -111,6 +111,9 @@ export interface Member {
   is_active: boolean;
   paused_at: string | null;
   pause_reason: string;
+  /** When their ratings were taken out of what is computed and exported. */
+  excluded_at: string | null;
+  exclusion_reason: string;
   reliability: number | null;
   joined_at: string;
 }
@@ -153,6 +156,8 @@ export interface WorkedExample {
   intensity: number | null;
   rationale: string;
   in_quiz: boolean;
+  /** The comparison it was made from, where it was made from one. */
+  comparison?: number | null;
 }
 
 export interface GuidelineVersion {
@@ -214,6 +219,8 @@ export interface QuizAttempt {
   forgiven: boolean;
   /** Its labeller has no attempt left. */
   is_blocking: boolean;
+  /** When a reviewer took it back. */
+  revoked_at: string | null;
   created_at: string;
 }
 
@@ -433,6 +440,8 @@ export interface ComparisonRow {
 }
 
 export interface ComparisonDetail extends ComparisonRow {
+  /** As many ratings as a reviewer has asked for; null where the project's rules decide. */
+  n_required: number | null;
   prompt: { messages: Message[] };
   a: { id: number; text: string; source: Source };
   b: { id: number; text: string; source: Source };
@@ -466,9 +475,12 @@ export interface ComparisonDetail extends ComparisonRow {
   adjudication: {
     id: number;
     reviewer: string;
-    verdict: StoredSide | 'invalid';
+    verdict: Verdict;
     intensity: number | null;
     note: string;
+    /** The heading of the guidelines that decides it; empty where none was named. */
+    guideline_section: string;
+    guideline_version: number | null;
     created_at: string;
   } | null;
 }
@@ -797,4 +809,101 @@ export interface RatingRow {
   created_at: string;
   /** Null where the comparison has one rating only. */
   agreement: AgreementLevel | null;
+}
+
+// --- reviewing ---
+
+/** What the promoted reward model says: the chance that A is preferred. */
+export interface ModelOpinion {
+  version: number;
+  p_a: number;
+  /** Whether the comparison was held out of its training. */
+  is_held_out: boolean;
+}
+
+export type WorthReason = 'flagged' | 'split' | 'model_against' | 'model_sure' | 'model_unsure';
+
+/** Why a comparison is worth a reviewer's time. */
+export interface ComparisonAnswer {
+  answer: Answer | null;
+  model: ModelOpinion | null;
+  worth: number | null;
+  reasons: WorthReason[];
+}
+
+export interface DisagreementRow {
+  comparison: number;
+  prompt_excerpt: string;
+  n_a: number;
+  n_b: number;
+  n_ties: number;
+  n_flags: number;
+  worth: number;
+  reasons: WorthReason[];
+  answer: Answer | null;
+  model: ModelOpinion | null;
+}
+
+export type Verdict = StoredSide | 'invalid';
+
+/** What a reviewer noted for the next version of the guidelines while settling a comparison. */
+export interface DraftNote {
+  comparison: number | null;
+  section: string;
+  text: string;
+  by: string;
+  at: string;
+}
+
+/** The next version of the guidelines while it is being written, shared by all who write it. */
+export interface GuidelineDraft {
+  body: string;
+  change_note: string;
+  changes_meaning: boolean;
+  examples: WorkedExample[];
+  notes: DraftNote[];
+  /** Number of the version it began from; 0 for none. */
+  based_on: number;
+  revision: number;
+  updated_by: string;
+  updated_at: string;
+}
+
+export interface SectionDisagreement {
+  /** Empty for what stands before the first heading. */
+  heading: string;
+  n_adjudications: number;
+  n_flags: number;
+  n_disputed: number;
+  comparisons: number[];
+}
+
+export interface ExampleDisagreement {
+  id: number;
+  position: number;
+  prompt: string;
+  n_answers: number;
+  share_wrong: Stat;
+  /** The commonest wrong answer. */
+  mostly: { preferred: StoredSide; n: number } | null;
+  comparison: number | null;
+}
+
+export interface GuidelinesDisagreement {
+  version: number | null;
+  sections: SectionDisagreement[];
+  examples: ExampleDisagreement[];
+}
+
+export interface AuditEvent {
+  id: number;
+  created_at: string;
+  /** Null where a rule of the project acted by itself. */
+  actor: { id: number; pseudonym: string; name: string | null } | null;
+  action: string;
+  target: string;
+  target_id: string;
+  subject: { id: number; pseudonym: string } | null;
+  summary: string;
+  details: Record<string, unknown>;
 }

@@ -1,8 +1,9 @@
 import { UnstyledButton } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import { t } from '@/lib/i18n';
-import type { Choice } from './intensity';
-import classes from './Labelling.module.css';
+import type { Choice } from '@/lib/intensity';
+import { KeyCap } from './KeyCap';
+import classes from './RatingBar.module.css';
 
 interface Props {
   choices: Choice[];
@@ -30,7 +31,7 @@ export function RatingBar({ choices, n_levels, chosen, onChoose }: Props) {
           title={`${choice.label} (${choice.keyName})`}
           onClick={() => onChoose(choice)}
         >
-          <span className={classes.key} data-key={choice.keyName} />
+          <KeyCap keyName={choice.keyName} />
           {choice.label}
         </UnstyledButton>
       ))}
