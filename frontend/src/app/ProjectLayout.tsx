@@ -2,7 +2,7 @@ import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@
 import { useDisclosure } from '@mantine/hooks';
 import {
   IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh,
-  IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, type Icon,
+  IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
@@ -32,6 +32,7 @@ const SECTIONS: Section[] = [
   { path: 'prompts', label: t('Prompts'), icon: IconDatabase, needs: 'review' },
   { path: 'imports', label: t('Imports'), icon: IconFileImport, needs: 'import' },
   { path: 'agreement', label: t('Agreement'), icon: IconChartDots3, needs: 'review' },
+  { path: 'labellers', label: t('Labellers'), icon: IconUserSearch, needs: 'review' },
   { path: 'comparisons', label: t('Comparisons'), icon: IconScale, needs: 'review' },
   { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
   { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },

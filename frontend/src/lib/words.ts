@@ -18,6 +18,8 @@ const WORDS: Record<string, string> = {
   adjudicated: t('adjudicated'),
   closed: t('closed'),
   gold: t('gold'),
+  corrected: t('corrected'),
+  repeat: t('repeat'),
   flagged: t('flagged'),
   // Of reward models and comparison sets.
   training: t('training'),
@@ -30,9 +32,12 @@ const WORDS: Record<string, string> = {
   active: t('active'),
   deactivated: t('deactivated'),
   paused: t('paused'),
+  excluded: t('excluded'),
   accepted: t('accepted'),
   revoked: t('revoked'),
   expired: t('expired'),
+  passed: t('passed'),
+  taken_back: t('taken back'),
   // Roles, kinds of users and where ratings come from.
   labeller: t('labeller'),
   reviewer: t('reviewer'),
