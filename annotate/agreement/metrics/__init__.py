@@ -26,6 +26,14 @@ from annotate.agreement.metrics.agreement import (
 )
 from annotate.agreement.metrics.labellers import first_side_share, leave_one_out_agreement
 from annotate.agreement.metrics.reliability import one_coin
+from annotate.agreement.metrics.slices import (
+    Change,
+    Slice,
+    agreement_of_ratings,
+    by_rating_group,
+    by_unit_group,
+    changes,
+)
 from annotate.agreement.metrics.stat import (
     CONFIDENCE,
     MIN_UNITS,
@@ -41,9 +49,15 @@ __all__ = [
     "MIN_UNITS",
     "N_RESAMPLES",
     "Buckets",
+    "Change",
     "Level",
+    "Slice",
     "Stat",
     "Weights",
+    "agreement_of_ratings",
+    "by_rating_group",
+    "by_unit_group",
+    "changes",
     "cohen_kappa",
     "disagreement",
     "first_side_share",

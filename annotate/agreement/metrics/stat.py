@@ -1,6 +1,6 @@
 """What every statistic is made of: values by unit, the bootstrap, shares and their intervals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -73,15 +73,25 @@ def value_counts(units: ArrayLike, values: ArrayLike) -> tuple[Ints, NDArray[Any
     return counts.reshape(len(unit_ids), len(distinct)).astype(np.int64), unit_ids, distinct
 
 
+def patterns_of(rows: Ints) -> tuple[Ints, Ints]:
+    """Distinct rows (P, K) of non-negative integers (N, K), ascending, and which of them each row is (N,)."""
+    # A row as one number: sorting numbers is much faster than sorting rows. Where the next column would not fit in 62
+    # bits, the numbers so far are replaced by their ranks.
+    code, bound = np.zeros(len(rows), dtype=np.int64), 1
+    for column in rows.T:
+        base = int(column.max(initial=0)) + 1
+        if bound * base >= 2**62:
+            ranks, code = np.unique(code, return_inverse=True)
+            bound = len(ranks)
+        code, bound = code * base + column, bound * base
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return rows[first], which
+
+
 def distinct_rows(rows: Ints) -> tuple[Ints, Ints]:
     """Distinct rows (P, K) of non-negative integers (N, K), and how often each occurs (P,)."""
-    base = int(rows.max(initial=0)) + 1
-    if base ** rows.shape[1] < 2**62:  # the row as one number: sorting numbers is much faster than sorting rows
-        code = rows @ base ** np.arange(rows.shape[1], dtype=np.int64)
-        _, first, times = np.unique(code, return_index=True, return_counts=True)
-        return rows[first], times
-    distinct, times = np.unique(rows, axis=0, return_counts=True)
-    return distinct, times
+    patterns, which = patterns_of(rows)
+    return patterns, np.bincount(which, minlength=len(patterns))
 
 
 # --- Bootstrap -------------------------------------------------------------------------------------------------------
@@ -102,19 +112,50 @@ def bootstrap(
     times: (P,) how many units show each pattern. The interval is None when fewer than half of the resamples have a
     value.
     """
+    (stat,) = bootstraps(
+        [statistic],
+        times,
+        min_units=min_units,
+        n_resamples=n_resamples,
+        confidence=confidence,
+        seed=seed,
+        floats_per_resample=floats_per_resample,
+    )
+    return stat
+
+
+def bootstraps(
+    statistics: Sequence[Callable[[Floats], Floats]],
+    times: Ints,
+    *,
+    min_units: int,
+    n_resamples: int,
+    confidence: float,
+    seed: int,
+    floats_per_resample: int = 1,
+) -> list[Stat]:
+    """`bootstrap` of several statistics of the same units, on the same resamples: drawing is most of the work."""
     n = int(times.sum())
     if n < min_units or n == 0:
-        return Stat(None, None, None, n, too_few=True)
-    value = float(statistic(times[None].astype(np.float64))[0])
-    if np.isnan(value):
-        return Stat(None, None, None, n, too_few=False)
+        return [Stat(None, None, None, n, too_few=True) for _ in statistics]
     rng = np.random.default_rng(seed)
     block = max(1, min(n_resamples, _BLOCK_FLOATS // max(floats_per_resample, len(times))))
-    drawn = []
+    values = [float(statistic(times[None].astype(np.float64))[0]) for statistic in statistics]
+    drawn: list[list[Floats]] = [[] for _ in statistics]
     for start in range(0, n_resamples, block):
         size = min(block, n_resamples - start)
-        drawn.append(statistic(rng.multinomial(n, times / n, size=size).astype(np.float64)))
-    resampled = np.concatenate(drawn) if drawn else np.empty(0)
+        weights = rng.multinomial(n, times / n, size=size).astype(np.float64)
+        for found, statistic in zip(drawn, statistics, strict=True):
+            found.append(statistic(weights))
+    return [
+        _stat(value, np.concatenate(found) if found else np.empty(0), n, n_resamples, confidence)
+        for value, found in zip(values, drawn, strict=True)
+    ]
+
+
+def _stat(value: float, resampled: Floats, n: int, n_resamples: int, confidence: float) -> Stat:
+    if np.isnan(value):
+        return Stat(None, None, None, n, too_few=False)
     resampled = resampled[~np.isnan(resampled)]
     if 2 * len(resampled) < n_resamples or not len(resampled):
         return Stat(value, None, None, n, too_few=False)
