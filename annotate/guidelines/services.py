@@ -94,8 +94,8 @@ def publish_guidelines(
 def _of_this_project(project: Project, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The examples without the `comparison_id` of what is no comparison of the project (any more)."""
     comparisons = apps.get_model("comparisons", "Comparison")  # they come later in the import order
-    named = {example.get("comparison_id") for example in examples}
-    known = set(comparisons.objects.filter(project=project, pk__in=named - {None}).values_list("pk", flat=True))
+    named = {pk for example in examples if (pk := example.get("comparison_id")) is not None}
+    known = set(comparisons.objects.filter(project=project, pk__in=named).values_list("pk", flat=True))
     return [{**one, "comparison_id": pk if (pk := one.get("comparison_id")) in known else None} for one in examples]
 
 

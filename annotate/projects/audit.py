@@ -61,13 +61,14 @@ def record(
     """
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not among annotate.projects.audit.ACTIONS")
+    kind = target
     if isinstance(target, Model):
-        target, target_id = target._meta.model_name or "", target_id or target.pk
+        kind, target_id = target._meta.model_name or "", target_id or target.pk
     return AuditEvent.objects.create(
         project=project,
         actor=actor,
         action=action,
-        target=target,
+        target=kind,
         target_id=str(target_id),
         subject=subject,
         summary=summary if len(summary) <= 500 else f"{summary[:499]}…",

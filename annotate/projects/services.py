@@ -65,7 +65,7 @@ def update_project(*, project: Project, actor: User | None, **changes: Any) -> P
         setattr(project, name, value)
     project.full_clean()
     project.save()
-    changed = {
+    changed: dict[str, Any] = {
         name: [value, getattr(project, name)] for name, value in before.items() if getattr(project, name) != value
     }
     if changed:
