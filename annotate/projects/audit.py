@@ -61,9 +61,10 @@ def record(
     """
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not among annotate.projects.audit.ACTIONS")
-    kind = target
     if isinstance(target, Model):
         kind, target_id = target._meta.model_name or "", target_id or target.pk
+    else:
+        kind = target
     return AuditEvent.objects.create(
         project=project,
         actor=actor,
