@@ -8,7 +8,7 @@ import { intensityLabel } from '../words';
 export const DIMENSIONS: Record<Dimension, string> = {
   source: t('Completion sources'),
   language: t('Language'),
-  tag: t('Tag'),
+  tag: t('Tags'),
   length: t('Difference in length'),
   intensity: t('Intensity'),
   axis: t('Axis'),

@@ -95,7 +95,7 @@ function StandsOut({ labeller: { findings, n_ratings } }: { labeller: LabellerDe
       </Title>
       {findings.length === 0 ? (
         <Text c="dimmed">
-          {n_ratings === 0 ? t('No ratings yet.') : t('Nothing: no check says more than chance would, with all labellers and all checks counted.')}
+          {n_ratings === 0 ? t('No ratings yet') : t('Nothing: no check says more than chance would, with all labellers and all checks counted.')}
         </Text>
       ) : (
         <Stack gap="sm">
@@ -193,7 +193,7 @@ function Weeks({ labeller: { id, weeks } }: { labeller: LabellerDetail }) {
           { title: t('Ratings'), text: ({ n_ratings }) => number(n_ratings), to: ({ week }) => behind(week), align: 'right' },
           { title: t('Active hours'), text: ({ active_ms }) => number(active_ms / 3_600_000, 1), align: 'right' },
         ]}
-        empty={t('No ratings yet.')}
+        empty={t('No ratings yet')}
       />
       <ChartFrame
         title={t('Agreement with the others, by week')}
@@ -212,7 +212,7 @@ function Weeks({ labeller: { id, weeks } }: { labeller: LabellerDetail }) {
           { title: t('With the others'), text: ({ with_others }) => shareText(with_others) },
           { title: t('Gold'), text: ({ gold }) => shareText(gold) },
         ]}
-        empty={t('No ratings yet.')}
+        empty={t('No ratings yet')}
       />
     </SimpleGrid>
   );
@@ -274,7 +274,7 @@ function ByVersion({ labeller: { id, versions } }: { labeller: LabellerDetail })
         {t('By version of the guidelines')}
       </Title>
       {versions.length === 0 ? (
-        <Text c="dimmed">{t('No ratings yet.')}</Text>
+        <Text c="dimmed">{t('No ratings yet')}</Text>
       ) : (
         <Table aria-label={t('By version of the guidelines')} verticalSpacing="xs">
           <Table.Thead>

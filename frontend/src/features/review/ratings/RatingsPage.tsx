@@ -43,7 +43,7 @@ export function RatingsPage() {
       />
       <Group mb="sm" align="flex-end" gap="sm">
         <Select
-          label={t('Labellers were')}
+          label={t('Agreement')}
           w={170}
           value={filters.agreement ?? ''}
           allowDeselect={false}
@@ -131,7 +131,7 @@ export function RatingsPage() {
               </>
             ),
           },
-          { title: t('Labellers were'), cell: ({ agreement }) => (agreement ? LEVELS[agreement] : '–') },
+          { title: t('Agreement'), cell: ({ agreement }) => (agreement ? LEVELS[agreement] : '–') },
           {
             title: t('Reason'),
             cell: ({ justification }) => (
