@@ -15,17 +15,36 @@ makes a thousand resamples of a million ratings cheap and changes nothing in the
 
 from annotate.agreement.metrics.agreement import (
     Buckets,
+    KappaMatrix,
     Level,
     Weights,
     cohen_kappa,
     disagreement,
     fleiss_kappa,
+    kappa_matrix,
     krippendorff_alpha,
     paired_values,
     percent_agreement,
 )
-from annotate.agreement.metrics.labellers import first_side_share, leave_one_out_agreement
-from annotate.agreement.metrics.reliability import one_coin
+from annotate.agreement.metrics.columns import Ratings
+from annotate.agreement.metrics.findings import Finding, Floors, findings
+from annotate.agreement.metrics.labellers import (
+    Figures,
+    first_side_share,
+    labeller_figures,
+    leave_one_out_agreement,
+)
+from annotate.agreement.metrics.reliability import (
+    Answers,
+    Fit,
+    answers,
+    dawid_skene,
+    fit_of,
+    graded,
+    held_out_log_likelihood,
+    mace,
+    one_coin,
+)
 from annotate.agreement.metrics.slices import (
     Change,
     Slice,
@@ -43,31 +62,49 @@ from annotate.agreement.metrics.stat import (
     value_counts,
     wilson_interval,
 )
+from annotate.agreement.metrics.worth import worth
 
 __all__ = [
     "CONFIDENCE",
     "MIN_UNITS",
     "N_RESAMPLES",
+    "Answers",
     "Buckets",
     "Change",
+    "Figures",
+    "Finding",
+    "Fit",
+    "Floors",
+    "KappaMatrix",
     "Level",
+    "Ratings",
     "Slice",
     "Stat",
     "Weights",
     "agreement_of_ratings",
+    "answers",
     "by_rating_group",
     "by_unit_group",
     "changes",
     "cohen_kappa",
+    "dawid_skene",
     "disagreement",
+    "findings",
     "first_side_share",
+    "fit_of",
     "fleiss_kappa",
+    "graded",
+    "held_out_log_likelihood",
+    "kappa_matrix",
     "krippendorff_alpha",
+    "labeller_figures",
     "leave_one_out_agreement",
+    "mace",
     "one_coin",
     "paired_values",
     "percent_agreement",
     "randomise_orientation",
     "value_counts",
     "wilson_interval",
+    "worth",
 ]
