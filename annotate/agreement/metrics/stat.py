@@ -164,7 +164,7 @@ def _stat(value: float, resampled: Floats, n: int, n_resamples: int, confidence:
     return Stat(value, float(low), float(high), n, too_few=False)
 
 
-def share(numerator: Floats, denominator: Floats) -> Floats:
+def share(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
     """Elementwise ratio, nan where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
 

@@ -20,6 +20,16 @@ from tests.real_data import real_data
 
 QUICK: dict[str, Any] = {"min_units": 1, "n_resamples": 0}
 
+# Every file of real ratings with several labellers a comparison, and the axis taken.
+REAL_FILES = [
+    ("pandalm.jsonl.gz", None),
+    ("mtbench_human_turn1.jsonl.gz", None),
+    ("cragc25.jsonl.gz", None),
+    ("ukpconvarg1.jsonl.gz", None),
+    ("xstest_pairs.jsonl.gz", "helpfulness"),
+    ("xstest_pairs.jsonl.gz", "safety"),
+]
+
 # Krippendorff's own example (Computing Krippendorff's Alpha-Reliability, 2011): 4 observers, 12 units, 7 missing.
 # He gives α = 0.743 nominal, 0.815 ordinal, 0.849 interval.
 NONE = np.nan
@@ -122,10 +132,12 @@ class TestKrippendorffAlpha:
                 assert ours == pytest.approx(published, abs=5e-4)
 
     @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval"])
-    def test_it_equals_the_package_on_reoriented_real_ratings(self, level):
-        units, _, _, signed = real_ratings("ukpconvarg1.jsonl.gz")
-        turned = metrics.randomise_orientation(units, signed)
-        assert not np.array_equal(turned, signed)
+    @pytest.mark.parametrize(("name", "axis"), REAL_FILES)
+    def test_it_equals_the_package_on_every_real_file_with_sides_exchanged_at_random(self, name, axis, level):
+        units, _, sides, signed = real_ratings(name, axis)
+        values = sides if level == "nominal" else signed
+        turned = metrics.randomise_orientation(units, values)
+        assert not np.array_equal(turned, values)
         ours = metrics.krippendorff_alpha(units, turned, level=level, **QUICK).value
         assert ours == pytest.approx(theirs(units, turned, level), abs=1e-12)
 
@@ -181,6 +193,7 @@ class TestPercentAgreement:
             ("mtbench_human_turn1.jsonl.gz", None, 0.637),
             ("cragc25.jsonl.gz", None, 0.585),
             ("ukpconvarg1.jsonl.gz", None, 0.524),
+            ("xstest_pairs.jsonl.gz", "helpfulness", 0.916),
             ("xstest_pairs.jsonl.gz", "safety", 0.960),
         ],
     )
@@ -264,6 +277,107 @@ class TestCohenKappa:
             metrics.cohen_kappa([1, 2], [1, 5], categories=[1, 2, 3])
 
 
+class TestKappaMatrix:
+    @staticmethod
+    def assert_equal_to_scikit_learn(units, labellers, values, *, weights, scale, at_least):
+        """Every pair with enough units as scikit-learn has it, every other one empty; counts as sets have them."""
+        found = metrics.kappa_matrix(units, labellers, values, weights=weights, categories=scale, n_resamples=0)
+        rated = {int(k): dict(zip(units[labellers == k], values[labellers == k], strict=True)) for k in found.labellers}
+        expected = np.full(found.kappa.shape, np.nan)
+        for i, one in enumerate(found.labellers):
+            for j, other in enumerate(found.labellers):
+                shared = sorted(rated[one].keys() & rated[other].keys())
+                assert found.n[i, j] == len(shared)
+                said = [[rated[k][unit] for unit in shared] for k in (one, other)]
+                if i != j and len(shared) >= metrics.MIN_UNITS and len({*said[0], *said[1]}) > 1:
+                    kind = None if weights == "none" else weights
+                    expected[i, j] = cohen_kappa_score(*said, labels=scale, weights=kind)
+        assert np.isfinite(expected).sum() >= at_least
+        np.testing.assert_allclose(found.kappa, expected, rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("weights", ["none", "linear", "quadratic"])
+    @pytest.mark.parametrize("seed", range(3))
+    def test_it_equals_scikit_learn_for_every_pair_of_random_ratings(self, weights, seed):
+        units, labellers, values = long_form(random_ratings(seed, n_units=150, n_labellers=14, present=0.35))
+        order = np.random.default_rng(seed).permutation(len(units))
+        self.assert_equal_to_scikit_learn(
+            units[order] * 3, labellers[order] + 40, values[order].astype(int), weights=weights,
+            scale=np.arange(-4, 5), at_least=150,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("weights", ["none", "quadratic"])
+    @pytest.mark.parametrize(
+        ("name", "axis", "at_least"),
+        [  # of cragc25 and ukpconvarg1 the fifty labellers with the most ratings
+            ("pandalm.jsonl.gz", None, 6),
+            ("mtbench_human_turn1.jsonl.gz", None, 6),
+            ("cragc25.jsonl.gz", None, 10),
+            ("ukpconvarg1.jsonl.gz", None, 100),
+            ("xstest_pairs.jsonl.gz", "helpfulness", 2),
+            ("xstest_pairs.jsonl.gz", "safety", 2),
+        ],
+    )
+    def test_it_equals_scikit_learn_for_every_pair_of_real_labellers(self, name, axis, at_least, weights):
+        units, labellers, _, signed = real_ratings(name, axis)
+        # One expert of MT-Bench judged a pair twice; a labeller counts once per unit.
+        _, once = np.unique(np.stack([units, labellers]), axis=1, return_index=True)
+        most = np.argsort(-np.bincount(labellers), kind="stable")[:50]
+        chosen = once[np.isin(labellers[once], most)]
+        units, labellers, signed = (column[chosen] for column in (units, labellers, signed))
+        turned = metrics.randomise_orientation(units, signed)
+        self.assert_equal_to_scikit_learn(
+            units, labellers, turned, weights=weights, scale=np.arange(-4, 5), at_least=at_least
+        )
+
+    def test_its_intervals_are_those_of_the_single_pairs(self):
+        """Both draw the pair's confusion table anew; only the draws are other ones."""
+        units, labellers, values = long_form(random_ratings(1, n_units=300, n_labellers=4, present=0.8))
+        values = values.astype(int)
+        for weights in ("none", "quadratic"):
+            found = metrics.kappa_matrix(units, labellers, values, weights=weights, n_resamples=4000)
+            for one in range(4):
+                for other in range(one + 1, 4):
+                    pair = metrics.paired_values(units, labellers, values, one, other)
+                    scale = np.arange(-4, 5)
+                    low, value, high = interval(metrics.cohen_kappa(*pair, weights=weights, categories=scale))
+                    assert found.kappa[one, other] == pytest.approx(value)
+                    assert found.low[one, other] == pytest.approx(low, abs=0.1 * (high - low))
+                    assert found.high[one, other] == pytest.approx(high, abs=0.1 * (high - low))
+        for matrix in (found.kappa, found.low, found.high, found.n):
+            np.testing.assert_array_equal(matrix, matrix.T)
+
+    def test_it_gives_the_labellers_asked_for_in_their_order(self):
+        units, labellers, values = long_form(random_ratings(2, n_labellers=5))
+        whole = metrics.kappa_matrix(units, labellers, values, n_resamples=0)
+        part = metrics.kappa_matrix(units, labellers, values, labeller_ids=[4, 0, 99, 2], n_resamples=0)
+        assert part.labellers.tolist() == [4, 0, 99, 2]
+        np.testing.assert_array_equal(part.n[np.ix_([0, 1, 3], [0, 1, 3])], whole.n[np.ix_([4, 0, 2], [4, 0, 2])])
+        np.testing.assert_allclose(part.kappa[0, [1, 3]], whole.kappa[4, [0, 2]])
+        assert np.isnan(part.kappa[2]).all() and not part.n[2].any()
+
+    def test_it_is_the_same_in_small_blocks(self, monkeypatch):
+        units, labellers, values = long_form(random_ratings(2, n_labellers=9))
+        whole = metrics.kappa_matrix(units, labellers, values, n_resamples=50)
+        monkeypatch.setattr("annotate.agreement.metrics.agreement._TABLE_CELLS", 2000)
+        monkeypatch.setattr("annotate.agreement.metrics.agreement._PAIRS_LISTED", 30)
+        blocks = metrics.kappa_matrix(units, labellers, values, n_resamples=50)
+        np.testing.assert_allclose(blocks.kappa, whole.kappa)
+        np.testing.assert_array_equal(blocks.n, whole.n)
+
+    def test_too_few_units_and_no_variation_are_empty(self):
+        units, labellers = np.tile(np.arange(20), 3), np.repeat([1, 2, 3], 20)
+        values = np.concatenate([np.ones(40, int), np.resize([0, 1], 20)])
+        found = metrics.kappa_matrix(units, labellers, values)
+        assert np.isnan(found.kappa[0, 1]) and np.isnan(found.low[0, 1])
+        assert found.kappa[0, 2] == pytest.approx(0)
+        assert found.n[0, 1] == 20
+        assert np.isnan(metrics.kappa_matrix(units, labellers, values, min_units=21).kappa).all()
+
+    def test_it_takes_no_ratings_at_all(self):
+        assert metrics.kappa_matrix([], [], []).kappa.shape == (0, 0)
+        assert np.isnan(metrics.kappa_matrix([], [], [], labeller_ids=[3, 4]).kappa).all()
+
+
 class TestFleissKappa:
     @pytest.mark.parametrize("seed", range(3))
     def test_it_equals_statsmodels_on_random_ratings(self, seed):
@@ -272,10 +386,20 @@ class TestFleissKappa:
         expected = statsmodels_fleiss_kappa(aggregate_raters(matrix.T)[0])
         assert metrics.fleiss_kappa(units, values, **QUICK).value == pytest.approx(expected)
 
-    def test_it_equals_statsmodels_on_real_ratings(self):
-        units, _, sides, _ = real_ratings("cragc25.jsonl.gz")
-        expected = statsmodels_fleiss_kappa(metrics.value_counts(units, sides)[0])
-        assert metrics.fleiss_kappa(units, sides, **QUICK).value == pytest.approx(expected)
+    @pytest.mark.parametrize(("name", "axis"), REAL_FILES)
+    def test_it_equals_statsmodels_on_every_real_file(self, name, axis):
+        """statsmodels wants equally many ratings a unit, so the units with the commonest number of them are taken."""
+        units, _, sides, _ = real_ratings(name, axis)
+        counts = metrics.value_counts(units, metrics.randomise_orientation(units, sides))[0]
+        per_unit = counts.sum(axis=1)
+        commonest = np.bincount(per_unit)[2:].argmax() + 2
+        counts = counts[per_unit == commonest]
+        assert len(counts) >= 200
+        unit, value = np.nonzero(counts)
+        ours = metrics.fleiss_kappa(
+            np.repeat(unit, counts[unit, value]), np.repeat(value, counts[unit, value]), **QUICK
+        )
+        assert ours.value == pytest.approx(statsmodels_fleiss_kappa(counts))
 
 
 class TestRandomiseOrientation:
