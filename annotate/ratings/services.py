@@ -470,8 +470,9 @@ def adjudicate_with_steps(
     guideline_section: str = "",
     then: Steps = Steps(),
 ) -> tuple[Adjudication, int | None]:
-    """Settle a comparison: the verdict stands for its ratings in training, and its flags are resolved. `then` is done
-    with it or not at all. Returns the revision of the guidelines' draft as well, where the steps wrote to it.
+    """Settle a comparison: the verdict stands for its ratings in training, its flags are resolved, and a known answer
+    that it contradicts is taken away. `then` is done with it or not at all. Returns the revision of the guidelines'
+    draft as well, where the steps wrote to it.
 
     Locks the comparison, then the project's row where the draft is written. Neither against its key: a worked example
     that is published refers to its comparison. A reviewer who rated the comparison cannot settle it.
@@ -498,7 +499,9 @@ def adjudicate_with_steps(
     adjudication.save()
     _resolve_flags(comparison)
     _give_up_own_lease(comparison, reviewer)
-    comparison.state = ComparisonState.ADJUDICATED
+    # Gold that the verdict agrees with stays in everybody's work.
+    is_gold = comparison.gold_preferred == verdict
+    comparison.state = ComparisonState.CLOSED if is_gold else ComparisonState.ADJUDICATED
     comparison.save(update_fields=["state", "n_flags", "n_taken"])
     audit.record(
         project=project,
@@ -516,6 +519,8 @@ def adjudicate_with_steps(
     )
     if then.gold:
         _give_known_answer(comparison, project, reviewer, verdict, intensity)
+    elif comparison.gold_preferred is not None and not is_gold:
+        _take_known_answer_away(comparison, project, reviewer)
     ratings_changed.send(sender=Adjudication, project_id=project.pk)
     if not then.write_a_draft:
         return adjudication, None

@@ -128,6 +128,20 @@ class TestGold:
             assert answer.json()["code"] == "adjudicated"
             assert (comparison.state, comparison.gold_preferred) == (ComparisonState.ADJUDICATED, None)
 
+    @pytest.mark.parametrize(
+        ("verdict", "gold", "state"),
+        [("b", "b", "closed"), ("a", None, "adjudicated"), ("invalid", None, "adjudicated")],
+    )
+    def test_a_verdict_on_gold_keeps_or_ends_it(
+        self, cast: Cast, comparisons: Make, verdict: str, gold: str | None, state: str
+    ) -> None:
+        (comparison,) = comparisons(1)
+        put_gold(cast, comparison, "b")
+        settle(cast, comparison, preferred=verdict, intensity=None if verdict == "invalid" else 2)
+        comparison.refresh_from_db()
+        assert (comparison.gold_preferred, comparison.state) == (gold, state)
+        assert AuditEvent.objects.filter(action="comparison.gold_unset").exists() == (gold is None)
+
     def test_a_tie_is_known_where_there_are_ties(self, cast: Cast, comparisons: Make) -> None:
         one, other = comparisons(2)
         assert settle(cast, one, preferred="tie", intensity=None, then={"gold": True}).status_code == 201
