@@ -63,6 +63,17 @@ describe('the settings of a project', () => {
     expect(sent()).toMatchObject({ gold_floor: null, sensitive_per_day: null });
   });
 
+  it('have a pay with its cents and a currency in capitals, or neither', async () => {
+    const user = show();
+    await user.type(field('Pay per hour'), '21.5');
+    await user.type(field(/^Currency/), 'eur');
+    await save(user);
+    expect(sent()).toMatchObject({ pay_per_hour: '21.50', currency: 'EUR' });
+    await user.clear(field('Pay per hour'));
+    await save(user);
+    expect(sent()).toMatchObject({ pay_per_hour: null });
+  });
+
   it('have a second question with its answers, or neither', async () => {
     const user = show();
     const second = screen.getByLabelText('Ask a second question');
