@@ -58,7 +58,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "import": {"GET": IMPORT},
     "import-errors": {"GET": IMPORT},
     "next": {"POST": LABEL},
-    "ratings": {"POST": LABEL},
+    "ratings": {"GET": REVIEW, "POST": LABEL},
     "assignment": {"GET": LABEL},
     "skip": {"POST": LABEL},
     "flag": {"POST": LABEL},

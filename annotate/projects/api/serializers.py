@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -42,13 +43,14 @@ class ProjectBriefSerializer(serializers.ModelSerializer):
         fields = ["slug", "name", "axis", "is_demo", "is_archived"]
 
 
-HIDDEN_FROM_LABELLERS = ("gold_rate", "repeat_rate", "gold_floor", "gold_window")
+HIDDEN_FROM_LABELLERS = ("gold_rate", "repeat_rate", "gold_floor", "gold_window", "pay_per_hour", "currency")
 
 
 class ProjectSerializer(serializers.ModelSerializer):
     """A project as its member sees it; `context["roles"]` maps project id to the caller's role.
 
-    Whoever cannot review is not told how gold and repeats are mixed in, since they are to be like all other pairs.
+    Whoever cannot review is not told how gold and repeats are mixed in, since they are to be like all other pairs, nor
+    what an hour is reckoned to cost.
     """
 
     pool = PoolSerializer(read_only=True)
@@ -83,6 +85,8 @@ class ProjectSerializer(serializers.ModelSerializer):
             "quiz_pass_share",
             "sensitive_tags",
             "sensitive_per_day",
+            "pay_per_hour",
+            "currency",
             "is_demo",
             "is_archived",
             "pool",
@@ -125,6 +129,10 @@ class ProjectWriteSerializer(serializers.ModelSerializer):
         child=serializers.CharField(max_length=60), max_length=50, required=False, allow_empty=True
     )
 
+    currency = serializers.RegexField(
+        r"^[A-Z]{3}$", required=False, allow_blank=True, help_text="ISO 4217, such as EUR; needed with pay_per_hour."
+    )
+
     class Meta:
         model = Project
         fields = [
@@ -153,10 +161,13 @@ class ProjectWriteSerializer(serializers.ModelSerializer):
             "quiz_pass_share",
             "sensitive_tags",
             "sensitive_per_day",
+            "pay_per_hour",
+            "currency",
             "is_archived",
             "pool_id",
         ]
         extra_kwargs = {
+            "pay_per_hour": {"min_value": Decimal("0.01")},
             "stop_confidence": {"min_value": 0.51, "max_value": 1},
             "disagreement_limit": {"min_value": 0, "max_value": 1},
             "grace_minutes": {"min_value": 0, "max_value": 10080},
@@ -183,6 +194,9 @@ class ProjectWriteSerializer(serializers.ModelSerializer):
             raise serializers.ValidationError(
                 {"bucket_labels": "A second question has a name and two to six answers; leave both empty for none."}
             )
+        pay = attrs.get("pay_per_hour", getattr(self.instance, "pay_per_hour", None))
+        if pay is not None and not attrs.get("currency", getattr(self.instance, "currency", "")):
+            raise serializers.ValidationError({"currency": "Say in which currency an hour is paid, such as EUR."})
         return attrs
 
 

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from annotate.comparisons.api.serializers import AssignmentSerializer, NextSerializer, ShownPromptSerializer
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.pool.models import Completion, SourceKind
+from annotate.ratings.filters import AGREEMENT, LENGTHS, Filters
 from annotate.ratings.models import Adjudication, Flag, FlagKind, Rating
 from annotate.ratings.selectors import SHOW, can_correct
 from annotate.ratings.services import REOPENED, shown_side
@@ -223,6 +224,90 @@ class RatingSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ChoiceField(choices=["a", "b"], allow_null=True))
     def get_first(self, rating: Rating) -> str | None:
         return rating.assignment.first
+
+
+class RatingFiltersSerializer(serializers.Serializer):
+    """What the list of ratings is narrowed down to; empty values do not ask."""
+
+    labeller = serializers.IntegerField(required=False, allow_null=True, default=None, help_text="A user's id.")
+    rated_by = serializers.IntegerField(required=False, allow_null=True, default=None)
+    comparison = serializers.IntegerField(required=False, allow_null=True, default=None)
+    version = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=0, help_text="Guideline version; 0: none was read."
+    )
+    since = serializers.DateField(required=False, allow_null=True, default=None)
+    until = serializers.DateField(required=False, allow_null=True, default=None)
+    language = serializers.CharField(required=False, default="", max_length=12)
+    tag = serializers.CharField(required=False, default="", max_length=60)
+    source = serializers.RegexField(
+        r"^[0-9]{1,18}(-[0-9]{1,18})?$",
+        required=False,
+        default="",
+        help_text="Completion source, or a pair of them: 3-7.",
+    )
+    length = serializers.ChoiceField(
+        choices=list(LENGTHS), required=False, default="", help_text="By how much the longer completion is longer."
+    )
+    intensity = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=0, max_value=4, help_text="0: ties."
+    )
+    agreement = serializers.ChoiceField(
+        choices=list(AGREEMENT), required=False, default="", help_text="Of all ratings of the comparison."
+    )
+    bucket = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0, max_value=5)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """In the address: from and to for the days, with for a labeller who has rated the comparison too."""
+        named = {"from": "since", "to": "until", "with": "rated_by"}
+        return super().to_internal_value({named.get(name, name): value for name, value in data.items() if value != ""})
+
+    @classmethod
+    def filters(cls, query: Any) -> Filters:
+        asked = cls(data=query)
+        asked.is_valid(raise_exception=True)
+        return Filters(**asked.validated_data)
+
+
+class LabellerOfRatingSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    pseudonym = serializers.CharField()
+
+
+class RatingRowSerializer(serializers.ModelSerializer):
+    """A rating in the list of all ratings of a project."""
+
+    comparison = serializers.IntegerField(source="comparison_id")
+    prompt_excerpt = serializers.CharField()
+    labeller = LabellerOfRatingSerializer()
+    is_superseded = serializers.SerializerMethodField()
+    guideline_version = serializers.IntegerField(source="guideline_version.number", default=None, allow_null=True)
+    agreement = serializers.ChoiceField(
+        source="comparison_agreement",
+        choices=list(AGREEMENT),
+        allow_null=True,
+        help_text="Of all ratings of the comparison; null where there is one only.",
+    )
+
+    class Meta:
+        model = Rating
+        fields = [
+            "id",
+            "comparison",
+            "prompt_excerpt",
+            "labeller",
+            "preferred",
+            "intensity",
+            "is_superseded",
+            "is_repeat",
+            "justification",
+            "active_ms",
+            "guideline_version",
+            "created_at",
+            "agreement",
+        ]
+
+    def get_is_superseded(self, rating: Rating) -> bool:
+        return hasattr(rating, "superseded_by")
 
 
 class FlagSerializer(serializers.ModelSerializer):

@@ -1,7 +1,8 @@
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 
@@ -21,6 +22,7 @@ from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
 from annotate.ratings import selectors, services
 from annotate.ratings.api import serializers as s
+from annotate.ratings.filters import AGREEMENT, LENGTHS, rating_rows
 
 # Made once: to copy its fields for every request took longer than to check them.
 _RATINGS_REQUEST = s.RatingsRequestSerializer()
@@ -56,8 +58,32 @@ class NextView(ProjectView):
         return Response(_next(self.seat, assignments, footing(self.seat.user, self.seat.project)))
 
 
+RATING_FILTERS = [
+    OpenApiParameter("labeller", int, description="A user's id."),
+    OpenApiParameter("with", int, description="A user's id: comparisons that they have rated too."),
+    OpenApiParameter("comparison", int),
+    OpenApiParameter("version", int, description="Number of the guideline version; 0: none was read."),
+    OpenApiParameter("from", date, description="The first day, in UTC."),
+    OpenApiParameter("to", date, description="The last day, in UTC."),
+    OpenApiParameter("language", str),
+    OpenApiParameter("tag", str),
+    OpenApiParameter("source", str, description="A completion source's id, or two of them: 3-7."),
+    OpenApiParameter("length", str, enum=list(LENGTHS), description="By how much the longer completion is longer."),
+    OpenApiParameter("intensity", int, description="0: ties."),
+    OpenApiParameter("agreement", str, enum=list(AGREEMENT), description="Of all ratings of the comparison."),
+    OpenApiParameter("bucket", int, description="Answer to the second question."),
+]
+
+
 class RatingsView(ProjectView):
-    needs = {"POST": Capability.LABEL}
+    needs = {"GET": Capability.REVIEW, "POST": Capability.LABEL}
+
+    @extend_schema(operation_id="ratings_list", parameters=RATING_FILTERS, responses=s.RatingRowSerializer(many=True))
+    def get(self, request: SignedInRequest, slug: str) -> Response:
+        """Ratings newest first, superseded ones and repeats among them, by what they are asked to have in common."""
+        filters = s.RatingFiltersSerializer.filters(request.query_params)
+        rows = rating_rows(self.seat.project, filters)
+        return self.paginated(rows, s.RatingRowSerializer, NewestCreatedFirst)
 
     @extend_schema(operation_id="ratings_submit", request=s.RatingsRequestSerializer, responses=s.SubmittedSerializer)
     def post(self, request: SignedInRequest, slug: str) -> Response:
