@@ -20,7 +20,7 @@ from training.demo.truth import Features, features, utility
 Side = Literal["first", "second", "tie"]
 
 # |d| from which a preference is called slightly better, better, significantly better.
-_STEPS = (0.9, 2.4, 4.6)
+STEPS = (0.9, 2.4, 4.6)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def rate(
     if is_tie:
         return Judgement("tie", None, active_ms, "")
     preferred: Side = "first" if perceived > 0 else "second"
-    strength = 1 + sum(abs(perceived) >= step for step in _STEPS)
+    strength = 1 + sum(abs(perceived) >= step for step in STEPS)
     intensity = max(1, round(strength * n_intensities / 4))
     justification = ""
     if why < 0.22 and not is_careless:

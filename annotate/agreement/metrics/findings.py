@@ -35,17 +35,17 @@ class Floors:
     """How much of an effect is harmless.
 
     position_bias: distance of the share of first sides from a half. length_taste: paired difference of the share of
-    longer ones; the null hypothesis is half of it. near_chance: agreement above chance, as a share of what the others
+    longer ones; the null hypothesis is a quarter of it. near_chance: agreement above chance, as a share of what the others
     have among themselves. too_fast: share of ratings; the null hypothesis is half of it. changed: change of agreement;
     the null hypothesis is a fifth of it. behind: how far self-agreement and agreement with gold may lie behind the
     others'. n_ratings, n_asked: fewest ratings for a test; fewest gold answers or repeats.
     """
 
-    position_bias: float = 0.06
-    length_taste: float = 0.06
+    position_bias: float = 0.05
+    length_taste: float = 0.04
     near_chance: float = 1 / 3
     too_fast: float = 0.1
-    changed: float = 0.1
+    changed: float = 0.06
     behind: float = 0.15
     n_ratings: int = 40
     n_asked: int = 10
@@ -167,7 +167,7 @@ def _length_taste(ratings: Ratings, ids: Ints, labeller: Ints, floors: Floors) -
     for at in np.flatnonzero(moments.n >= floors.n_ratings).tolist():
         value, n = float(moments.mean[at]), int(moments.n[at])
         error = sqrt(float(moments.variance[at]) / n)
-        p_value = min(1.0, 2 * _student_tail((abs(value) - floors.length_taste / 2) / max(error, 1e-12), n - 1))
+        p_value = min(1.0, 2 * _student_tail((abs(value) - floors.length_taste / 4) / max(error, 1e-12), n - 1))
         stat = Stat(value, value - 1.96 * error, value + 1.96 * error, n, too_few=False)
         found.append(_Test(int(ids[at]), "length_taste", stat, p_value, is_large=abs(value) >= floors.length_taste))
     return found
