@@ -15,8 +15,16 @@ export const rangeOf = ({ low, high }: Stat, style: Style = 'percent') =>
 const counted = (count: number, unit: Unit) =>
   unit === 'rating' ? t('{{count}} ratings', { count }) : t('{{count}} comparisons', { count });
 
+interface TextProps {
+  stat: Stat;
+  style?: Style;
+  unit?: Unit;
+  /** With the interval below the value, for tables of many columns. */
+  isStacked?: boolean;
+}
+
 /** A statistic with its interval and n; "too few" where there is no number. */
-export function StatText({ stat, style = 'percent', unit = 'comparison' }: { stat: Stat; style?: Style; unit?: Unit }) {
+export function StatText({ stat, style = 'percent', unit = 'comparison', isStacked = false }: TextProps) {
   const n = counted(stat.n, unit);
   if (stat.value === null) {
     return (
@@ -33,9 +41,11 @@ export function StatText({ stat, style = 'percent', unit = 'comparison' }: { sta
     <Tooltip label={stat.too_few ? t('{{basis}}: too few to rely on', { basis }) : basis}>
       <Text span inherit style={{ fontVariantNumeric: 'tabular-nums' }}>
         {show(stat.value, style)}
-        <Text span c="dimmed" size="sm">
-          {range && ` (${range})`}
-        </Text>
+        {range && (
+          <Text span c="dimmed" size={isStacked ? 'xs' : 'sm'} display={isStacked ? 'block' : undefined} style={{ whiteSpace: 'nowrap' }}>
+            {isStacked ? range : ` (${range})`}
+          </Text>
+        )}
       </Text>
     </Tooltip>
   );

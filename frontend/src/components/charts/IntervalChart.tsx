@@ -17,6 +17,7 @@ interface Props {
   limit?: { value: number; label: string };
   domain: [number, number];
   show: (value: number) => string;
+  height?: number;
 }
 
 const shortDay = (at: string) => day(at, { day: 'numeric', month: 'short' });
@@ -37,7 +38,7 @@ export function placed(rows: { at: string }[], marks: Mark[]): Mark[] {
 }
 
 /** A statistic over time: a line in the band of its interval. */
-export function IntervalChart({ rows, label, marks = [], limit, domain, show }: Props) {
+export function IntervalChart({ rows, label, marks = [], limit, domain, show, height = 220 }: Props) {
   const data = rows.map(({ at, stat }) => ({
     at,
     // A value that rests on too little is no point of the line.
@@ -47,7 +48,7 @@ export function IntervalChart({ rows, label, marks = [], limit, domain, show }: 
   }));
   return (
     <CompositeChart
-      h={260}
+      h={height}
       data={data}
       dataKey="at"
       curveType="linear"
@@ -63,7 +64,8 @@ export function IntervalChart({ rows, label, marks = [], limit, domain, show }: 
         ...placed(rows, marks).map(({ at, label: text }) => ({
           x: at,
           label: text,
-          labelPosition: 'insideTopLeft' as const,
+          // The label stays inside at the right edge.
+          labelPosition: at === rows.at(-1)?.at ? ('insideTopRight' as const) : ('insideTopLeft' as const),
           color: 'var(--chart-mark)',
           strokeDasharray: '4 3',
         })),

@@ -20,7 +20,7 @@ export function Progress({ forecast, cost }: { forecast: Forecast; cost: Cost | 
       <Text fw={550} mb="sm">
         {forecastWords(forecast)}
       </Text>
-      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+      <SimpleGrid cols={2} spacing="sm">
         <CountCard
           label={t('Ratings to come')}
           value={forecast.n_remaining}
@@ -59,7 +59,7 @@ export function Progress({ forecast, cost }: { forecast: Forecast; cost: Cost | 
 export function AgreementSummary({ found }: { found: NonNullable<Overview['agreement']> }) {
   const { slug } = useProject();
   return (
-    <section aria-label={t('Agreement')}>
+    <Card component="section" withBorder radius="lg" padding="lg" aria-label={t('Agreement')}>
       <Group justify="space-between" mb="sm">
         <Title order={2}>{t('Agreement')}</Title>
         <Anchor component={Link} to={`/projects/${slug}/agreement`}>
@@ -67,7 +67,7 @@ export function AgreementSummary({ found }: { found: NonNullable<Overview['agree
         </Anchor>
       </Group>
       <Stack gap="sm">
-        <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+        <SimpleGrid cols={2} spacing="sm">
           <StatCard
             label={t('Krippendorff’s α, nominal')}
             stat={found.alpha_nominal}
@@ -83,6 +83,6 @@ export function AgreementSummary({ found }: { found: NonNullable<Overview['agree
         </SimpleGrid>
         <DisagreementBar found={found.disagreement} slug={slug} />
       </Stack>
-    </section>
+    </Card>
   );
 }

@@ -47,6 +47,7 @@ export function OverTime({ found }: { found: Agreement }) {
       }
       chart={
         <IntervalChart
+          height={260}
           label={isAlpha ? t('α, nominal') : t('Disagreement')}
           rows={rows.map((row) => ({ at: row.week, stat: row[measure] }))}
           marks={found.versions.flatMap(({ number: version, published_at }) =>

@@ -18,6 +18,7 @@ import { t } from '@/lib/i18n';
 import { ratingsOf } from '@/lib/links';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
+import { SCROLLABLE } from '../scrollable';
 import { verdict } from '../words';
 import { Actions } from './Actions';
 import { ADVICE, FINDING_COLOURS, findingTitle } from './findings';
@@ -75,12 +76,18 @@ function Reasons({ labeller }: { labeller: LabellerDetail }) {
     <Stack gap="sm">
       {excluded_at && (
         <Alert color="red" variant="light" title={t('Excluded from the project’s figures and exports')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-          {exclusion_reason} <Filled text={t('since {{when}}')} when={<TimeAgo at={excluded_at} />} />
+          {exclusion_reason}
+          <Text size="sm" c="dimmed" mt={4}>
+            <Filled text={t('since {{when}}')} when={<TimeAgo at={excluded_at} />} />
+          </Text>
         </Alert>
       )}
       {paused_at && (
         <Alert color="orange" variant="light" title={t('Paused: given no more work')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-          {pause_reason} <Filled text={t('since {{when}}')} when={<TimeAgo at={paused_at} />} />
+          {pause_reason}
+          <Text size="sm" c="dimmed" mt={4}>
+            <Filled text={t('since {{when}}')} when={<TimeAgo at={paused_at} />} />
+          </Text>
         </Alert>
       )}
     </Stack>
@@ -127,7 +134,7 @@ function Cards({ labeller }: { labeller: LabellerDetail }) {
   const behind = ratingsOf(slug, { labeller: labeller.id });
   return (
     <section aria-label={t('Figures')}>
-      <SimpleGrid cols={{ base: 1, xs: 2, md: 3, lg: 4 }}>
+      <SimpleGrid cols={{ base: 2, md: 3, lg: 4 }}>
         <CountCard label={t('Ratings')} value={labeller.n_ratings} to={behind} />
         <StatCard
           label={t('Reliability')}
@@ -314,33 +321,35 @@ function Qualifications({ labeller: { qualifications } }: { labeller: LabellerDe
       {qualifications.length === 0 ? (
         <Text c="dimmed">{t('They have taken no quiz.')}</Text>
       ) : (
-        <Table aria-label={t('Qualifications')} verticalSpacing="xs">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t('Version')}</Table.Th>
-              <Table.Th>{t('Right')}</Table.Th>
-              <Table.Th>{t('Result')}</Table.Th>
-              <Table.Th>{t('When')}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {qualifications.map((attempt) => (
-              <Table.Tr key={attempt.created_at}>
-                <Table.Td>{attempt.version}</Table.Td>
-                <Table.Td>{t('{{right}} of {{total}}', { right: attempt.n_right, total: attempt.n_questions })}</Table.Td>
-                <Table.Td>
-                  <StateBadge
-                    state={attempt.revoked_at ? 'taken_back' : attempt.passed ? 'passed' : 'failed'}
-                    colour={attempt.revoked_at ? 'gray' : attempt.passed ? 'teal' : 'red'}
-                  />
-                </Table.Td>
-                <Table.Td>
-                  <TimeAgo at={attempt.created_at} />
-                </Table.Td>
+        <Table.ScrollContainer minWidth={340} scrollAreaProps={SCROLLABLE}>
+          <Table aria-label={t('Qualifications')} verticalSpacing="xs">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t('Version')}</Table.Th>
+                <Table.Th>{t('Right')}</Table.Th>
+                <Table.Th>{t('Result')}</Table.Th>
+                <Table.Th>{t('When')}</Table.Th>
               </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+            </Table.Thead>
+            <Table.Tbody>
+              {qualifications.map((attempt) => (
+                <Table.Tr key={attempt.created_at}>
+                  <Table.Td>{attempt.version}</Table.Td>
+                  <Table.Td>{t('{{right}} of {{total}}', { right: attempt.n_right, total: attempt.n_questions })}</Table.Td>
+                  <Table.Td>
+                    <StateBadge
+                      state={attempt.revoked_at ? 'taken_back' : attempt.passed ? 'passed' : 'failed'}
+                      colour={attempt.revoked_at ? 'gray' : attempt.passed ? 'teal' : 'red'}
+                    />
+                  </Table.Td>
+                  <Table.Td>
+                    <TimeAgo at={attempt.created_at} />
+                  </Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
       )}
     </section>
   );

@@ -30,15 +30,15 @@ interface Figure {
 }
 
 const FIGURES: Figure[] = [
-  { field: 'reliability', title: t('Reliability'), first: 'ascending', cell: (row) => <StatText stat={row.reliability} unit="rating" /> },
-  { field: 'with_others', title: t('Agreement with the others'), first: 'ascending', cell: (row) => <StatText stat={row.with_others} /> },
-  { field: 'gold', title: t('Gold'), first: 'ascending', cell: (row) => <StatText stat={row.gold} unit="rating" /> },
-  { field: 'self_agreement', title: t('With themselves'), first: 'ascending', cell: (row) => <StatText stat={row.self_agreement} unit="rating" /> },
-  { field: 'first_side', title: t('First side preferred'), first: 'descending', cell: (row) => <StatText stat={row.first_side} unit="rating" /> },
-  { field: 'longer', title: t('Longer one preferred'), first: 'descending', cell: (row) => <StatText stat={row.longer} unit="rating" /> },
-  { field: 'too_fast', title: t('Too fast to have read'), first: 'descending', cell: (row) => <StatText stat={row.too_fast} unit="rating" /> },
+  { field: 'reliability', title: t('Reliability'), first: 'ascending', cell: (row) => <StatText stat={row.reliability} unit="rating" isStacked /> },
+  { field: 'with_others', title: t('Agreement with the others'), first: 'ascending', cell: (row) => <StatText stat={row.with_others} isStacked /> },
+  { field: 'gold', title: t('Gold'), first: 'ascending', cell: (row) => <StatText stat={row.gold} unit="rating" isStacked /> },
+  { field: 'self_agreement', title: t('With themselves'), first: 'ascending', cell: (row) => <StatText stat={row.self_agreement} unit="rating" isStacked /> },
+  { field: 'first_side', title: t('First side preferred'), first: 'descending', cell: (row) => <StatText stat={row.first_side} unit="rating" isStacked /> },
+  { field: 'longer', title: t('Longer one preferred'), first: 'descending', cell: (row) => <StatText stat={row.longer} unit="rating" isStacked /> },
+  { field: 'too_fast', title: t('Too fast to have read'), first: 'descending', cell: (row) => <StatText stat={row.too_fast} unit="rating" isStacked /> },
   { field: 'median_active_ms', title: t('Median time'), first: 'ascending', cell: (row) => (row.median_active_ms === null ? '–' : seconds(row.median_active_ms)) },
-  { field: 'drift', title: t('Drift'), first: 'ascending', cell: (row) => <StatText stat={row.drift} unit="rating" /> },
+  { field: 'drift', title: t('Drift'), first: 'ascending', cell: (row) => <StatText stat={row.drift} unit="rating" isStacked /> },
 ];
 
 const FIELDS = ['n_ratings', 'n_findings', ...FIGURES.map(({ field }) => field)];
@@ -147,7 +147,7 @@ function Search({ initial, onSearch }: { initial: string; onSearch: (value: stri
 function Figures({ rows, ordering, onSort }: { rows: LabellerRow[]; ordering: string; onSort: (ordering: string) => void }) {
   const { slug } = useProject();
   return (
-    <Table.ScrollContainer minWidth={1500}>
+    <Table.ScrollContainer minWidth={1380}>
       <Table aria-label={t('Labellers')} verticalSpacing="xs" highlightOnHover>
         <Table.Thead>
           <Table.Tr>
