@@ -1,5 +1,6 @@
 import { Anchor, Badge, Group, Table, Text, Title } from '@mantine/core';
-import { Link } from 'react-router';
+import { useEffect, useRef } from 'react';
+import { Link, useLocation } from 'react-router';
 import { CsvButton } from '@/components/CsvButton';
 import { StatText } from '@/components/StatValue';
 import type { VersionAgreement } from '@/lib/api/types';
@@ -12,9 +13,15 @@ import { EFFECT_COLOURS, effectWords } from './effect';
 /** Whether what was written in the guidelines made labellers agree more. */
 export function Versions({ versions }: { versions: VersionAgreement[] }) {
   const { slug } = useProject();
+  const { hash } = useLocation();
+  const section = useRef<HTMLElement>(null);
+  // The guidelines lead here; the page is longer than the browser knew when it looked for the place.
+  useEffect(() => {
+    if (hash === '#versions') section.current?.scrollIntoView();
+  }, [hash]);
   if (versions.length === 0) return null;
   return (
-    <section>
+    <section id="versions" ref={section}>
       <Group justify="space-between" mb="xs">
         <Title order={2}>{t('Versions of the guidelines')}</Title>
         <CsvButton slug={slug} name="guideline-versions" title={t('Versions of the guidelines')} />

@@ -37,6 +37,7 @@ describe('slices', () => {
     expect(sliceLabel(slice('language', 'de'), PROJECT)).toBe('German');
     expect(sliceLabel(slice('language', 'not a language'), PROJECT)).toBe('not a language');
     expect(sliceLabel(slice('source', '3-7', 'sft · policy 12'), PROJECT)).toBe('sft · policy 12');
+    expect(sliceLabel(slice('length', '2x', '2× longer'), PROJECT)).toBe('2× to 4× as long');
     expect(sliceLabel(slice('tag', ''), PROJECT)).toBe('without a tag');
   });
 

@@ -15,6 +15,14 @@ export const DIMENSIONS: Record<Dimension, string> = {
   bucket: t('Second question'),
 };
 
+/** By how much the longer completion is longer. */
+const LENGTHS: Record<string, string> = {
+  similar: t('about as long (up to 1.25×)'),
+  '1.25x': t('1.25× to 2× as long'),
+  '2x': t('2× to 4× as long'),
+  '4x': t('4× as long, or more'),
+};
+
 const isDimension = (name: string): name is Dimension => name in DIMENSIONS;
 
 /** The dimension that an address asks for; null: all. */
@@ -34,6 +42,7 @@ function languageName(code: string): string {
 export function sliceLabel({ dimension, key, label }: Pick<Slice, 'dimension' | 'key' | 'label'>, project: Pick<Project, 'intensity_labels' | 'bucket_labels'>): string {
   if (dimension === 'language') return key ? languageName(key) : t('language not known');
   if (dimension === 'tag') return key || t('without a tag');
+  if (dimension === 'length') return LENGTHS[key] ?? (label || key);
   if (dimension === 'intensity') return key === '0' ? t('Tie') : intensityLabel(project.intensity_labels, Number(key));
   if (dimension === 'bucket') return project.bucket_labels[Number(key)] ?? (label || key);
   return label || key;

@@ -154,7 +154,7 @@ function useNames(slug: string, filters: Record<string, string>) {
   const agreement = useQuery({
     queryKey: ['projects', slug, 'agreement'],
     queryFn: () => api.get<Agreement>(`projects/${slug}/agreement`),
-    enabled: ['source', 'length', 'bucket'].some((name) => name in filters),
+    enabled: 'source' in filters,
   });
   const one = useLabeller(slug, filters.labeller);
   const other = useLabeller(slug, filters.with);
