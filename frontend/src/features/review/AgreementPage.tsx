@@ -98,7 +98,7 @@ function Figures({ found }: { found: Agreement }) {
           <Filled
             text={t('The ratings of {{labellers}} are left out: they are excluded from the project’s figures and exports.')}
             labellers={
-              <Anchor component={Link} to={`/projects/${slug}/labellers`} inherit>
+              <Anchor component={Link} to={`/projects/${slug}/labellers`} inherit underline="always">
                 {t('{{count}} labellers', { count: found.excluded_labellers })}
               </Anchor>
             }

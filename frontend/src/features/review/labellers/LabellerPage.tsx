@@ -301,7 +301,7 @@ function ByVersion({ labeller: { id, versions } }: { labeller: LabellerDetail })
                   </Anchor>
                 </Table.Td>
                 <Table.Td>
-                  <StatText stat={with_others} />
+                  <StatText stat={with_others} isStacked />
                 </Table.Td>
               </Table.Tr>
             ))}

@@ -63,7 +63,7 @@ export const ADVICE: Record<FindingCode, string> = {
 
 export const FINDING_COLOURS: Record<FindingCode, string> = {
   position_bias: 'orange',
-  length_taste: 'yellow',
+  length_taste: 'orange',
   near_chance: 'red',
   too_fast: 'red',
   changed: 'orange',

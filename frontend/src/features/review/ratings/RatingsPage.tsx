@@ -34,7 +34,7 @@ export function RatingsPage() {
         description={
           <>
             {t('Newest first, corrected ones and repeats among them. Open a prompt to see all ratings of its comparison.')}{' '}
-            <Anchor component={Link} to={`/projects/${slug}/agreement`}>
+            <Anchor component={Link} to={`/projects/${slug}/agreement`} underline="always">
               {t('To the agreement')}
             </Anchor>
           </>
