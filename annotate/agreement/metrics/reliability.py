@@ -66,6 +66,7 @@ def _by_unit(unit: Ints, answer: Ints, weights: Floats, n_units: int, n_answers:
 
 # --- Models with a confusion of each labeller ------------------------------------------------------------------------
 
+_SMOOTHINGS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 # Chances are kept from 0.
 _LEAST = 1e-10
 _CHUNK = 250_000
@@ -354,10 +355,10 @@ def mace(
 
 # What a labeller may be like: noise, in steps of the scale; how much wider or narrower than the others' their tie is,
 # and their steps; the share of ratings given without looking.
-_NOISE = np.geomspace(0.2, 4.0, 11)
-_TIE = np.array([0.25, 0.5, 0.75, 1.0, 1.4, 2.0, 3.0])
+_NOISE = np.geomspace(0.25, 4.0, 9)
+_TIE = np.array([0.3, 0.6, 1.0, 1.7, 3.0])
 _STEPS = np.array([0.6, 0.8, 1.0, 1.25, 1.6])
-_CARELESS = np.array([0.0, 0.04, 0.12, 0.25, 0.45, 0.7, 1.0])
+_CARELESS = np.array([0.0, 0.05, 0.15, 0.35, 0.65, 1.0])
 _PRIOR_LABELLERS = 4.0
 
 
@@ -367,8 +368,8 @@ def graded(
     values: ArrayLike,
     *,
     scale: NDArray[Any] | None = None,
-    n_iterations: int = 60,
-    tolerance: float = 2e-5,
+    n_iterations: int = 50,
+    tolerance: float = 5e-5,
 ) -> Fit:
     """An ordinal model of labellers: how much better a is than b, seen through noise and cut into steps.
 
@@ -379,7 +380,7 @@ def graded(
     class cannot say, and what a single parameter of "right or wrong" gets wrong on real pairs.
 
     Fitted by variational EM: the distribution of strengths and the cuts between steps by maximum, each labeller by the
-    posterior over some hundred to thousands of types (noise × tie × steps × carelessness), whose prior is the average
+    posterior over up to some thousand types (noise × tie × steps × carelessness), whose prior is the average
     of all labellers with `_PRIOR_LABELLERS` of a flat one. So few ratings say little, without a constant to choose.
     """
     if scale is None:
@@ -590,10 +591,11 @@ def vote_shares(
     values: ArrayLike,
     *,
     scale: NDArray[Any] | None = None,
-    smoothing: float = 2.0,
+    smoothing: float | None = None,
 ) -> Fit:
     """No model of labellers: everybody says a value as often as the unit's other ratings do, with `smoothing` ratings
-    as they come overall. What models are compared with.
+    as they come overall; by default as many as best predict each rating from the unit's others. What models are
+    compared with.
     """
     if scale is None:
         scale = scale_of(values)
@@ -603,6 +605,13 @@ def vote_shares(
     said = said.reshape(votes.n_units, n_values).astype(np.float64)
     overall = said.sum(axis=0) + said.sum(axis=0)[::-1]
     overall /= max(overall.sum(), _LEAST)
+    if smoothing is None:
+        n_others = said.sum(axis=1, keepdims=True) - 1
+        of_one = [
+            (said * np.log(np.maximum((said - 1 + by * overall) / (n_others + by), _LEAST)))[said > 0].sum()
+            for by in _SMOOTHINGS
+        ]
+        smoothing = _SMOOTHINGS[int(np.argmax(of_one))]
     posterior = (said + smoothing * overall) / (said.sum(axis=1, keepdims=True) + smoothing)
     same = np.eye(n_values)
     return Fit(
