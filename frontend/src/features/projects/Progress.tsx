@@ -20,7 +20,7 @@ export function Progress({ forecast, cost }: { forecast: Forecast; cost: Cost | 
       <Text fw={550} mb="sm">
         {forecastWords(forecast)}
       </Text>
-      <SimpleGrid cols={2} spacing="sm">
+      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
         <CountCard
           label={t('Ratings to come')}
           value={forecast.n_remaining}

@@ -76,7 +76,7 @@ export function Versions({ versions }: { versions: VersionAgreement[] }) {
                 </Table.Td>
                 <Table.Td>
                   {version.change ? (
-                    <Badge variant="light" tt="none" h="auto" py={2} color={EFFECT_COLOURS[version.change.verdict]} c="var(--mantine-color-text)" styles={{ label: { whiteSpace: 'normal' } }}>
+                    <Badge variant="light" tt="none" h="auto" py={2} radius="sm" color={EFFECT_COLOURS[version.change.verdict]} c="var(--mantine-color-text)" styles={{ label: { whiteSpace: 'normal' } }}>
                       {effectWords(version.change)}
                     </Badge>
                   ) : (

@@ -4,6 +4,7 @@ import { Link, useNavigate, useParams } from 'react-router';
 import { BarsPerDay } from '@/components/charts/BarsPerDay';
 import { ChartFrame } from '@/components/charts/ChartFrame';
 import { IntervalChart } from '@/components/charts/IntervalChart';
+import { CsvButton } from '@/components/CsvButton';
 import { Filled } from '@/components/Filled';
 import { StateBadge } from '@/components/JobProgress';
 import { PagedTable } from '@/components/PagedTable';
@@ -192,6 +193,7 @@ function Weeks({ labeller: { id, weeks } }: { labeller: LabellerDetail }) {
     <SimpleGrid cols={{ base: 1, md: 2 }}>
       <ChartFrame
         title={t('Ratings by week')}
+        actions={<CsvButton slug={slug} name="ratings" title={t('Ratings')} query={{ labeller: String(id) }} />}
         chart={<BarsPerDay label={t('Ratings')} rows={weeks.map(({ week, n_ratings }) => ({ at: week, n: n_ratings }))} onOpen={(week) => void navigate(behind(week))} />}
         rows={latest}
         rowKey={({ week }) => week}

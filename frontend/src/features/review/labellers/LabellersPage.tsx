@@ -21,6 +21,9 @@ import { Timesheet } from './Timesheet';
 
 const PAGE_SIZE = 50;
 
+/** Who a row is about stays beside figures that are scrolled to. */
+const STICKY = { position: 'sticky', insetInlineStart: 0, zIndex: 1, background: 'var(--mantine-color-body)' } as const;
+
 interface Figure {
   field: string;
   title: string;
@@ -148,10 +151,12 @@ function Figures({ rows, ordering, onSort }: { rows: LabellerRow[]; ordering: st
   const { slug } = useProject();
   return (
     <Table.ScrollContainer minWidth={1380}>
-      <Table aria-label={t('Labellers')} verticalSpacing="xs" highlightOnHover>
+      <Table aria-label={t('Labellers')} verticalSpacing="xs">
         <Table.Thead>
           <Table.Tr>
-            <Table.Th scope="col">{t('Labeller')}</Table.Th>
+            <Table.Th scope="col" style={STICKY}>
+              {t('Labeller')}
+            </Table.Th>
             <SortableTh field="n_ratings" current={ordering} onSort={onSort} align="right">
               {t('Ratings')}
             </SortableTh>
@@ -168,14 +173,14 @@ function Figures({ rows, ordering, onSort }: { rows: LabellerRow[]; ordering: st
         <Table.Tbody>
           {rows.map((row) => (
             <Table.Tr key={row.id}>
-              <Table.Td miw={150}>
+              <Table.Td miw={160} style={STICKY}>
                 <Anchor component={Link} to={`/projects/${slug}/labellers/${row.id}`} ff="monospace">
                   {row.pseudonym}
                 </Anchor>
                 <Text size="sm" c="dimmed">
                   {row.name || (row.kind === 'person' ? '' : inWords(row.kind))}
                 </Text>
-                <Standing labeller={row} />
+                <Standing labeller={row} isActiveShown={false} />
               </Table.Td>
               <Table.Td ta="right">
                 <Anchor component={Link} to={ratingsOf(slug, { labeller: row.id })}>

@@ -5,7 +5,7 @@ import { t } from '@/lib/i18n';
 import { FINDING_COLOURS, findingTitle } from './findings';
 
 /** Whether they are given work, and whether their ratings count. */
-export function Standing({ labeller }: { labeller: LabellerRow }) {
+export function Standing({ labeller, isActiveShown = true }: { labeller: LabellerRow; isActiveShown?: boolean }) {
   const { paused_at, pause_reason, excluded_at, exclusion_reason, is_active, membership } = labeller;
   return (
     <Group gap={4}>
@@ -24,7 +24,7 @@ export function Standing({ labeller }: { labeller: LabellerRow }) {
         </Tooltip>
       )}
       {membership !== null && !is_active && <StateBadge state="deactivated" colour="gray" />}
-      {is_active && !paused_at && !excluded_at && <StateBadge state="active" colour="teal" />}
+      {isActiveShown && is_active && !paused_at && !excluded_at && <StateBadge state="active" colour="teal" />}
     </Group>
   );
 }
@@ -44,7 +44,8 @@ export function Findings({ findings }: { findings: Finding[] }) {
           fw={500}
           h="auto"
           py={2}
-          styles={{ label: { whiteSpace: 'normal' } }}
+          radius="sm"
+          styles={{ root: { justifyContent: 'flex-start' }, label: { whiteSpace: 'normal', textAlign: 'start' } }}
         >
           {findingTitle(finding)}
         </Badge>
