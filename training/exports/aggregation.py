@@ -94,7 +94,7 @@ def aggregate(votes: Sequence[Vote], spec: Spec, *, n_levels: int, comparison_id
 def adjudicated(
     verdict: str, intensity: int | None, n_ratings: int, spec: Spec, *, n_levels: int, comparison_id: int
 ) -> Verdict | None:
-    """A reviewer's verdict in place of the ratings: as if all `n_ratings` of them had said the same.
+    """A reviewer's verdict in place of the ratings: as if all `n_ratings` of them, and one at least, had said the same.
 
     None when the spec leaves adjudicated comparisons or ties out, and for the verdict "invalid".
     """
@@ -104,6 +104,7 @@ def adjudicated(
         if spec.ties == "drop":
             return None
         return _verdict(drawn_side(comparison_id), 0.5, 1.0, None, spec, n_levels, is_tie=True)
+    n_ratings = max(n_ratings, 1)
     p = smoothed_share(n_ratings, n_ratings)
     return _verdict(verdict, p, 1.0, intensity, spec, n_levels, is_tie=False)
 

@@ -7,7 +7,7 @@ from typing import Any
 from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Project
 from annotate.ratings.models import Rating
-from annotate.ratings.selectors import counted
+from annotate.ratings.selectors import included
 from training.exports.aggregation import Verdict, Vote, adjudicated, aggregate, split_of
 from training.exports.querysets import taken
 from training.exports.spec import Spec
@@ -49,7 +49,7 @@ def _rows_of(project: Project, spec: Spec, chunk: list[tuple]) -> Iterator[dict[
     }
     ratings = defaultdict(list)
     for comparison_id, *rating in (
-        counted(Rating.objects.filter(comparison_id__in=[row[0] for row in chunk]))
+        included(Rating.objects.filter(comparison_id__in=[row[0] for row in chunk]))
         .order_by("id")
         .values_list("comparison_id", "id", "preferred", "intensity", "guideline_version__number", "labeller_id")
     ):

@@ -7,7 +7,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
 from training.exports.models import ComparisonSet
-from training.exports.querysets import IS_TAKEN, LEFT_OUT, DigestTenth, rated, with_fate
+from training.exports.querysets import IS_TAKEN, LEFT_OUT, DigestTenth, excluded_labellers, rated, with_fate
 from training.exports.spec import Spec
 
 
@@ -18,9 +18,9 @@ def comparison_sets(project: Project) -> QuerySet[ComparisonSet]:
 def preview(project: Project, spec: Spec) -> dict[str, Any]:
     """What the spec would give now: comparisons and ratings taken, per split, and why others are left out.
 
-    Two queries over the counts that comparisons carry; no rating is read.
+    Three queries over the counts that comparisons carry; of the ratings only excluded labellers' are read.
     """
-    judged = with_fate(rated(project), spec)
+    judged = with_fate(rated(project), spec, excluded_labellers(project))
     fates = {row["which"]: row["n"] for row in judged.values(which=F("fate")).annotate(n=Count("pk")).order_by()}
     tenth = DigestTenth("prompt__digest")
     taken = (
@@ -29,7 +29,7 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
         .aggregate(
             comparisons=Count("pk"),
             prompts=Count("prompt", distinct=True),
-            ratings=Sum("n_ratings", default=0),
+            ratings=Sum("n_kept", default=0),
             train=Count("pk", filter=Q(tenth__lt=8)),
             validation=Count("pk", filter=Q(tenth=8)),
             test=Count("pk", filter=Q(tenth=9)),

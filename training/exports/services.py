@@ -15,10 +15,11 @@ from annotate.accounts.models import User
 from annotate.jobs.context import JobContext
 from annotate.jobs.models import Job
 from annotate.jobs.services import enqueue
+from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
 from training.exports.models import ComparisonSet
-from training.exports.querysets import taken
+from training.exports.querysets import excluded_labellers, taken
 from training.exports.reading import comparison_rows
 from training.exports.shards import SPLITS, ShardWriter, digest_of
 from training.exports.spec import Spec
@@ -68,6 +69,8 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
     url = artifacts.artifact_url("comparison-sets", project.slug, comparison_set.number)
     artifacts.remove(url)
     filesystem, directory = artifacts.open_filesystem(url)
+    excluded = User.objects.filter(pk__in=excluded_labellers(project)).order_by("pseudonym")
+    pseudonyms = list(excluded.values_list("pseudonym", flat=True))
     expected = taken(project, spec).aggregate(comparisons=Count("pk"), prompts=Count("prompt", distinct=True))
     per_split: Counter[str] = Counter()
     labellers: set[int] = set()
@@ -91,6 +94,8 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
         "project": project.slug,
         "axis": project.axis,
         "spec": spec.to_dict(),
+        # Whose ratings were kept out.
+        "excluded_labellers": pseudonyms,
         "counts": split_counts,
         "shards": writer.shards,
         "code_version": code_version(),
@@ -103,16 +108,29 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
         "ratings": n_ratings,
         "ties": n_ties,
         "labellers": len(labellers),
+        "excluded_labellers": len(pseudonyms),
         "guideline_versions": sorted(guideline_versions),
     }
     uri = directory if artifacts.is_local(url) else url
     return _freeze(comparison_set, uri, manifest, counts)
 
 
+@transaction.atomic
 def _freeze(comparison_set: ComparisonSet, uri: str, manifest: dict[str, Any], counts: dict[str, Any]) -> ComparisonSet:
-    ComparisonSet.objects.filter(pk=comparison_set.pk, frozen_at=None).update(
+    n_frozen = ComparisonSet.objects.filter(pk=comparison_set.pk, frozen_at=None).update(
         uri=uri, manifest=manifest, counts=counts, digest=manifest["digest"], frozen_at=timezone.now()
     )
+    if n_frozen:
+        audit.record(
+            project=comparison_set.project,
+            actor=comparison_set.created_by,
+            action="export.written",
+            summary=f"Comparison set {comparison_set.number}: {counts['comparisons']:,} comparisons",
+            target=comparison_set,
+            spec=manifest["spec"],
+            digest=manifest["digest"],
+            excluded_labellers=manifest["excluded_labellers"],
+        )
     comparison_set.refresh_from_db()
     return comparison_set
 

@@ -8,6 +8,7 @@ from annotate.accounts.models import User
 from annotate.common.errors import DomainError
 from annotate.jobs.models import FINISHED, Job, JobState
 from annotate.jobs.services import enqueue
+from annotate.projects import audit
 from annotate.projects.models import Project
 from training.exports.selectors import preview
 from training.exports.spec import Spec
@@ -48,6 +49,10 @@ def start_refresh(
     cycle.save()
     RefreshStage.objects.bulk_create(
         RefreshStage(cycle=cycle, position=position, name=stage) for position, stage in enumerate(StageName.values)
+    )
+    summary = f"Refresh {cycle.number} is started"
+    audit.record(
+        project=project, actor=created_by, action="refresh.started", summary=summary, target=cycle, config=cycle.config
     )
     return cycle
 

@@ -15,6 +15,7 @@ from annotate.common.errors import DomainError
 from annotate.jobs.context import JobContext, JobFailed
 from annotate.jobs.models import Job, JobState
 from annotate.jobs.services import enqueue
+from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
 from training.engine.common.atomic import write_json
@@ -200,7 +201,7 @@ def promote_by_rule(*, model: RewardModel) -> Decision:
         return Decision(True, model.state_reason)
     decision = decide(model.report)
     if decision.promote:
-        promote(model=model, reason=decision.reason)
+        promote(model=model, reason=decision.reason, actor=None)
     else:
         RewardModel.objects.filter(pk=model.pk, state=RewardModelState.CANDIDATE).update(
             state_reason=decision.reason[:500]
@@ -210,10 +211,11 @@ def promote_by_rule(*, model: RewardModel) -> Decision:
 
 
 @transaction.atomic
-def promote(*, model: RewardModel, reason: str) -> RewardModel:
+def promote(*, model: RewardModel, reason: str, actor: User | None) -> RewardModel:
     """Put a candidate, or a retired model again (roll back), into use; the one in use retires.
 
-    Locks the project's row: two promotions follow one another. The scorer hears of it after the commit.
+    Locks the project's row: two promotions follow one another. The scorer hears of it after the commit. `actor` is None
+    where the rules promote.
     """
     Project.objects.select_for_update(no_key=True).get(pk=model.project_id)
     model = RewardModel.objects.select_for_update().get(pk=model.pk)
@@ -226,17 +228,30 @@ def promote(*, model: RewardModel, reason: str) -> RewardModel:
     )
     model.state, model.state_reason, model.promoted_at = RewardModelState.PROMOTED, reason[:500], timezone.now()
     model.save(update_fields=["state", "state_reason", "promoted_at"])
+    _record(model, actor, "promoted")
     transaction.on_commit(registry.sync)
     return model
 
 
 @transaction.atomic
-def retire(*, model: RewardModel, reason: str) -> RewardModel:
+def retire(*, model: RewardModel, reason: str, actor: User | None) -> RewardModel:
     """Take a model out of use. A promoted one is no longer served afterwards. Locks its row."""
     model = RewardModel.objects.select_for_update().get(pk=model.pk)
     if model.state not in (RewardModelState.CANDIDATE, RewardModelState.PROMOTED):
         raise DomainError("not_in_use", f"v{model.version} is {model.state}; only a trained model can be retired.")
     model.state, model.state_reason = RewardModelState.RETIRED, reason[:500]
     model.save(update_fields=["state", "state_reason"])
+    _record(model, actor, "retired")
     transaction.on_commit(registry.sync)
     return model
+
+
+def _record(model: RewardModel, actor: User | None, what: str) -> None:
+    audit.record(
+        project=model.project,
+        actor=actor,
+        action=f"reward_model.{what}",
+        summary=f"Reward model v{model.version} is {what}: {model.state_reason}",
+        target=model,
+        version=model.version,
+    )

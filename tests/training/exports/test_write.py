@@ -7,11 +7,14 @@ import pytest
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
+from annotate.projects.models import Membership
+from annotate.projects.services import exclude_member, include_member
 from annotate.ratings.models import Flag
-from annotate.ratings.services import adjudicate
+from annotate.ratings.services import adjudicate, reopen
 from tests.training.ratings import correct, labeller, rate, running_job
 from training.engine.common.atomic import sha256_file
 from training.exports import reading
+from training.exports.aggregation import Vote, aggregate
 from training.exports.models import ComparisonSet
 from training.exports.querysets import taken
 from training.exports.reading import comparison_rows
@@ -28,6 +31,10 @@ def write(cast, **spec) -> ComparisonSet:
 def table(comparison_set: ComparisonSet):
     files = sorted(str(path) for path in Path(comparison_set.uri).glob("*.parquet"))
     return ds.dataset(files, format="parquet").to_table().sort_by("comparison_id").to_pylist()
+
+
+def exclude(cast, person) -> Membership:
+    return exclude_member(project=cast.project, user_id=person.pk, reason="for this test", actor=cast.owner)
 
 
 @pytest.fixture
@@ -148,6 +155,72 @@ def test_the_selection_in_sql_and_the_aggregation_in_python_agree(cast, comparis
     for split in ("train", "validation", "test"):
         assert counts[split] == sum(row["split"] == split for row in rows)
     assert sum(counts["left_out"].values()) + len(by_sql) == len(answers)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_without_excluded_labellers_they_agree_as_well(cast, comparisons, spec):
+    """Ratings by 0, 1, 2 …; of the first, all that is left after 0 and 2 are excluded; of the last, nothing."""
+    answers = ["aab", "aaab", "bbaa", "b=aa", "ab", "a=b=", "aabb", "=", "a"]
+    left = ["a", "ab", "ba", "=a", "b", "==", "ab", "", ""]
+    names = {"a": "a", "b": "b", "=": "tie"}
+    made = comparisons(len(answers))
+    for comparison, given in zip(made, answers, strict=True):
+        rate(comparison, *[names[letter] for letter in given])
+    for name in ("0", "2"):
+        exclude(cast, labeller(name))
+    parsed = Spec(**spec)
+    rows = list(comparison_rows(cast.project, parsed))
+    by_hand = {
+        comparison.pk: decided
+        for comparison, given in zip(made, left, strict=True)
+        if (
+            decided := aggregate([Vote(names[x], None) for x in given], parsed, n_levels=4, comparison_id=comparison.pk)
+        )
+    }
+    assert {row["comparison_id"]: row["soft_preference"] for row in rows} == {
+        pk: decided.soft_preference for pk, decided in by_hand.items()
+    }
+    counts = preview(cast.project, parsed)
+    assert counts["comparisons"] == len(rows)
+    assert counts["ratings"] == sum(row["n_ratings"] for row in rows)
+    assert counts["left_out"]["excluded"] == 2
+    assert sum(counts["left_out"].values()) + len(rows) == len(answers)
+
+
+def test_an_exclusion_is_written_down_and_can_be_undone(cast, rated):
+    whole = write(cast)
+    member = exclude(cast, labeller("2"))
+    without = write(cast)
+    assert without.manifest["excluded_labellers"] == [labeller("2").pseudonym]
+    assert (without.counts["labellers"], without.counts["excluded_labellers"]) == (2, 1)
+    assert {row["agreement"] for row in table(without)} == {1.0}
+    include_member(project=cast.project, user_id=member.user_id, actor=cast.owner)
+    assert write(cast).digest == whole.digest
+    assert whole.manifest["excluded_labellers"] == []
+    summaries = (
+        cast.project.audit_events.filter(action="export.written").order_by("id").values_list("summary", flat=True)
+    )
+    assert list(summaries) == [f"Comparison set {number}: 12 comparisons" for number in (1, 2, 3)]
+
+
+def test_what_a_reviewer_settled_stands_when_its_labellers_are_excluded(cast, rated):
+    adjudicate(
+        project=cast.project, reviewer=cast.reviewer, comparison_id=rated[0].pk, verdict="b", intensity=4, note=""
+    )
+    for name in ("0", "1", "2"):
+        exclude(cast, labeller(name))
+    (row,) = table(write(cast))
+    assert (row["comparison_id"], row["chosen_is_a"], row["n_ratings"]) == (rated[0].pk, False, 0)
+    assert row["soft_preference"] == 0.75  # (1 + ½) / (1 + 1)
+
+
+def test_the_ratings_speak_again_once_a_comparison_is_sent_back(cast, rated):
+    settled = rated[0].pk
+    adjudicate(project=cast.project, reviewer=cast.reviewer, comparison_id=settled, verdict="b", intensity=4, note="")
+    reopen(project=cast.project, reviewer=cast.reviewer, comparison_id=settled, n_more=1, reason="too close")
+    row = table(write(cast))[0]
+    assert (row["comparison_id"], row["chosen_is_a"], row["soft_preference"]) == (settled, True, 0.625)
+    assert preview(cast.project, Spec(include_adjudicated=False))["left_out"]["adjudicated"] == 0
 
 
 def test_a_capped_set_is_part_of_a_larger_one(cast, rated):

@@ -65,7 +65,7 @@ def test_a_refresh_goes_from_ratings_to_the_next_comparisons(cast, celery_worker
     (assignment, *_) = lease(seat=cast.seat(cast.labeller), n=1)
     assert assignment.comparison_id == sampled[0].comparison_id
 
-    promote(model=model, reason="by hand") if model.state == "candidate" else None
+    promote(model=model, reason="by hand", actor=None) if model.state == "candidate" else None
     again = start_refresh(project=cast.project, config=tiny_config(budget=5), created_by=cast.researcher)
     assert wait_for_job(again).state == "succeeded"
     second = RewardModel.objects.get(version=2)

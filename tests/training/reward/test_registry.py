@@ -25,7 +25,7 @@ def on_commit(django_capture_on_commit_callbacks):
 def test_promoting_writes_the_scorers_registry(cast, on_commit):
     model = make_model(cast.project)
     with on_commit():
-        promote(model=model, reason="because")
+        promote(model=model, reason="because", actor=None)
     assert registered() == [{"name": cast.project.slug, "version": 1, "path": "/tmp/models/v1", "state": "promoted"}]
     model.refresh_from_db()
     assert (model.state, model.state_reason) == ("promoted", "because")
@@ -35,8 +35,8 @@ def test_promoting_writes_the_scorers_registry(cast, on_commit):
 def test_promoting_a_second_one_retires_the_first(cast, on_commit):
     first, second = make_model(cast.project), make_model(cast.project)
     with on_commit():
-        promote(model=first, reason="first")
-        promote(model=second, reason="second")
+        promote(model=first, reason="first", actor=None)
+        promote(model=second, reason="second", actor=None)
     first.refresh_from_db()
     assert (first.state, first.state_reason) == ("retired", "Replaced by v2.")
     assert promoted_model(cast.project) == second
@@ -46,9 +46,9 @@ def test_promoting_a_second_one_retires_the_first(cast, on_commit):
 def test_a_retired_one_can_be_put_back(cast, on_commit):
     first, second = make_model(cast.project), make_model(cast.project)
     with on_commit():
-        promote(model=first, reason="first")
-        promote(model=second, reason="second")
-        promote(model=first, reason="v2 is worse on safety")
+        promote(model=first, reason="first", actor=None)
+        promote(model=second, reason="second", actor=None)
+        promote(model=first, reason="v2 is worse on safety", actor=None)
     assert [entry["version"] for entry in registered()] == [1]
     second.refresh_from_db()
     assert second.state == "retired"
@@ -57,17 +57,17 @@ def test_a_retired_one_can_be_put_back(cast, on_commit):
 def test_retiring_takes_it_out_of_the_registry(cast, on_commit):
     model = make_model(cast.project)
     with on_commit():
-        promote(model=model, reason="x")
+        promote(model=model, reason="x", actor=None)
     with on_commit():
-        retire(model=model, reason="labels were wrong")
+        retire(model=model, reason="labels were wrong", actor=None)
     assert registered() == []
     with pytest.raises(DomainError, match="only a trained model"):
-        retire(model=model, reason="again")
+        retire(model=model, reason="again", actor=None)
 
 
 def test_one_that_is_not_trained_cannot_be_promoted(cast):
     with pytest.raises(DomainError) as refusal:
-        promote(model=make_model(cast.project, RewardModelState.TRAINING), reason="x")
+        promote(model=make_model(cast.project, RewardModelState.TRAINING), reason="x", actor=None)
     assert refusal.value.code == "not_trained"
 
 
@@ -88,7 +88,7 @@ def test_promoting_by_rule_again_changes_nothing(cast):
 
 def test_the_registry_is_only_rewritten_when_it_changes(cast, on_commit):
     with on_commit():
-        promote(model=make_model(cast.project), reason="x")
+        promote(model=make_model(cast.project), reason="x", actor=None)
     assert registry.sync() is False
     Path(open_filesystem(registry.registry_url())[1]).write_text("{}")
     assert registry.sync() is True
@@ -110,7 +110,7 @@ def test_two_promotions_at_once_leave_one_promoted(cast):
     def run(model: RewardModel) -> None:
         barrier.wait()
         try:
-            promote(model=model, reason="race")
+            promote(model=model, reason="race", actor=None)
         except Exception as error:
             errors.append(error)
         finally:

@@ -48,7 +48,7 @@ def test_what_a_refresh_promotes_is_served(cast, celery_workers, live_scorer, re
     assert wait_for_job(cycle).state == "succeeded"
     cycle.refresh_from_db()
     if cycle.reward_model.state != RewardModelState.PROMOTED:
-        promote(model=cycle.reward_model, reason="for this test")
+        promote(model=cycle.reward_model, reason="for this test", actor=None)
     assert json.loads(registry_file.read_text())["models"][0]["version"] == cycle.reward_model.version
     from training.engine.reward.model import RewardModel
 

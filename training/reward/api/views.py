@@ -58,7 +58,7 @@ class PromoteView(ProjectView):
         body = s.ReasonSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         model = access_reward_model(self.seat, reward_model_id)
-        services.promote(model=model, reason=body.validated_data["reason"])
+        services.promote(model=model, reason=body.validated_data["reason"], actor=self.seat.user)
         return Response(s.RewardModelDetailSerializer(access_reward_model(self.seat, reward_model_id)).data)
 
 
@@ -72,7 +72,7 @@ class RetireView(ProjectView):
         body = s.ReasonSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         model = access_reward_model(self.seat, reward_model_id)
-        services.retire(model=model, reason=body.validated_data["reason"])
+        services.retire(model=model, reason=body.validated_data["reason"], actor=self.seat.user)
         return Response(s.RewardModelDetailSerializer(access_reward_model(self.seat, reward_model_id)).data)
 
 
