@@ -1,13 +1,14 @@
 import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
-  IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh,
-  IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, type Icon,
+  IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconHistory, IconListCheck, IconListNumbers,
+  IconPencilCheck, IconRefresh, IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
 import { Link, Outlet, useLocation, useParams } from 'react-router';
 import { DemoBadge } from '@/components/DemoBadge';
+import { UnreadMessages } from '@/components/Messages';
 import { Loaded, Loading } from '@/components/States';
 import { TopBar } from '@/components/TopBar';
 import { api } from '@/lib/api/client';
@@ -33,11 +34,13 @@ const SECTIONS: Section[] = [
   { path: 'imports', label: t('Imports'), icon: IconFileImport, needs: 'import' },
   { path: 'agreement', label: t('Agreement'), icon: IconChartDots3, needs: 'review' },
   { path: 'labellers', label: t('Labellers'), icon: IconUserSearch, needs: 'review' },
+  { path: 'disagreements', label: t('Disagreements'), icon: IconArrowsSplit2, needs: 'review' },
   { path: 'comparisons', label: t('Comparisons'), icon: IconScale, needs: 'review' },
   { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
   { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
   { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
   { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },
+  { path: 'audit', label: t('Audit'), icon: IconHistory, needs: 'review' },
   { path: 'settings', label: t('Settings'), icon: IconSettings, needs: 'manage' },
 ];
 
@@ -114,6 +117,7 @@ export function ProjectLayout() {
                   <Outlet />
                 ) : (
                   <Container size="xl" py="sm" px={0}>
+                    <UnreadMessages />
                     <Outlet />
                   </Container>
                 )}

@@ -1,5 +1,6 @@
 import { createBrowserRouter, type RouteObject } from 'react-router';
 import { accountRoutes } from '@/features/account/routes';
+import { auditRoutes } from '@/features/audit/routes';
 import { publicRoutes } from '@/features/auth/routes';
 import { dataRoutes } from '@/features/data/routes';
 import { guidelinesRoutes } from '@/features/guidelines/routes';
@@ -26,6 +27,7 @@ const insideProject: RouteObject[] = [
   ...refreshRoutes,
   ...jobsRoutes,
   ...membersRoutes,
+  ...auditRoutes,
 ];
 
 export const router = createBrowserRouter([

@@ -147,10 +147,12 @@ interface Props {
   before: GuidelineVersion;
   after: GuidelineVersion;
   labels: readonly string[];
+  /** Where they are not called by their numbers. */
+  title?: string;
 }
 
 /** What differs between two versions, in the text and in the worked examples. */
-export function CompareVersions({ before, after, labels }: Props) {
+export function CompareVersions({ before, after, labels, title }: Props) {
   const [grain, setGrain] = useState<Grain>('words');
   const blocks = useMemo(() => textBlocks(before.body, after.body, grain), [before, after, grain]);
   const pairs = pairExamples(before.examples, after.examples);
@@ -160,7 +162,7 @@ export function CompareVersions({ before, after, labels }: Props) {
   return (
     <Stack gap="lg">
       <Group justify="space-between" align="flex-end">
-        <Title order={2}>{t('From version {{from}} to version {{to}}', { from: before.number, to: after.number })}</Title>
+        <Title order={2}>{title ?? t('From version {{from}} to version {{to}}', { from: before.number, to: after.number })}</Title>
         <SegmentedControl
           aria-label={t('Show differences by')}
           size="xs"

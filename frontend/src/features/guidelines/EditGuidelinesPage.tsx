@@ -3,15 +3,15 @@ import { useForm } from '@mantine/form';
 import { useMediaQuery, useWindowEvent } from '@mantine/hooks';
 import { IconPlus } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useDeferredValue, useEffect, useEffectEvent, useRef, useState } from 'react';
+import { useDeferredValue, useEffect, useEffectEvent, useState, useSyncExternalStore } from 'react';
 import { Link, useBlocker, useNavigate } from 'react-router';
 import { askFirst } from '@/components/confirm';
 import { GuidelinesText } from '@/components/GuidelinesText';
 import { PageHeader } from '@/components/PageHeader';
-import { tell } from '@/components/notify';
+import { complain, tell } from '@/components/notify';
 import { Loaded } from '@/components/States';
 import { api, ApiError } from '@/lib/api/client';
-import type { GuidelineVersion } from '@/lib/api/types';
+import type { GuidelineDraft, GuidelineVersion } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
@@ -19,47 +19,60 @@ import { CompareVersions } from './CompareVersions';
 import { draftOf, emptyExample, missingIn, neededOf, type Draft } from './draft';
 import classes from './Edit.module.css';
 import { ExampleFields } from './ExampleFields';
+import { fetchCurrent, fetchDraft } from './fetch';
+import { Notes } from './Notes';
+import { Conflict, SaveState } from './SaveState';
+import { DraftSaver } from './saver';
 
-async function fetchCurrent(slug: string): Promise<GuidelineVersion | null> {
-  try {
-    return await api.get<GuidelineVersion>(`projects/${slug}/guidelines/current`);
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'no_guidelines') return null;
-    throw error;
-  }
+/** What there is to go on from: the version in force, and the draft that others may have begun. */
+interface Opened {
+  current: GuidelineVersion | null;
+  draft: GuidelineDraft | null;
+}
+
+async function fetchToEdit(slug: string): Promise<Opened> {
+  const [current, draft] = await Promise.all([fetchCurrent(slug), fetchDraft(slug)]);
+  return { current, draft };
 }
 
 export function EditGuidelinesPage() {
   const { slug } = useProject();
   // Asked once a visit: what is being written does not give way to what somebody else publishes meanwhile.
-  const current = useQuery({
+  const opened = useQuery({
     queryKey: ['projects', slug, 'guidelines-to-edit'],
-    queryFn: () => fetchCurrent(slug),
+    queryFn: () => fetchToEdit(slug),
     staleTime: Infinity,
     gcTime: 0,
+    refetchOnReconnect: false,
   });
   return (
     <>
       <PageHeader
         title={t('Write guidelines')}
-        description={t('In Markdown, with formulas between dollar signs. Publishing makes a new version; the ones before stay as they were.')}
+        description={t('In Markdown, with formulas between dollar signs. The draft is shared by all who write guidelines and saved as you write. Publishing makes a new version; the ones before stay as they were.')}
       />
-      <Loaded query={current}>{(version) => <Editor current={version} />}</Loaded>
+      <Loaded query={opened}>
+        {(found) => <Editor key={opened.dataUpdatedAt} opened={found} onReload={() => void opened.refetch()} />}
+      </Loaded>
     </>
   );
 }
 
-/** Ask before what was written is left behind, within the application and when the tab is closed. */
-function useWarningOfLoss(isAtRisk: () => boolean) {
+/** Save on the way out; ask before what cannot be saved is left behind, and before the tab is closed too early. */
+function useSavedOnLeave(saver: DraftSaver) {
+  const isStuck = () => ['failed', 'conflict'].includes(saver.getSnapshot().state);
   const blocker = useBlocker(
-    ({ currentLocation, nextLocation }) => isAtRisk() && currentLocation.pathname !== nextLocation.pathname,
+    ({ currentLocation, nextLocation }) => isStuck() && currentLocation.pathname !== nextLocation.pathname,
   );
   const ask = useEffectEvent(() => {
     askFirst({
-      title: t('Leave without publishing?'),
-      text: t('What you have written here is not published and will be lost.'),
+      title: t('Leave without saving?'),
+      text: t('What you have written here is not saved and will be lost.'),
       confirm: t('Leave'),
-      onConfirm: () => blocker.proceed?.(),
+      onConfirm: () => {
+        saver.close();
+        blocker.proceed?.();
+      },
       onCancel: () => blocker.reset?.(),
     });
   });
@@ -68,41 +81,73 @@ function useWarningOfLoss(isAtRisk: () => boolean) {
     // Again for another destination: who closes the question without an answer stays.
   }, [blocker.state, blocker.location]);
   useWindowEvent('beforeunload', (event) => {
-    if (isAtRisk()) event.preventDefault();
+    if (saver.isUnsaved) event.preventDefault();
   });
+  useEffect(() => () => void saver.flush(), [saver]);
 }
 
-const isConflict = (error: unknown) => error instanceof ApiError && error.status === 409;
+const isRefusedAs = (error: unknown, code: string) => error instanceof ApiError && error.code === code;
 
-type Tab = 'write' | 'preview' | 'changes';
+type Tab = 'write' | 'preview' | 'changes' | 'notes';
 
-function Editor({ current }: { current: GuidelineVersion | null }) {
+function Editor({ opened: { current, draft }, onReload }: { opened: Opened; onReload: () => void }) {
   const project = useProject();
   const queries = useQueryClient();
   const navigate = useNavigate();
   const isWide = useMediaQuery('(min-width: 90em)', false, { getInitialValueInEffect: false });
-  const [tab, setTab] = useState<Tab>('write');
+  const hasNotes = (draft?.notes.length ?? 0) > 0;
+  const [tab, setTab] = useState<Tab>(isWide && hasNotes ? 'notes' : 'write');
   const [problem, setProblem] = useState('');
   // The newest version that the draft takes into account.
-  const [base, setBase] = useState(current?.number ?? 0);
-  const form = useForm<Draft>({ initialValues: draftOf(current), validate: missingIn });
-  const isPublished = useRef(false);
-  useWarningOfLoss(() => form.isDirty() && !isPublished.current);
+  const [base, setBase] = useState(draft?.based_on ?? current?.number ?? 0);
+  const [saver] = useState(() => new DraftSaver({ slug: project.slug, draft }));
+  const saved = useSyncExternalStore(saver.subscribe, saver.getSnapshot);
+  const form = useForm<Draft>({
+    initialValues: draftOf(current, draft),
+    validate: missingIn,
+    onValuesChange: (values) => saver.change(values),
+  });
+  useSavedOnLeave(saver);
+  const address = `projects/${project.slug}/guidelines`;
 
   const publish = useMutation({
-    mutationFn: (draft: Draft) =>
-      api.post<GuidelineVersion>(`projects/${project.slug}/guidelines`, { ...draft, based_on: base }),
+    mutationFn: async (values: Draft) => {
+      await saver.flush();
+      const { state, revision, problem: why } = saver.getSnapshot();
+      if (state === 'conflict') return null;
+      if (state === 'failed') throw new ApiError(0, 'not_saved', why);
+      const { body, change_note, changes_meaning, examples } = values;
+      return api.post<GuidelineVersion>(address, { body, change_note, changes_meaning, examples, based_on: base, draft_revision: revision });
+    },
     onSuccess: async (version) => {
-      isPublished.current = true;
+      // Somebody else has saved the draft meanwhile; the notice says so.
+      if (!version) return;
+      saver.close();
       tell(t('Version {{number}} is published.', { number: version.number }));
-      void navigate(`/projects/${project.slug}/guidelines`);
+      void navigate(`/${address}`);
       await queries.invalidateQueries({ queryKey: ['projects', project.slug, 'guidelines'] });
     },
-    onError: (error) => {
+    onError: async (error, values) => {
       setTab('write');
-      setProblem(isConflict(error) ? '' : showErrors(form, error) || t('Some fields need another look; they say why.'));
+      if (isRefusedAs(error, 'draft_changed')) saver.overtake(await fetchDraft(project.slug), values);
+      else if (!isRefusedAs(error, 'guidelines_changed')) {
+        setProblem(showErrors(form, error) || t('Some fields need another look; they say why.'));
+      }
     },
   });
+  const discard = useMutation({
+    mutationFn: () => {
+      saver.close();
+      return api.delete(`${address}/draft`);
+    },
+    onSuccess: async () => {
+      tell(t('The draft is discarded.'));
+      void navigate(`/${address}`);
+      await queries.invalidateQueries({ queryKey: ['projects', project.slug, 'guidelines'] });
+    },
+    onError: complain,
+  });
+  const isOvertaken = isRefusedAs(publish.error, 'guidelines_changed') || (current !== null && base < current.number);
   // Rendering it does not hold up typing.
   const shown = useDeferredValue(form.values);
   const preview: GuidelineVersion = { ...shown, number: base + 1, author: '', published_at: '' };
@@ -137,6 +182,7 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
     </Stack>
   );
 
+  const { notes } = form.values;
   return (
     <form
       noValidate
@@ -151,6 +197,38 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
         },
       )}
     >
+      <Group justify="space-between" mb="md" gap="xs">
+        <SaveState saved={saved} onRetry={() => void saver.flush()} />
+        {saved.revision > 0 && (
+          <Button
+            variant="subtle"
+            color="red"
+            size="compact-sm"
+            loading={discard.isPending}
+            onClick={() =>
+              askFirst({
+                title: t('Discard the draft?'),
+                text: t('What everybody has written for the next version is lost, its new examples and its notes too. The version in force stays.'),
+                confirm: t('Discard'),
+                onConfirm: () => discard.mutate(),
+              })
+            }
+          >
+            {t('Discard the draft')}
+          </Button>
+        )}
+      </Group>
+      {saved.state === 'conflict' && (
+        <Conflict
+          theirs={saved.theirs}
+          mine={preview}
+          onTheirs={() => {
+            saver.close();
+            onReload();
+          }}
+          onMine={() => void saver.keepMine(form.getValues())}
+        />
+      )}
       <div className={isWide ? classes.beside : undefined}>
         {isWide && write}
         <Tabs
@@ -163,6 +241,7 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
             {!isWide && <Tabs.Tab value="write">{t('Write')}</Tabs.Tab>}
             <Tabs.Tab value="preview">{t('Preview')}</Tabs.Tab>
             {current && <Tabs.Tab value="changes">{t('What changes')}</Tabs.Tab>}
+            {(hasNotes || notes.length > 0) && <Tabs.Tab value="notes">{t('Notes ({{n}})', { n: notes.length })}</Tabs.Tab>}
           </Tabs.List>
           {!isWide && <Tabs.Panel value="write">{write}</Tabs.Panel>}
           <Tabs.Panel value="preview">
@@ -173,6 +252,9 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
               <CompareVersions before={current} after={preview} labels={project.intensity_labels} />
             </Tabs.Panel>
           )}
+          <Tabs.Panel value="notes">
+            <Notes notes={notes} onDone={(position) => form.removeListItem('notes', position)} />
+          </Tabs.Panel>
         </Tabs>
       </div>
       <div className={classes.publish}>
@@ -181,7 +263,7 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
             {problem}
           </Alert>
         )}
-        {isConflict(publish.error) && <Overtaken base={base} onTaken={setBase} onDone={() => publish.reset()} />}
+        {isOvertaken && <Overtaken base={base} onTaken={setBase} onDone={() => publish.reset()} />}
         {!isFirst && (
           <>
             <Switch
@@ -200,11 +282,11 @@ function Editor({ current }: { current: GuidelineVersion | null }) {
           </>
         )}
         <Group>
-          <Button type="submit" loading={publish.isPending}>
+          <Button type="submit" loading={publish.isPending} disabled={saved.state === 'conflict'}>
             {t('Publish version {{number}}', { number: preview.number })}
           </Button>
           <Button component={Link} to={`/projects/${project.slug}/guidelines`} variant="default">
-            {t('Cancel')}
+            {t('Close')}
           </Button>
         </Group>
       </div>

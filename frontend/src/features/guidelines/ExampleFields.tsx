@@ -1,6 +1,7 @@
-import { ActionIcon, Card, Group, Select, SimpleGrid, Stack, Switch, Textarea, Title } from '@mantine/core';
+import { ActionIcon, Anchor, Card, Group, Select, SimpleGrid, Stack, Switch, Textarea, Title } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { IconArrowDown, IconArrowUp, IconTrash } from '@tabler/icons-react';
+import { Link } from 'react-router';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 import type { Draft } from './draft';
@@ -12,7 +13,7 @@ interface Props {
 
 /** A worked example to be written: the pair, its verdict, the reason, and whether the quiz asks it. */
 export function ExampleFields({ form, position }: Props) {
-  const { intensity_labels: labels } = useProject();
+  const { slug, intensity_labels: labels } = useProject();
   const example = form.values.examples[position];
   if (!example) return null;
   const number = position + 1;
@@ -55,6 +56,11 @@ export function ExampleFields({ form, position }: Props) {
             </ActionIcon>
           </Group>
         </Group>
+        {example.comparison != null && (
+          <Anchor component={Link} to={`/projects/${slug}/comparisons/${example.comparison}`} size="sm" w="fit-content">
+            {t('From comparison {{id}}', { id: example.comparison })}
+          </Anchor>
+        )}
         <Textarea label={t('Prompt')} autosize withAsterisk {...form.getInputProps(at('prompt'))} />
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           <Textarea label={t('Completion A')} autosize minRows={3} withAsterisk {...form.getInputProps(at('completion_a'))} />

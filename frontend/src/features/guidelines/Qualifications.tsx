@@ -11,6 +11,7 @@ import { usePages } from '@/lib/pages';
 import { useProject } from '@/lib/session';
 
 function outcomeOf(attempt: QuizAttempt): { text: string; colour: string } {
+  if (attempt.revoked_at) return { text: t('Taken back'), colour: 'orange' };
   if (attempt.passed) return { text: attempt.n_questions > 0 ? t('Passed') : t('Read'), colour: 'teal' };
   if (attempt.forgiven) return { text: t('Not passed, set aside'), colour: 'gray' };
   return { text: attempt.is_blocking ? t('Not passed, no attempts left') : t('Not passed'), colour: 'red' };

@@ -1,6 +1,6 @@
 /** A version of the guidelines that is being written. */
 
-import type { GuidelineVersion, WorkedExample } from '@/lib/api/types';
+import type { DraftNote, GuidelineDraft, GuidelineVersion, WorkedExample } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
 
 export interface Draft {
@@ -8,11 +8,17 @@ export interface Draft {
   change_note: string;
   changes_meaning: boolean;
   examples: WorkedExample[];
+  /** What reviewers noted for it while settling comparisons. */
+  notes: DraftNote[];
 }
 
-/** The next version begins as a copy of the current one. */
-export function draftOf(current: GuidelineVersion | null): Draft {
-  return { body: current?.body ?? '', change_note: '', changes_meaning: false, examples: current?.examples ?? [] };
+/** The next version as far as it is written; else it begins as a copy of the current one. */
+export function draftOf(current: GuidelineVersion | null, draft: GuidelineDraft | null): Draft {
+  if (draft) {
+    const { body, change_note, changes_meaning, examples, notes } = draft;
+    return { body, change_note, changes_meaning, examples, notes };
+  }
+  return { body: current?.body ?? '', change_note: '', changes_meaning: false, examples: current?.examples ?? [], notes: [] };
 }
 
 export function emptyExample(n_levels: number): WorkedExample {

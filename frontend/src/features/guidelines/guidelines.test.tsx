@@ -6,7 +6,7 @@ import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-li
 import userEvent from '@testing-library/user-event';
 import { createMemoryRouter, RouterProvider } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Capability, GuidelineVersion, Project, QuizAttempt, WorkedExample } from '@/lib/api/types';
+import type { Capability, GuidelineDraft, GuidelineVersion, Project, QuizAttempt, WorkedExample } from '@/lib/api/types';
 import { ProjectContext } from '@/lib/session';
 import { EditGuidelinesPage } from './EditGuidelinesPage';
 import { GuidelinesPage } from './GuidelinesPage';
@@ -16,7 +16,7 @@ const PROJECT = {
   intensity_labels: ['significantly better', 'better', 'slightly better', 'negligibly better or unsure'],
   ties_allowed: true,
   quiz_pass_share: 0.8,
-  capabilities: ['label', 'guidelines', 'adjudicate'],
+  capabilities: ['label', 'review', 'guidelines', 'adjudicate'],
 } as Project;
 
 const example = (n: number, more: Partial<WorkedExample> = {}): WorkedExample => ({
@@ -31,15 +31,33 @@ const attemptOf = (id: number, more: Partial<QuizAttempt> = {}): QuizAttempt => 
   created_at: '2026-09-02T00:00:00Z', ...more,
 });
 
+const draftWith = (more: Partial<GuidelineDraft> = {}): GuidelineDraft => ({
+  body: 'Be kind.', change_note: '', changes_meaning: false, examples: [], notes: [], based_on: 1, revision: 4, updated_by: 'Bo',
+  updated_at: '2026-11-01T12:03:00Z', ...more,
+});
+const DISAGREEMENT = {
+  version: 2,
+  sections: [{ heading: 'Length', n_adjudications: 2, n_flags: 1, n_disputed: 5, comparisons: [31, 32] }],
+  examples: [
+    {
+      id: 1, position: 0, prompt: 'How far is the moon?', n_answers: 40, mostly: { preferred: 'b', n: 9 }, comparison: 31,
+      share_wrong: { value: 0.3, low: 0.2, high: 0.42, n: 40, too_few: false },
+    },
+  ],
+};
+
 /** The server's side of guidelines and qualifications. */
 class FakeServer {
   versions: GuidelineVersion[] = [];
   attempts: QuizAttempt[] = [];
   published: (Partial<GuidelineVersion> & { based_on: number })[] = [];
+  draft: GuidelineDraft | null = null;
+  isRefusingSaves = false;
   allowed: string[] = [];
 
   readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const path = String(input).replace('/api/v1/projects/helpfulness/', '').replace(/\?.*/, '');
+    if (path === 'guidelines/draft') return this.drafting(init);
     if (init.method === 'POST' && path === 'guidelines') return this.publish(JSON.parse(String(init.body)));
     if (init.method === 'POST') {
       this.allowed.push(path);
@@ -48,15 +66,33 @@ class FakeServer {
     }
     if (path === 'guidelines') return json(200, { next: null, previous: null, results: this.versions.toReversed() });
     if (path === 'qualifications') return json(200, { next: null, previous: null, results: this.attempts });
+    if (path === 'guidelines/disagreement') return json(200, DISAGREEMENT);
     const newest = this.versions.at(-1);
     if (path === 'guidelines/current' && newest) return json(200, newest);
     return json(404, { code: 'no_guidelines', detail: 'None.' });
   };
 
+  private drafting(init: RequestInit): Response {
+    if (this.isRefusingSaves && init.method === 'PUT') return json(503, { code: 'busy', detail: 'Busy.' });
+    if (init.method === 'DELETE') {
+      this.draft = null;
+      return new Response(null, { status: 204 });
+    }
+    if (init.method === 'PUT') {
+      const sent = JSON.parse(String(init.body)) as GuidelineDraft;
+      if (sent.revision !== (this.draft?.revision ?? 0)) {
+        return json(409, { code: 'draft_changed', detail: 'Meanwhile.', current: this.draft });
+      }
+      this.draft = draftWith({ ...sent, revision: sent.revision + 1, based_on: this.versions.length, updated_by: 'Me' });
+    }
+    return this.draft ? json(200, this.draft) : json(404, { code: 'no_draft', detail: 'None.' });
+  }
+
   private publish(sent: (typeof this.published)[number]): Response {
     const number = this.versions.length;
     if (sent.based_on !== number) return json(409, { code: 'guidelines_changed', detail: 'Meanwhile.' });
     this.published.push(sent);
+    this.draft = null;
     this.versions.push(versionOf(number + 1, sent.body ?? '', sent));
     return json(201, this.versions.at(-1));
   }
@@ -140,6 +176,7 @@ describe('writing guidelines', () => {
         change_note: '',
         changes_meaning: false,
         based_on: 0,
+        draft_revision: 1,
         examples: [
           {
             prompt: 'How far is the moon?', completion_a: '384,400 km', completion_b: 'Far.', preferred: 'a', intensity: 2,
@@ -179,8 +216,20 @@ describe('writing guidelines', () => {
     expect(server.published).toEqual([]);
   });
 
-  it('asks before what was written is left behind', async () => {
+  it('saves what is written, and on the way out what is not saved yet', async () => {
     server.versions = [versionOf(1, 'Be brief.')];
+    const router = open('guidelines/edit');
+    await screen.findByDisplayValue('Be brief.');
+    expect(server.draft).toBeNull();
+    write(/^Text/, 'Be clear.');
+    await click('Close', 'link');
+    await waitFor(() => expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines'));
+    await waitFor(() => expect(server.draft).toMatchObject({ body: 'Be clear.', revision: 1 }));
+  });
+
+  it('asks before what cannot be saved is left behind', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    server.isRefusingSaves = true;
     const router = open('guidelines/edit');
     await screen.findByDisplayValue('Be brief.');
     const closing = () => {
@@ -191,18 +240,76 @@ describe('writing guidelines', () => {
     expect(closing()).toBe(false);
     write(/^Text/, 'Be clear.');
     expect(closing()).toBe(true);
-    await click('Cancel', 'link');
+    await screen.findByText('Not saved: Busy.', {}, { timeout: 3000 });
+    await click('Close', 'link');
     await click('Keep it');
     expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines/edit');
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
-    await click('Cancel', 'link');
+    await click('Close', 'link');
     await screen.findByRole('dialog');
     await userEvent.keyboard('{Escape}');
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
     expect(screen.getByDisplayValue('Be clear.')).toBeTruthy();
-    await click('Cancel', 'link');
+    await click('Close', 'link');
     await click('Leave');
     await waitFor(() => expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines'));
+    expect(server.draft).toBeNull();
+  });
+
+  it('goes on with the draft: its notes beside the text, its examples with where they are from', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    server.draft = draftWith({
+      notes: [{ comparison: 31, section: 'Length', text: 'Say when long is fine.', by: 'Rea', at: '2026-11-01T11:00:00Z' }],
+      examples: [example(1, { comparison: 32 })],
+    });
+    open('guidelines/edit');
+    await screen.findByDisplayValue('Be kind.');
+    expect(screen.getByRole('link', { name: 'From comparison 32' }).getAttribute('href')).toBe('/projects/helpfulness/comparisons/32');
+    await click('Notes (1)', 'tab');
+    const note = screen.getByRole('region', { name: 'Note 1' });
+    within(note).getByText('Say when long is fine.');
+    expect(within(note).getByRole('link', { name: 'Comparison 31' }).getAttribute('href')).toBe('/projects/helpfulness/comparisons/31');
+    await click('Note 1 is done');
+    await waitFor(() => expect(server.draft).toMatchObject({ notes: [], revision: 5 }), { timeout: 3000 });
+  });
+
+  it('says who has saved the draft meanwhile, and loads theirs', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    server.draft = draftWith();
+    open('guidelines/edit');
+    await screen.findByDisplayValue('Be kind.');
+    server.draft = draftWith({ body: 'Be kind and brief.', revision: 5 });
+    write(/^Text/, 'Be clear.');
+    await screen.findByText(/^Bo has saved the draft meanwhile/, {}, { timeout: 3000 });
+    expect(screen.getByRole<HTMLButtonElement>('button', { name: 'Publish version 2' }).disabled).toBe(true);
+    await click('Load theirs');
+    await screen.findByDisplayValue('Be kind and brief.');
+    expect(server.draft.revision).toBe(5);
+  });
+
+  it('keeps what was written here in place of theirs', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    server.draft = draftWith();
+    open('guidelines/edit');
+    await screen.findByDisplayValue('Be kind.');
+    server.draft = draftWith({ body: 'Be kind and brief.', revision: 5 });
+    write(/^Text/, 'Be clear.');
+    await screen.findByText(/^Bo has saved the draft meanwhile/, {}, { timeout: 3000 });
+    await click('Keep mine');
+    await waitFor(() => expect(server.draft).toMatchObject({ body: 'Be clear.', revision: 6 }));
+    await click('Publish version 2');
+    await waitFor(() => expect(server.published).toMatchObject([{ body: 'Be clear.', draft_revision: 6 }]));
+  });
+
+  it('throws the draft away once that is confirmed', async () => {
+    server.versions = [versionOf(1, 'Be brief.')];
+    server.draft = draftWith();
+    const router = open('guidelines/edit');
+    await click('Discard the draft');
+    const dialog = await screen.findByRole('dialog');
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Discard' }));
+    await waitFor(() => expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines'));
+    expect(server.draft).toBeNull();
   });
 
   it('does not write over what somebody else has published meanwhile', async () => {
@@ -254,10 +361,20 @@ describe('reading guidelines', () => {
     expect(await screen.findAllByText('Not passed, set aside')).toHaveLength(3);
   });
 
+  it('shows reviewers which sections and examples labellers disagree about', async () => {
+    open('guidelines');
+    expect((await screen.findByRole('link', { name: 'Watch the effect' })).getAttribute('href')).toBe('/projects/helpfulness/agreement#versions');
+    await click('Where labellers disagree', 'tab');
+    const row = (await screen.findByText('Length')).closest('tr');
+    expect(row?.textContent).toBe('Length2153132');
+    expect(screen.getByText('B (9)')).toBeTruthy();
+  });
+
   it('shows a labeller neither the list nor the editor', async () => {
     open('guidelines', ['label']);
     await screen.findByText('Be clear.');
     expect(screen.queryByText('Qualifications')).toBeNull();
+    expect(screen.queryByRole('tab')).toBeNull();
     expect(screen.queryByRole('link', { name: 'Write a new version' })).toBeNull();
   });
 });

@@ -5,7 +5,7 @@ import { cleanup, render, screen, waitFor, within } from '@testing-library/react
 import userEvent from '@testing-library/user-event';
 import { MemoryRouter } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Assignment, Block, GuidelineVersion, Judgement, Me, Project } from '@/lib/api/types';
+import type { Assignment, Block, GuidelineVersion, Judgement, LabellerMessage, Me, Project } from '@/lib/api/types';
 import { meKey, ProjectContext } from '@/lib/session';
 import { LabellingPage } from './LabellingPage';
 
@@ -83,6 +83,7 @@ class FakeServer {
   /** The queue answers and ratings get lost. */
   failingRatings = false;
   rejects = new Map<number, string>();
+  messages: LabellerMessage[] = [];
 
   readonly fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const path = String(input).replace('/api/v1/projects/helpfulness/', '');
@@ -109,6 +110,7 @@ class FakeServer {
         standing, version: 2, passed_version: 2, attempt: 1, n_attempts_left: 3, pass_share: 0.8, n_needed: 0, quiz: [],
       });
     }
+    if (path === 'messages?unread=1') return json(200, { next: null, previous: null, results: this.messages });
     if (path === 'next') return json(200, this.next(body.n as number));
     if (path === 'ratings' && this.failingRatings) throw new TypeError('Failed to fetch');
     if (path === 'ratings') {

@@ -3,6 +3,7 @@ import { useDisclosure, useDocumentTitle } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useNavigate, useSearchParams } from 'react-router';
+import { UnreadMessages } from '@/components/Messages';
 import { complain, tell } from '@/components/notify';
 import { EmptyState, ErrorState, Loading } from '@/components/States';
 import { SignInAgain, UnsentCount, UnsentNotice, useOutbox } from '@/components/UnsentNotice';
@@ -71,6 +72,7 @@ function Labelling({ userId }: { userId: number }) {
       <>
         <div className={classes.gate}>
           <UnsentNotice outbox={session.outbox} />
+          <UnreadMessages />
         </div>
         {block.code === 'paused' ? (
           <Paused reason={block.detail} session={session} queue={queue} />
@@ -107,6 +109,7 @@ function Labelling({ userId }: { userId: number }) {
         </VisuallyHidden>
         <Announcer session={session} queue={queue} last={last} />
         <UnsentNotice outbox={session.outbox} />
+        <UnreadMessages heldFor={pair?.id} />
         {guidelineVersion ? <NewVersionNotice version={guidelineVersion} /> : null}
         <BreakNotice key={work.begunAt} activeMs={work.activeMs} />
         {pair ? (

@@ -16,6 +16,7 @@ import { Outbox } from '@/lib/outbox/outbox';
 import { ownerKey } from '@/lib/outbox/store';
 import { usePages } from '@/lib/pages';
 import { useMe, useProject } from '@/lib/session';
+import { EarlierMessages } from './EarlierMessages';
 import { Preferences } from './Preferences';
 import { sendRatings } from './session';
 
@@ -74,6 +75,7 @@ export function MyRatingsPage() {
         label={t('My ratings')}
         empty={<EmptyState title={t('You have not rated anything yet')}>{t('Your ratings are listed here as you make them.')}</EmptyState>}
       />
+      <EarlierMessages />
       <Preferences />
     </>
   );

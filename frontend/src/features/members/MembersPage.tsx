@@ -1,9 +1,10 @@
-import { ActionIcon, Alert, Button, Code, Group, Menu, Modal, Select, Stack, Text, Textarea, TextInput, Title, Tooltip } from '@mantine/core';
+import { ActionIcon, Alert, Anchor, Button, Code, Group, Menu, Modal, Select, Stack, Text, Textarea, TextInput, Title, Tooltip } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDisclosure } from '@mantine/hooks';
 import { IconDots, IconUserPlus } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { Link } from 'react-router';
 import { askFirst } from '@/components/confirm';
 import { Copy } from '@/components/Copy';
 import { Filled } from '@/components/Filled';
@@ -78,7 +79,9 @@ export function MembersPage() {
               title: t('Name'),
               cell: ({ user }) => (
                 <>
-                  <Text fw={550}>{user.name || user.email}</Text>
+                  <Anchor component={Link} to={`/projects/${slug}/labellers/${user.id}`} fw={550} c="inherit">
+                    {user.name || user.email}
+                  </Anchor>
                   <Text size="sm" c="dimmed">
                     {user.email ?? t('{{kind}} labeller', { kind: inWords(user.kind) })} · {user.pseudonym}
                   </Text>
@@ -177,6 +180,25 @@ export function MembersPage() {
 }
 
 function State({ member }: { member: Member }) {
+  return (
+    <>
+      <Activity member={member} />
+      {member.excluded_at && (
+        <>
+          <StateBadge state="excluded" colour="red" />
+          <Text size="sm" maw={280}>
+            {member.exclusion_reason}
+          </Text>
+          <Text size="sm" c="dimmed">
+            <Filled text={t('since {{when}}')} when={<TimeAgo at={member.excluded_at} />} />
+          </Text>
+        </>
+      )}
+    </>
+  );
+}
+
+function Activity({ member }: { member: Member }) {
   if (!member.is_active) return <StateBadge state="deactivated" colour="gray" />;
   if (!member.paused_at) return <StateBadge state="active" colour="teal" />;
   return (

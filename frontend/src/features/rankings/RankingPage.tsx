@@ -2,6 +2,7 @@ import { Alert, Anchor, Button, Group, Skeleton, Text, VisuallyHidden } from '@m
 import { useDocumentTitle } from '@mantine/hooks';
 import { useEffect, useState, useSyncExternalStore, type ReactNode } from 'react';
 import { Link } from 'react-router';
+import { UnreadMessages } from '@/components/Messages';
 import { complain } from '@/components/notify';
 import { CONTENT_WARNING } from '@/components/ReasonDialog';
 import { EmptyState, ErrorState, Loading } from '@/components/States';
@@ -44,6 +45,7 @@ function Rankings({ userId }: { userId: number }) {
     return (
       <Blocked block={snapshot.block} session={session} isChecking={snapshot.isLoading}>
         <UnsentNotice outbox={session.outbox} isOfRankings />
+        <UnreadMessages />
       </Blocked>
     );
   }
@@ -60,6 +62,7 @@ function Rankings({ userId }: { userId: number }) {
       </VisuallyHidden>
       <Announcer session={session} snapshot={snapshot} last={last} />
       <UnsentNotice outbox={session.outbox} isOfRankings />
+      <UnreadMessages heldFor={ranking?.id} />
       {ranking ? (
         <RankingScreen
           key={ranking.id}

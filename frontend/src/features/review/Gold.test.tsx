@@ -77,8 +77,15 @@ describe('gold', () => {
     await waitFor(() => expect(sent).toEqual([{ method: 'DELETE', url, body: null }]));
   });
 
-  it('is not offered for what a reviewer has settled', () => {
-    open({ state: 'adjudicated' });
+  it('has the verdict of who settled it', async () => {
+    const user = open({ state: 'adjudicated', adjudication: { verdict: 'b', intensity: 3 } as ComparisonDetail['adjudication'] });
+    await user.click(screen.getByRole('button', { name: 'Use as gold' }));
+    await user.click(within(await screen.findByRole('dialog')).getByRole('button', { name: /use as gold/ }));
+    await waitFor(() => expect(sent).toEqual([{ method: 'PUT', url, body: { preferred: 'b', intensity: 3 } }]));
+  });
+
+  it('is not offered for what should not have been asked', () => {
+    open({ state: 'adjudicated', adjudication: { verdict: 'invalid', intensity: null } as ComparisonDetail['adjudication'] });
     expect(screen.queryByRole('button')).toBeNull();
   });
 });

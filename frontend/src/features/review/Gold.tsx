@@ -16,7 +16,7 @@ export function Gold({ comparison }: { comparison: ComparisonDetail }) {
   const { slug, intensity_labels } = useProject();
   const queries = useQueryClient();
   const [isOpen, { open, close }] = useDisclosure();
-  const { gold_preferred, gold_intensity, state } = comparison;
+  const { gold_preferred, gold_intensity } = comparison;
   const stop = useMutation({
     mutationFn: () => api.delete(`projects/${slug}/comparisons/${comparison.id}/gold`),
     onSuccess: async () => {
@@ -25,7 +25,8 @@ export function Gold({ comparison }: { comparison: ComparisonDetail }) {
     },
     onError: complain,
   });
-  if (state === 'adjudicated') return null;
+  // What should not have been asked has no answer to be known.
+  if (comparison.adjudication?.verdict === 'invalid') return null;
   return (
     <Card withBorder radius="md" component="section" aria-label={t('Gold')}>
       <Title order={2} size="h4">
@@ -69,11 +70,12 @@ export function Gold({ comparison }: { comparison: ComparisonDetail }) {
 function GoldForm({ comparison, onDone }: { comparison: ComparisonDetail; onDone: () => void }) {
   const { slug, intensity_labels } = useProject();
   const queries = useQueryClient();
+  const settled = comparison.adjudication;
   const form = useForm({
     initialValues: {
-      // Nothing is chosen beforehand: what is right is for the reviewer to say.
-      preferred: comparison.gold_preferred ?? '',
-      intensity: String(comparison.gold_intensity ?? Math.min(2, intensity_labels.length)),
+      // Nothing is chosen beforehand: what is right is for the reviewer to say. What is settled can only be as settled.
+      preferred: comparison.gold_preferred ?? settled?.verdict ?? '',
+      intensity: String(comparison.gold_intensity ?? settled?.intensity ?? Math.min(2, intensity_labels.length)),
     },
   });
   const hasIntensity = form.values.preferred === 'a' || form.values.preferred === 'b';
