@@ -1,7 +1,6 @@
 """Training, evaluating, promoting and retiring reward models: the only writers of `RewardModel.state`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ from annotate.jobs.services import enqueue
 from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
-from training.engine.common.atomic import write_json
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN, BaseModel, validate_base_model
 from training.reward import registry
+from training.reward.engine import run_engine
 from training.reward.models import RewardModel, RewardModelState
+from training.reward.opinions import request_opinions
 from training.reward.options import TrainingOptions
 from training.reward.rules import Decision, decide
 
@@ -114,7 +114,7 @@ def train_reward_model(*, model: RewardModel, base: BaseModel, context: JobConte
         "axis": model.project.axis,
         "version": model.version,
     }
-    result = _engine(context, run, "train", config, what=f"Training reward model v{model.version}")
+    result = run_engine(context, run, "train", config, what=f"Training reward model v{model.version}")
     # Unique for ever, also when a project is removed and made again: the scorer tells models apart by their place.
     name = f"v{model.version}-{str(context.job.pk)[:8]}"
     uri = artifacts.publish_directory(
@@ -163,17 +163,11 @@ def _evaluate_incumbent(model: RewardModel, incumbent: RewardModel, context: Job
         "out": str(run / "report.json"),
     }
     try:
-        result = _engine(context, run, "evaluate", config, what=f"Evaluating reward model v{incumbent.version}")
+        result = run_engine(context, run, "evaluate", config, what=f"Evaluating reward model v{incumbent.version}")
     except JobFailed as failure:
         context.log(f"v{incumbent.version} could not be judged on the same comparisons: {failure.message}", "warning")
         return {**told, "accuracy": None, "error": failure.message}
     return {**told, "accuracy": result["accuracy"]}
-
-
-def _engine(context: JobContext, run: Path, verb: str, config: dict[str, Any], *, what: str) -> dict[str, Any]:
-    path = run / f"{verb}.json"
-    write_json(path, config)
-    return context.run_process([sys.executable, "-m", "training.engine.reward", verb, "--config", str(path)], what=what)
 
 
 def training_ended(*, job: Job) -> None:
@@ -215,7 +209,7 @@ def promote(*, model: RewardModel, reason: str, actor: User | None) -> RewardMod
     """Put a candidate, or a retired model again (roll back), into use; the one in use retires.
 
     Locks the project's row: two promotions follow one another. The scorer hears of it after the commit. `actor` is None
-    where the rules promote.
+    where the rules promote. Then the model is asked about what people have rated, for the reviewers' queue.
     """
     Project.objects.select_for_update(no_key=True).get(pk=model.project_id)
     model = RewardModel.objects.select_for_update().get(pk=model.pk)
@@ -229,6 +223,7 @@ def promote(*, model: RewardModel, reason: str, actor: User | None) -> RewardMod
     model.state, model.state_reason, model.promoted_at = RewardModelState.PROMOTED, reason[:500], timezone.now()
     model.save(update_fields=["state", "state_reason", "promoted_at"])
     _record(model, actor, "promoted")
+    request_opinions(model=model, created_by=actor)
     transaction.on_commit(registry.sync)
     return model
 

@@ -3,15 +3,20 @@
 import json
 import os
 import shutil
+from math import exp
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from annotate.agreement.models import ModelOpinion
 from annotate.common.processes import wait_until
+from annotate.jobs.models import Job
+from annotate.projects.models import Project
 from tests.training.real import load_pandalm, tiny_config
 from tests.training.refresh.conftest import wait_for_job
 from tests.training.reward.registered import make_model
+from training.exports.querysets import DigestTenth
 from training.reward import registry
 from training.reward.models import RewardModelState
 
@@ -64,5 +69,20 @@ def test_what_a_refresh_promotes_is_served(cast, celery_workers, live_scorer, re
     assert wait_until(is_served, 30, 0.2)
     answer = client.post(URL, BODY, format="json").json()
     assert answer["version"] == 1 and len(set(answer["rewards"])) == 2 and answer["truncated"] == [False, False]
+    assert_it_has_an_opinion_of_everything_rated(cast.project, model)
     shutil.rmtree(cycle.reward_model.artifact_uri)
     registry.sync()
+
+
+def assert_it_has_an_opinion_of_everything_rated(project: Project, model: Any) -> None:
+    """The job that its promotion queued has asked the model of each rated comparison, a's completion first."""
+    assert wait_until(lambda: Job.objects.filter(kind="opinions", state="succeeded").exists(), 60, 0.2)
+    opinions = list(ModelOpinion.objects.select_related("comparison__prompt", "comparison__a", "comparison__b"))
+    assert len(opinions) == project.comparisons.filter(n_ratings__gt=0).count() > 100
+    for opinion in opinions[:10]:
+        comparison = opinion.comparison
+        a, b = model.score([(comparison.prompt.messages, side.text) for side in (comparison.a, comparison.b)])
+        assert opinion.p_a == pytest.approx(1 / (1 + exp(b - a)), abs=1e-4)
+    held_out = {opinion.comparison_id for opinion in opinions if opinion.is_held_out}
+    not_trained_on = project.comparisons.annotate(tenth=DigestTenth("prompt__digest")).filter(tenth__gte=8)
+    assert held_out == set(not_trained_on.filter(n_ratings__gt=0).values_list("pk", flat=True)) != set()

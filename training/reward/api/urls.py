@@ -17,5 +17,10 @@ urlpatterns = [
         views.RetireView.as_view(),
         name="reward-model-retire",
     ),
+    path(
+        "projects/<slug:slug>/reward-models/<int:reward_model_id>/opinions",
+        views.OpinionsView.as_view(),
+        name="reward-model-opinions",
+    ),
     path("projects/<slug:slug>/score", views.ScoreView.as_view(), name="score"),
 ]

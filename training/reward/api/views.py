@@ -3,12 +3,14 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotate.jobs.api.serializers import JobSerializer
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
 from training.exports.access import access_comparison_set
 from training.reward import scoring, selectors, services
 from training.reward.access import access_reward_model
 from training.reward.api import serializers as s
+from training.reward.opinions import request_opinions
 from training.reward.options import TrainingOptions
 from training.validation import under
 
@@ -74,6 +76,16 @@ class RetireView(ProjectView):
         model = access_reward_model(self.seat, reward_model_id)
         services.retire(model=model, reason=body.validated_data["reason"], actor=self.seat.user)
         return Response(s.RewardModelDetailSerializer(access_reward_model(self.seat, reward_model_id)).data)
+
+
+class OpinionsView(ProjectView):
+    needs = {"POST": Capability.TRAIN}
+
+    @extend_schema(operation_id="reward_models_opinions", request=None, responses={202: JobSerializer})
+    def post(self, request: Request, slug: str, reward_model_id: int) -> Response:
+        """Ask the promoted model anew about the rated comparisons; reviewers see where it and the labellers part."""
+        job = request_opinions(model=access_reward_model(self.seat, reward_model_id), created_by=self.seat.user)
+        return Response(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 class ScoreView(ProjectView):

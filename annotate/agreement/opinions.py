@@ -1,0 +1,52 @@
+"""What the promoted reward model thinks of comparisons: stored here, computed by the models' wing."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+from django.db import transaction
+
+from annotate.agreement.models import ModelOpinion
+from annotate.agreement.services import mark_stale
+from annotate.projects.models import Project
+
+BATCH = 5_000
+
+
+class Opinion(NamedTuple):
+    """P(a preferred) of one comparison, and whether it was held out of the model's training."""
+
+    comparison_id: int
+    p_a: float
+    is_held_out: bool
+
+
+def record_opinions(*, project: Project, version: int, opinions: Iterable[Opinion]) -> int:
+    """Store what version `version` thinks, in place of what any model thought before, and return of how many.
+
+    Batches are committed one by one: done again after a crash it ends the same. Opinions of other versions go last, so
+    that the reviewers' queue is never without any.
+    """
+    n_stored = 0
+    rest = iter(opinions)
+    while batch := list(islice(rest, BATCH)):
+        ModelOpinion.objects.bulk_create(
+            [
+                ModelOpinion(
+                    comparison_id=one.comparison_id,
+                    project=project,
+                    p_a=one.p_a,
+                    version=version,
+                    is_held_out=one.is_held_out,
+                )
+                for one in batch
+            ],
+            update_conflicts=True,
+            unique_fields=["comparison"],
+            update_fields=["p_a", "version", "is_held_out"],
+        )
+        n_stored += len(batch)
+    with transaction.atomic():
+        ModelOpinion.objects.filter(project=project).exclude(version=version).delete()
+        mark_stale(project_id=project.pk)
+    return n_stored
