@@ -138,9 +138,8 @@ def truth(n_pairs: int, seeds: int) -> None:
         }
         for name, (fit, values) in tried.items():
             fitted = fit(ratings.comparison, ratings.labeller, values, scale=models.scale_of(values))
-            sign = np.sign(fitted.strength)
-            p = np.stack([fitted.posterior[:, sign == side].sum(axis=1) for side in (-1, 0, 1)], axis=1)
-            answer = pairs.answer + 1
+            p = fitted.posterior @ fitted.sides
+            answer = np.array([2, 0, 1])[pairs.answer]  # 0 a tie, 1 a, −1 b
             chance = np.maximum(p[np.arange(len(p)), answer], 1e-10)
             row: tuple[float, ...] = ((p.argmax(axis=1) == answer).mean(), np.log(chance).mean())
             if "vote" in name:

@@ -100,6 +100,9 @@ def _by_labeller(labellers: NDArray[Any]) -> list[tuple[int, NDArray[np.int64]]]
 # Nobody reads faster than this: a third of it is a quick reader's speed.
 FASTEST_WORDS_PER_MINUTE = 800.0
 
+# How far a reliability is from the true one on the simulator however many ratings there are (standard deviation).
+MODEL_ERROR = 0.02
+
 
 @dataclass(frozen=True)
 class Week:
@@ -161,7 +164,8 @@ def labeller_figures(
     """The figures of every labeller with a rating, by their id.
 
     repeats: the labellers (m,) of second looks at a comparison of theirs, and whether they said the same (m,).
-    reliability: what a model of labellers says, by id; a bare number gets Wilson's interval of their ratings.
+    reliability: what a model of labellers says, by id; a bare number gets Wilson's interval, of fewer trials than there
+    are ratings, since the truth is not known and no model is quite right (`MODEL_ERROR`).
     Intervals of shares are Wilson's, with as many trials as give the variance that the values have: shares of the
     others who agree vary less than single yeses and noes. Intervals of differences are Student's.
     """
@@ -194,7 +198,8 @@ def labeller_figures(
         n = int(count[at])
         if found is None or n < max(min_units, 1):
             return Stat(None, None, None, n, too_few=True)
-        low, high = wilson_interval(found * n, n, confidence=confidence)
+        trials = n / (1 + n * MODEL_ERROR**2 / max(found * (1 - found), 0.01))
+        low, high = wilson_interval(found * trials, trials, confidence=confidence)
         return Stat(float(found), low, high, n, too_few=False)
 
     return {

@@ -78,8 +78,9 @@ class Fit:
 
     A unit is of one of K hidden classes; a labeller says value v of a unit of class k with chance confusion[·, k, v].
     units (U,), labellers (L,), values (V,) ascending. posterior: (U, K). prior: (K,). confusion: (L, K, V).
-    pooled: (K, V) of a labeller of whom nothing is known. strength: (K,) the signed value that a labeller without noise
-    gives; its sign is the answer. log_likelihood: of all ratings, natural. is_converged: before the iterations ran out.
+    pooled: (K, V) of a labeller of whom nothing is known. strength: (K,) the signed value that an average labeller
+    without noise gives. sides: (K, 3) chance that the answer of a class is a, b, a tie.
+    log_likelihood: of all ratings, natural. is_converged: before the iterations ran out.
     """
 
     units: NDArray[Any]
@@ -90,6 +91,7 @@ class Fit:
     confusion: Floats
     pooled: Floats
     strength: Floats
+    sides: Floats
     log_likelihood: float
     n_iterations: int
     is_converged: bool
@@ -97,8 +99,7 @@ class Fit:
     @property
     def reliability(self) -> dict[int, float]:
         """Chance, by labeller, that the side they name is that of the unit: over units as they come, ties a side."""
-        is_right = np.sign(self.values)[None, :] == np.sign(self.strength)[:, None]
-        right = np.einsum("k,lkv,kv->l", self.prior, self.confusion, is_right.astype(np.float64))
+        right = np.einsum("k,lkv,kv->l", self.prior, self.confusion, self.sides @ _sides(self.values).T)
         return dict(zip(self.labellers.tolist(), right.tolist(), strict=True))
 
     def predict(self, units: ArrayLike, labellers: ArrayLike) -> Floats:
@@ -108,6 +109,11 @@ class Fit:
         posterior = np.concatenate([self.posterior, self.prior[None]])[_places(self.units, units)]
         confusion = np.concatenate([self.confusion, self.pooled[None]])[_places(self.labellers, labellers)]
         return np.asarray(np.einsum("mk,mkv->mv", posterior, confusion))
+
+
+def _sides(values: ArrayLike) -> Floats:
+    """(n, 3): 1 where a signed value is a's, b's, a tie."""
+    return np.asarray(np.sign(np.asarray(values))[:, None] == np.array([1, -1, 0]), dtype=np.float64)
 
 
 def _places(known: NDArray[Any], wanted: ArrayLike) -> Ints:
@@ -239,6 +245,7 @@ def _em(
         confusion=confusion,
         pooled=pooled / pooled.sum(axis=1, keepdims=True),
         strength=strength,
+        sides=_sides(strength),
         log_likelihood=last,
         n_iterations=n_done,
         is_converged=is_converged,
@@ -424,13 +431,22 @@ def graded(
         n_iterations=n_iterations,
         tolerance=tolerance,
     )
-    return replace(fit, strength=_level(grid, cuts, has_ties))
+    # The cuts are those of a labeller whose tie and steps are like the others' on average, which is not type 1, 1.
+    tie, steps = (float(np.exp(share_of_type @ np.log(column))) for column in (types.tie, types.steps))
+    cuts = np.maximum.accumulate(np.concatenate([cuts[:1] * (tie if has_ties else 1.0), cuts[1:] * steps]))
+    levels = _levels(grid, cuts, has_ties)
+    sides = _sides(levels.ravel()).reshape(*levels.shape, 3).mean(axis=1)
+    return replace(fit, strength=levels.mean(axis=1), sides=sides)
 
 
-def _level(grid: Floats, cuts: Floats, has_ties: bool) -> Floats:
-    """What a labeller without noise says of each strength."""
-    n_above = (np.abs(grid)[:, None] > cuts).sum(axis=1)
-    return np.sign(grid) * (n_above if has_ties else np.maximum(n_above, 1)).astype(np.float64)
+def _levels(grid: Floats, cuts: Floats, has_ties: bool, n_parts: int = 20) -> Floats:
+    """What a labeller without noise says all over the cell around each strength of the grid: (K, n_parts)."""
+    middles = (grid[1:] + grid[:-1]) / 2
+    low = np.concatenate([[2 * grid[0] - middles[0]], middles])
+    high = np.concatenate([middles, [2 * grid[-1] - middles[-1]]])
+    parts = low[:, None] + (high - low)[:, None] * ((np.arange(n_parts) + 0.5) / n_parts)
+    n_above = (np.abs(parts)[:, :, None] > cuts).sum(axis=2)
+    return np.asarray(np.sign(parts) * (n_above if has_ties else np.maximum(n_above, 1)))
 
 
 def _softmax(logits: Floats) -> Floats:
@@ -515,10 +531,8 @@ def answers(ratings: Ratings, n_levels: int = 4, *, fit: Fit | None = None) -> A
         return Answers(nothing, np.empty((0, 3)), np.empty(0), nothing)
     if fit is None:
         fit = fit_of(ratings, n_levels)
-    sign = np.sign(fit.strength)
-    p = np.stack([fit.posterior[:, sign == side].sum(axis=1) for side in (1, -1, 0)], axis=1)
     units, n = np.unique(ratings.comparison, return_counts=True)
-    return Answers(units.astype(np.int64), p, fit.posterior @ fit.strength, n.astype(np.int64))
+    return Answers(units.astype(np.int64), fit.posterior @ fit.sides, fit.posterior @ fit.strength, n.astype(np.int64))
 
 
 def fit_of(ratings: Ratings, n_levels: int = 4) -> Fit:
@@ -623,6 +637,7 @@ def vote_shares(
         confusion=np.broadcast_to(same, (votes.n_labellers, n_values, n_values)),
         pooled=same,
         strength=scale.astype(np.float64),
+        sides=_sides(scale),
         log_likelihood=float("nan"),
         n_iterations=0,
         is_converged=True,
@@ -652,6 +667,7 @@ def one_coin_fit(
         confusion=confusion,
         pooled=0.75 * same + 0.25 / max(n_values - 1, 1) * (1 - same),
         strength=scale.astype(np.float64),
+        sides=_sides(scale),
         log_likelihood=total,
         n_iterations=0,
         is_converged=True,
