@@ -5,7 +5,7 @@
 Ratings are made up from a seed: comparisons with one to five ratings each, three on average, by labellers of unequal
 skill, sides and intensities −4…4 with ties, 100 tags, 52 weeks, six guideline versions. Every row is a process of its
 own. Seconds are those of the statistic alone, from columns in memory as the snapshot task has them, with ids of
-comparisons as they come (not sorted). Memory is the process's peak: Python, numpy, the ratings and the statistic.
+comparisons as they come (not sorted); of what takes less than half a second, ours and theirs, the fastest of five. Memory is the process's peak: Python, numpy, the ratings and the statistic.
 
 Ours with interval: 1,000 resamples of comparisons, of which the κ matrix has 200 for each of its pairs.
 
@@ -70,8 +70,16 @@ def made_up(n: int, n_labellers: int, seed: int = 0) -> Columns:
     order = rng.permutation(len(unit))
     ids = rng.permutation(n_units * 3)[:n_units]  # as a database has them: not dense, in no order
     tagged = np.concatenate([ids, ids[: n_units // 2]])
-    columns = (ids[unit], labeller, np.sign(signed), signed, week, week // 9)
-    return Columns(*(column[order] for column in columns), tagged=tagged, tags=rng.integers(0, 100, len(tagged)))
+    return Columns(
+        units=ids[unit][order],
+        labellers=labeller[order],
+        side=np.sign(signed)[order],
+        signed=signed[order],
+        week=week[order],
+        version=week[order] // 9,
+        tagged=tagged,
+        tags=rng.integers(0, 100, len(tagged)),
+    )
 
 
 # --- the rows -------------------------------------------------------------------------------------------------------
@@ -112,11 +120,19 @@ def all_of_it(made: Columns) -> None:
             function(made)
 
 
+def fastest(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds and the result; what takes less than half a second is done five times, and the fastest counts."""
+    times: list[float] = []
+    while not times or (times[0] < 0.5 and len(times) < 5):
+        started = time.perf_counter()
+        found = function()
+        times.append(time.perf_counter() - started)
+    return min(times), found
+
+
 def measured(made: Columns, row: str) -> dict[str, Any]:
     function = all_of_it if row == "all of it" else OURS[row]
-    started = time.perf_counter()
-    found = function(made)
-    seconds = time.perf_counter() - started
+    seconds, found = fastest(lambda: function(made))
     return {"seconds": seconds, "value": found.value if isinstance(found, metrics.Stat) else None}
 
 
@@ -129,12 +145,11 @@ def measured_theirs(made: Columns, level: metrics.Level, n_resamples: int) -> di
         return float(krippendorff.alpha(value_counts=table, value_domain=distinct, level_of_measurement=level))
 
     rng = np.random.default_rng(0)
+    once, value = fastest(lambda: ask(counts))
     started = time.perf_counter()
-    value = ask(counts)
-    once = time.perf_counter() - started
     for _ in range(n_resamples):
         ask(counts[rng.integers(0, len(counts), len(counts))])
-    resampling = time.perf_counter() - started - once
+    resampling = time.perf_counter() - started
     scaled = once + (resampling * N_RESAMPLES / n_resamples if n_resamples else 0)
     return {"seconds": scaled, "value": value}
 
