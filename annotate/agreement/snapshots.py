@@ -1,24 +1,48 @@
 """What a snapshot holds: counts from the database, statistics from `metrics`."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Count
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
+from numpy.typing import NDArray
 
-from annotate.accounts.models import User
-from annotate.agreement import metrics
+from annotate.agreement import metrics, reading
+from annotate.agreement.metrics.forecast import forecast, ratings_remaining
+from annotate.agreement.metrics.labellers import Figures
+from annotate.agreement.models import ModelOpinion
+from annotate.agreement.reading import Read
 from annotate.comparisons.models import Comparison, ComparisonState
-from annotate.pool.models import Completion, Prompt
+from annotate.guidelines.models import GuidelineVersion
+from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.projects.models import Project
-from annotate.ratings.models import Rating
-from annotate.ratings.selectors import counted
+from annotate.ratings.filters import LENGTH_LABELS, LENGTHS
+from annotate.ratings.models import Rating, RatingOrigin
 
 DAYS_SHOWN = 60
-LABELLERS_SHOWN = 200
+# The pace is that of so many days before today.
+PACE_DAYS = 14
+LABELLERS_PAIRED = 40
+SLICES_A_DIMENSION = 50
+WEEKS_SHOWN = 104
+# Somebody is paid for these; an imported file's or a model's ratings cost this project nothing.
+_WORKED = Q(origin__in=[RatingOrigin.LABELLER, RatingOrigin.SIMULATED])
+
+
+def week_start(week: int) -> date:
+    """The Monday of a week as `Ratings.week` counts them."""
+    return datetime.fromtimestamp(week * reading.SECONDS_A_WEEK, UTC).date() - timedelta(days=3)
+
+
+def day_after(day: date, days: int | None) -> str | None:
+    return None if days is None else (day + timedelta(days=days)).isoformat()
+
+
+# --- Counts ----------------------------------------------------------------------------------------------------------
 
 
 def counts(project: Project) -> dict[str, Any]:
@@ -27,11 +51,13 @@ def counts(project: Project) -> dict[str, Any]:
     )
     ratings = Rating.objects.filter(project=project)
     since = timezone.now() - timedelta(days=DAYS_SHOWN)
-    per_day = (
+    # What brings the work nearer to its end: no corrections, repeats, known answers or files.
+    is_progress = Q(supersedes=None, is_repeat=False, comparison__gold_preferred=None) & _WORKED
+    per_day = list(
         ratings.filter(created_at__gte=since)
         .annotate(day=TruncDate("created_at"))
         .values_list("day")
-        .annotate(n=Count("id"))
+        .annotate(n=Count("id"), progress=Count("id", filter=is_progress))
         .order_by("day")
     )
     return {
@@ -42,51 +68,72 @@ def counts(project: Project) -> dict[str, Any]:
         "comparisons_complete": by_state.get(ComparisonState.COMPLETE, 0),
         "ratings": ratings.count(),
         "labellers": ratings.values("labeller").distinct().count(),
-        "ratings_per_day": [{"date": day.isoformat(), "n": n} for day, n in per_day],
+        "ratings_per_day": [{"date": day.isoformat(), "n": n} for day, n, _ in per_day],
+        **_work(project, {day: progress for day, _, progress in per_day}),
     }
 
 
-def read_ratings(project: Project) -> dict[str, np.ndarray]:
-    """The project's current ratings as columns, read through a server-side cursor.
+def _work(project: Project, progress: dict[date, int]) -> dict[str, Any]:
+    """`forecast`, and `worked`: the hours that were taken and will be."""
+    asked = Comparison.objects.filter(project=project)
+    needs = asked.filter(state=ComparisonState.OPEN).values_list("n_wanted", "n_ratings").annotate(n=Count("id"))
+    open_by_need = {(wanted, has): n for wanted, has, n in needs.order_by()}
+    took = asked.filter(state=ComparisonState.COMPLETE, gold_preferred=None).values_list("n_ratings")
+    n_remaining = ratings_remaining(open_by_need, dict(took.annotate(n=Count("id")).order_by()))
+    today = timezone.now().date()
+    found = forecast(n_remaining, _last_days(progress, today))
+    return {
+        "forecast": {
+            "n_remaining": round(n_remaining),
+            "n_remaining_comparisons": sum(open_by_need.values()),
+            "per_day": found.per_day,
+            "done_on": day_after(today, found.days),
+            "done_earliest": day_after(today, found.earliest),
+            "done_latest": day_after(today, found.latest),
+        },
+        "worked": _worked(project, n_remaining),
+    }
 
-    comparison, labeller: (n,) int64 ids. side: (n,) int8, −1 for b, 0 for a tie, 1 for a. signed_intensity: (n,) int8,
-    the side times the intensity, ±1 where none was given. first_shown: (n,) int8, 1 when the preferred side was shown
-    first, 0 when second, −1 where it is not known or a tie.
-    """
-    rows = (
-        counted(Rating.objects.filter(project=project))
-        .order_by("comparison_id", "id")
-        .values_list("comparison_id", "labeller_id", "preferred", "intensity", "assignment__first")
+
+def _last_days(progress: dict[date, int], today: date) -> list[int]:
+    """Ratings of each of the days before today, from the first one with any in the last two weeks; today alone where
+    the work began today."""
+    before = [today - timedelta(days=ago) for ago in range(PACE_DAYS, 0, -1)]
+    found = [progress.get(day, 0) for day in before]
+    began_earlier = any(n for day, n in progress.items() if day < before[0])
+    if not began_earlier:
+        while found and not found[0]:
+            found.pop(0)
+    return found or [progress.get(today, 0)]
+
+
+def _worked(project: Project, n_remaining: float) -> dict[str, Any]:
+    """Hours of active time. Ratings without one are taken to have lasted as long as the others did on average."""
+    timed = Rating.objects.filter(_WORKED, project=project).aggregate(
+        n=Count("id"), n_timed=Count("active_ms"), active_ms=Sum("active_ms")
     )
-    sides = {"a": 1, "b": -1, "tie": 0}
-    columns: list[list[int]] = [[], [], [], [], []]
-    for comparison, labeller, preferred, intensity, first in rows.iterator(chunk_size=10_000):
-        side = sides[preferred]
-        values = (
-            comparison,
-            labeller,
-            side,
-            side * (intensity or 1),
-            int(preferred == first) if first and side else -1,
-        )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-    kinds = (np.int64, np.int64, np.int8, np.int8, np.int8)
-    names = ("comparison", "labeller", "side", "signed_intensity", "first_shown")
-    return {name: np.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)}
+    n_done = Comparison.objects.filter(project=project, state=ComparisonState.COMPLETE).count()
+    if not timed["n_timed"]:
+        return {"spent_hours": None, "remaining_hours": None, "n_comparisons": n_done, "is_estimated": None}
+    mean = timed["active_ms"] / timed["n_timed"]
+    return {
+        "spent_hours": timed["n"] * mean / 3_600_000,
+        "remaining_hours": n_remaining * mean / 3_600_000,
+        "n_comparisons": n_done,
+        "is_estimated": 1 - timed["n_timed"] / timed["n"],
+    }
 
 
-def reliabilities(columns: dict[str, np.ndarray]) -> dict[int, float]:
-    """Chance by labeller's id that a rating of theirs names the right side, from the columns of `read_ratings`."""
-    return metrics.one_coin(columns["comparison"], columns["labeller"], columns["side"])
+# --- Statistics ------------------------------------------------------------------------------------------------------
 
 
-def statistics(columns: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Agreement as the agreement page shows it (see `AgreementSerializer`), from the columns of `read_ratings`."""
-    units, labellers = columns["comparison"], columns["labeller"]
+def statistics(project: Project, found: Read) -> dict[str, Any]:
+    """Agreement as the agreement page shows it (see `AgreementSerializer`), of the ratings that are included."""
+    ratings = found.ratings.select(found.is_included)
+    units, labellers = ratings.comparison, ratings.labeller
     # Which completion is called a is an accident of import, and α depends on it.
-    side = metrics.randomise_orientation(units, columns["side"])
-    signed_intensity = metrics.randomise_orientation(units, columns["signed_intensity"])
+    side = metrics.randomise_orientation(units, ratings.side)
+    signed_intensity = metrics.randomise_orientation(units, ratings.signed_intensity)
     buckets = metrics.disagreement(units, side)
     _, ratings_each = np.unique(units, return_counts=True)
     return {
@@ -94,31 +141,301 @@ def statistics(columns: dict[str, np.ndarray]) -> dict[str, Any]:
         "n_comparisons": len(ratings_each),
         "n_multiply_rated": int((ratings_each > 1).sum()),
         "n_labellers": len(np.unique(labellers)),
+        "excluded_labellers": len(np.unique(found.ratings.labeller[~found.is_included])),
         "percent_agreement": asdict(metrics.percent_agreement(units, side)),
         "alpha_nominal": asdict(metrics.krippendorff_alpha(units, side, level="nominal")),
         "alpha_ordinal": asdict(metrics.krippendorff_alpha(units, signed_intensity, level="ordinal")),
+        "fleiss_kappa": asdict(metrics.fleiss_kappa(units, side)),
         "disagreement": asdict(buckets),
-        "labellers": _labellers(units, labellers, side, columns["first_shown"]),
+        "over_time": _over_time(units, side, ratings.week),
+        "versions": _versions(project, units, side, ratings.version),
+        "slices": _slices(project, found, units, side),
+        "pairs": _pairs(units, labellers, side, signed_intensity),
     }
 
 
-def _labellers(
-    units: np.ndarray, labellers: np.ndarray, side: np.ndarray, first_shown: np.ndarray
-) -> list[dict[str, Any]]:
-    """The labellers with the most ratings, at most 200 of them, each with their figures."""
-    ids, n_ratings = np.unique(labellers, return_counts=True)
-    most = ids[np.argsort(-n_ratings, kind="stable")][:LABELLERS_SHOWN]
-    with_others = metrics.leave_one_out_agreement(units, labellers, side)
-    first_share = metrics.first_side_share(labellers, first_shown)
-    pseudonyms = User.objects.in_bulk(most.tolist())
-    counts = dict(zip(ids.tolist(), n_ratings.tolist(), strict=True))
+def _over_time(units: NDArray[Any], side: NDArray[Any], week: NDArray[Any]) -> list[dict[str, Any]]:
+    """Agreement among the ratings of each week."""
+    if not len(week):
+        return []
+    recent = np.where(week > int(week.max()) - WEEKS_SHOWN, week, -1)
+    slices = {one.key: one for one in metrics.by_rating_group(units, side, recent)}
+    n_of = dict(zip(*(column.tolist() for column in np.unique(recent[recent >= 0], return_counts=True)), strict=True))
     return [
         {
-            "id": labeller,
-            "pseudonym": pseudonyms[labeller].pseudonym,
-            "n_ratings": counts[labeller],
-            "agreement_with_others": asdict(with_others[labeller]),
-            "first_side_share": asdict(first_share[labeller]),
+            "week": week_start(key).isoformat(),
+            "n_ratings": n,
+            "alpha": asdict(slices[key].alpha),
+            "disagreement": asdict(slices[key].disagreement),
         }
-        for labeller in most.tolist()
+        for key, n in sorted(n_of.items())
+        if key in slices
     ]
+
+
+def _versions(project: Project, units: NDArray[Any], side: NDArray[Any], version: NDArray[Any]) -> list[dict[str, Any]]:
+    """Agreement among the ratings under each guideline version, and what the change from the last one did."""
+    read = np.where(version > 0, version, -1)
+    slices = {one.key: one for one in metrics.by_rating_group(units, side, read)}
+    changed = {one.key: one for one in metrics.changes(units, side, read)}
+    n_of = dict(zip(*(column.tolist() for column in np.unique(version, return_counts=True)), strict=True))
+    none = asdict(metrics.Stat(None, None, None, 0, too_few=True))
+    rows = []
+    for one in GuidelineVersion.objects.filter(project=project).defer("body").order_by("number"):
+        own, change = slices.get(one.number), changed.get(one.number)
+        rows.append(
+            {
+                "number": one.number,
+                "published_at": one.created_at.isoformat(),
+                "change_note": one.change_note,
+                "changes_meaning": one.changes_meaning,
+                "n_ratings": n_of.get(one.number, 0),
+                "alpha": asdict(own.alpha) if own else none,
+                "disagreement": asdict(own.disagreement) if own else none,
+                "change": change
+                and {
+                    "previous": change.previous,
+                    "difference": asdict(change.difference),
+                    "verdict": change.verdict,
+                },
+            }
+        )
+    return rows
+
+
+# --- Slices ----------------------------------------------------------------------------------------------------------
+
+
+def _slices(project: Project, found: Read, units: NDArray[Any], side: NDArray[Any]) -> list[dict[str, Any]]:
+    """Parts of the ratings, those that explain most of the disagreement first."""
+    rows = [
+        *_by_comparison("source", *_source_pairs(found), units, side),
+        *_by_comparison("language", *_languages(found), units, side),
+        *_by_comparison("tag", *_tags(project), units, side),
+        *_by_comparison("length", *_lengths(found), units, side),
+        *_by_comparison("axis", *_axis(project, found), units, side),
+        *_by_rating("intensity", found.intensity[found.is_included], units, side),
+        *_by_rating("bucket", found.bucket[found.is_included], units, side),
+    ]
+    labels = {"bucket": dict(enumerate(project.bucket_labels)), "intensity": _intensities(project)}
+    for row in rows:
+        if row["dimension"] in labels:
+            row["label"] = labels[row["dimension"]].get(int(row["key"]), row["key"])
+    return sorted(rows, key=lambda row: (row["excess"] is None, -(row["excess"] or 0), row["dimension"], row["key"]))
+
+
+# Keys and labels of a dimension's groups, and the memberships as two columns: which comparison is in which group.
+_Groups = tuple[list[tuple[str, str]], NDArray[Any], NDArray[Any]]
+
+
+def _by_comparison(
+    dimension: str,
+    names: list[tuple[str, str]],
+    comparisons: NDArray[Any],
+    groups: NDArray[Any],
+    units: NDArray[Any],
+    side: NDArray[Any],
+) -> list[dict[str, Any]]:
+    if not names:
+        return []
+    rated = np.isin(comparisons, units)
+    kept = _commonest(groups[rated])
+    slices = metrics.by_unit_group(units, side, comparisons[rated], kept)
+    return [_slice(dimension, *names[one.key], one) for one in slices]
+
+
+def _by_rating(dimension: str, groups: NDArray[Any], units: NDArray[Any], side: NDArray[Any]) -> list[dict[str, Any]]:
+    if not (groups >= 0).any():
+        return []
+    return [_slice(dimension, str(one.key), "", one) for one in metrics.agreement_of_ratings(units, side, groups)]
+
+
+def _slice(dimension: str, key: str, label: str, one: metrics.Slice) -> dict[str, Any]:
+    return {
+        "dimension": dimension,
+        "key": key,
+        "label": label,
+        "n_comparisons": one.n_units,
+        "n_ratings": one.n_ratings,
+        "disagreement": asdict(one.disagreement),
+        "alpha": asdict(one.alpha),
+        "share": one.share,
+        "excess": one.excess,
+    }
+
+
+def _commonest(groups: NDArray[Any]) -> NDArray[Any]:
+    """The groups, −1 for those that are not among the largest ones."""
+    keys, n = np.unique(groups[groups >= 0], return_counts=True)
+    largest = keys[np.argsort(-n, kind="stable")][:SLICES_A_DIMENSION]
+    return np.where(np.isin(groups, largest), groups, -1)
+
+
+def _source_pairs(found: Read) -> _Groups:
+    """By who wrote the two completions, in either order."""
+    of = found.comparisons
+    one, two = np.minimum(of["source_a"], of["source_b"]), np.maximum(of["source_a"], of["source_b"])
+    pairs, group = np.unique(np.stack([one, two], axis=1), axis=0, return_inverse=True)
+    names = dict(CompletionSource.objects.filter(pk__in=np.unique(pairs).tolist()).values_list("id", "name"))
+    labelled = [(f"{a}-{b}", f"{names.get(a, a)} / {names.get(b, b)}") for a, b in pairs.tolist()]
+    return labelled, of["comparison"], group.reshape(-1)
+
+
+def _languages(found: Read) -> _Groups:
+    return [(code, code) for code in found.languages], found.comparisons["comparison"], found.comparisons["language"]
+
+
+def _tags(project: Project) -> _Groups:
+    names, comparisons, groups = reading.tags(project, SLICES_A_DIMENSION)
+    return [(tag, tag) for tag in names], comparisons, groups
+
+
+def _lengths(found: Read) -> _Groups:
+    one, two = found.comparisons["length_a"], found.comparisons["length_b"]
+    ratio = np.maximum(one, two) / np.maximum(np.minimum(one, two), 1)
+    groups = np.searchsorted(np.array(list(LENGTHS.values())), ratio, side="right")
+    return list(LENGTH_LABELS.items()), found.comparisons["comparison"], groups
+
+
+def _axis(project: Project, found: Read) -> _Groups:
+    """A project asks about one axis; others over the same completions are other projects."""
+    ids = found.comparisons["comparison"]
+    return [(project.axis, project.axis)], ids, np.zeros(len(ids), dtype=np.int64)
+
+
+def _intensities(project: Project) -> dict[int, str]:
+    strongest_first = project.intensity_labels
+    return {0: "tie", **{len(strongest_first) - at: label for at, label in enumerate(strongest_first)}}
+
+
+# --- Pairs of labellers ----------------------------------------------------------------------------------------------
+
+
+def _pairs(
+    units: NDArray[Any], labellers: NDArray[Any], side: NDArray[Any], signed_intensity: NDArray[Any]
+) -> dict[str, Any]:
+    """κ of every two of the labellers with the most ratings; null where they share too few comparisons."""
+    ids, n_ratings = np.unique(labellers, return_counts=True)
+    order = np.argsort(-n_ratings, kind="stable")[:LABELLERS_PAIRED]
+    most = ids[order]
+    if not len(most):
+        return {"labellers": [], "kappa": [], "low": [], "high": [], "n": [], "weighted": []}
+    chosen = np.isin(labellers, most)
+    plain = metrics.kappa_matrix(units[chosen], labellers[chosen], side[chosen], labeller_ids=most)
+    weighted = metrics.kappa_matrix(
+        units[chosen],
+        labellers[chosen],
+        signed_intensity[chosen],
+        labeller_ids=most,
+        weights="quadratic",
+        n_resamples=0,
+    )
+    return {
+        "labellers": [
+            {"id": labeller, "n_ratings": n}
+            for labeller, n in zip(most.tolist(), n_ratings[order].tolist(), strict=True)
+        ],
+        "kappa": _numbers(plain.kappa),
+        "low": _numbers(plain.low),
+        "high": _numbers(plain.high),
+        "n": plain.n.tolist(),
+        "weighted": _numbers(weighted.kappa),
+    }
+
+
+def _numbers(matrix: NDArray[Any]) -> list[list[float | None]]:
+    return [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in matrix]
+
+
+# --- Labellers -------------------------------------------------------------------------------------------------------
+
+
+def reliabilities(found: Read) -> dict[int, float]:
+    """Chance by labeller's id that a rating of theirs names the right side. Excluded ones do not move the others."""
+    ratings = found.ratings
+
+    def fitted(chosen: NDArray[Any]) -> dict[int, float]:
+        return metrics.one_coin(ratings.comparison[chosen], ratings.labeller[chosen], ratings.side[chosen])
+
+    everybody = fitted(np.ones(len(ratings), dtype=bool)) if not found.is_included.all() else {}
+    return everybody | fitted(found.is_included)
+
+
+def labellers(
+    project: Project, found: Read, reliability: dict[int, float]
+) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
+    """Everybody's figures and findings. Those who are excluded are compared with all, the others among themselves."""
+    rows = _figures(project, found, found.is_included, reliability)
+    if not found.is_included.all():
+        everybody = _figures(project, found, np.ones(len(found.ratings), dtype=bool), reliability)
+        included = {labeller for labeller, _, _ in rows}
+        rows += [row for row in everybody if row[0] not in included]
+    return rows
+
+
+def _figures(
+    project: Project, found: Read, chosen: NDArray[Any], reliability: dict[int, float]
+) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
+    ratings = found.ratings.select(chosen)
+    if not len(ratings):
+        return []
+    figures = metrics.labeller_figures(ratings, repeats=found.repeats, reliability=reliability)
+    said: dict[int, list[dict[str, Any]]] = {}
+    known = np.isin(found.repeats[0], ratings.labeller)
+    repeats = found.repeats[0][known], found.repeats[1][known]
+    for one in metrics.findings(ratings, figures, repeats=repeats, gold_floor=project.gold_floor):
+        said.setdefault(one.labeller, []).append(
+            {"code": one.code, "value": asdict(one.value), "p_value": float(one.p_value), "version": one.version}
+        )
+    return [(labeller, of, said.get(labeller, [])) for labeller, of in figures.items()]
+
+
+def figures_as_json(figures: Figures, findings: list[dict[str, Any]]) -> dict[str, Any]:
+    shown = asdict(figures)
+    for week in shown["weeks"]:
+        week["week"] = week_start(week["week"]).isoformat()
+    return {**shown, "findings": findings}
+
+
+# --- Answers ---------------------------------------------------------------------------------------------------------
+
+
+def answers(project: Project, found: Read) -> dict[str, list[Any]]:
+    """Columns of `ComparisonAnswer` for each comparison with included ratings or flags."""
+    ratings = found.ratings.select(found.is_included)
+    said = metrics.answers(ratings, project.n_intensities)
+    of = found.comparisons
+    asked = np.isin(of["comparison"], said.units) | (of["n_flags"] > 0)
+    ids = of["comparison"][asked]
+    at = np.searchsorted(ids, said.units)
+    p = np.full((len(ids), 3), 1 / 3)
+    p[at] = said.p
+    expected, n = np.zeros(len(ids)), np.zeros(len(ids), dtype=np.int64)
+    expected[at], n[at] = said.expected_intensity, said.n
+    n_dissenting = np.zeros(len(ids), dtype=np.int64)
+    counted, units, _ = metrics.value_counts(ratings.comparison, ratings.side)
+    n_dissenting[np.searchsorted(ids, units)] = counted.sum(axis=1) - counted.max(axis=1, initial=0)
+    opinion = np.full(len(ids), np.nan)
+    rows = np.array(list(ModelOpinion.objects.filter(project=project).values_list("comparison_id", "p_a"))).reshape(
+        -1, 2
+    )
+    is_asked = np.isin(rows[:, 0], ids)
+    opinion[np.searchsorted(ids, rows[is_asked, 0])] = rows[is_asked, 1]
+    worth, reasons = metrics.worth(p, n, n_dissenting, of["n_flags"][asked], opinion)
+    is_settled = (of["is_settled"][asked] > 0) | (of["gold"][asked] != 2)
+    said_why = _none_where(reasons, is_settled)
+    worth = np.where(np.array([bool(why) for why in said_why], dtype=bool), worth, 0.0)
+    return {
+        "comparison_id": ids.tolist(),
+        "n_ratings": n.tolist(),
+        "p_a": p[:, 0].tolist(),
+        "p_b": p[:, 1].tolist(),
+        "p_tie": p[:, 2].tolist(),
+        "expected_intensity": expected.tolist(),
+        "worth": worth.tolist(),
+        "reasons": said_why,
+    }
+
+
+def _none_where(reasons: Iterable[list[str]], is_settled: NDArray[Any]) -> list[list[str]]:
+    return [[] if settled else why for why, settled in zip(reasons, is_settled.tolist(), strict=True)]

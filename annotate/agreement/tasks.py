@@ -7,8 +7,11 @@ from annotate.agreement.models import AgreementSnapshot
 
 
 @shared_task(name="annotate.agreement.tasks.refresh_snapshot")
-def refresh_snapshot(project_id: int) -> None:
-    services.refresh_snapshot(project_id=project_id)
+def refresh_snapshot(project_id: int, is_urgent: bool = False) -> None:
+    if is_urgent:
+        services.refresh_snapshot(project_id=project_id)
+    else:
+        services.refresh_if_due(project_id=project_id)
 
 
 @shared_task(name="annotate.agreement.tasks.refresh_stale_snapshots")

@@ -1,6 +1,6 @@
-"""Cursor pages: their cost does not grow with how far one has turned them."""
+"""Cursor pages: their cost does not grow with how far one has turned them. Numbered ones for small, sorted tables."""
 
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import CursorPagination, PageNumberPagination
 
 
 class NewestFirst(CursorPagination):
@@ -20,3 +20,11 @@ class NewestCreatedFirst(NewestFirst):
     """For tables whose key is a UUID."""
 
     ordering = ("-created_at", "-id")
+
+
+class Numbered(PageNumberPagination):
+    """For tables that are sorted by any column and have hundreds of rows at most."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
