@@ -179,7 +179,7 @@ def _comparisons(project: Project, languages: list[str]) -> Columns:
     language = Func(
         Value(languages),
         F("prompt__language"),
-        template="COALESCE(array_position(%(expressions)s), 0)",
+        template="GREATEST(array_position(%(expressions)s), 0)",
         arg_joiner="::text[], ",
         output_field=IntegerField(),
     )
@@ -216,7 +216,7 @@ def tags(project: Project, most: int) -> tuple[list[str], NDArray[np.int64], NDA
     place = Func(
         Value(names),
         Func("prompt__tags", function="unnest", output_field=TextField()),
-        template="COALESCE(array_position(%(expressions)s), 0)",
+        template="GREATEST(array_position(%(expressions)s), 0)",
         arg_joiner="::text[], ",
         output_field=IntegerField(),
     )
