@@ -3,7 +3,7 @@ import { Link } from 'react-router';
 import { DisagreementBar } from '@/components/DisagreementBar';
 import { CountCard, StatCard } from '@/components/StatValue';
 import type { Cost, Forecast, Overview } from '@/lib/api/types';
-import { money, number } from '@/lib/format';
+import { money, number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
 import { forecastWords } from './forecast';
@@ -44,6 +44,13 @@ export function Progress({ forecast, cost }: { forecast: Forecast; cost: Cost | 
           </>
         )}
       </SimpleGrid>
+      {cost && cost.is_estimated >= 0.005 && (
+        <Text size="sm" c="dimmed" mt="sm">
+          {t('The time of {{share}} of the ratings is not known; they are taken to have needed the mean of the others.', {
+            share: percent(cost.is_estimated, 0),
+          })}
+        </Text>
+      )}
       {!cost && maySet && (
         <Text size="sm" c="dimmed" mt="sm">
           <Anchor component={Link} to={`/projects/${slug}/settings`}>

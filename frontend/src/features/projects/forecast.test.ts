@@ -34,6 +34,11 @@ describe('the forecast', () => {
     expect(forecastWords(idle, NOW)).toBe('No ratings in the last 14 days: no forecast.');
   });
 
+  it('names no day that is years away', () => {
+    const slow = { ...FORECAST, per_day: 0.1, done_on: null, done_earliest: null, done_latest: null };
+    expect(forecastWords(slow, NOW)).toBe('At this pace it takes years.');
+  });
+
   it('says that nothing is left, whatever the pace', () => {
     expect(forecastWords({ ...FORECAST, n_remaining: 0, done_on: null }, NOW)).toBe('Nothing is left to rate.');
   });

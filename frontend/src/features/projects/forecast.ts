@@ -10,9 +10,10 @@ function longDay(iso: string, now: Date): string {
   return day(iso, { day: 'numeric', month: 'long', year: isThisYear ? undefined : 'numeric' });
 }
 
-export function forecastWords({ n_remaining, done_on, done_earliest, done_latest }: Forecast, now = new Date()): string {
+export function forecastWords({ n_remaining, per_day, done_on, done_earliest, done_latest }: Forecast, now = new Date()): string {
   if (n_remaining === 0) return t('Nothing is left to rate.');
-  if (done_on === null) return t('No ratings in the last 14 days: no forecast.');
+  if (per_day === 0) return t('No ratings in the last 14 days: no forecast.');
+  if (done_on === null) return t('At this pace it takes years.');
   if (done_earliest === null || done_latest === null) return t('Done about {{day}}.', { day: longDay(done_on, now) });
   return t('Done about {{day}} ({{range}}).', { day: longDay(done_on, now), range: dayRange(done_earliest, done_latest, now) });
 }

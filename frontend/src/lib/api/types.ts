@@ -637,7 +637,7 @@ export interface Disagreement {
   split: number;
 }
 
-/** When the work is done at the pace of the last 14 days; the dates are null without a rating in them. */
+/** When the work is done at the pace of the last 14 days; the dates are null without one, or where they are years away. */
 export interface Forecast {
   n_remaining: number;
   n_remaining_comparisons: number;
@@ -656,6 +656,8 @@ export interface Cost {
   per_comparison: string | null;
   spent_hours: number;
   remaining_hours: number | null;
+  /** Share of ratings whose time is not known and taken to be the others' mean. */
+  is_estimated: number;
 }
 
 export interface AgreementWeek {
