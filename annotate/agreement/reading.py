@@ -45,7 +45,7 @@ _BYTES_A_WORD = 6.0
 _BYTES_AROUND_A_PROMPT = 60
 _BLOCK = 1 << 22
 
-_KINDS = {SmallIntegerField: ("i2", 2), IntegerField: ("i4", 4), BigIntegerField: ("i8", 8)}
+_KINDS = {SmallIntegerField: "i2", IntegerField: "i4", BigIntegerField: "i8"}
 _SIDE = {"a": 1, "b": -1, "tie": 0}
 Columns = dict[str, NDArray[Any]]
 
@@ -54,15 +54,19 @@ def copy_columns(rows: QuerySet[Any], expressions: dict[str, tuple[Any, type[Fie
     """The rows' expressions as columns, by name. Each is a whole number and never null, of the given field's size."""
     annotated = rows.annotate(**{f"c_{name}": Cast(what, kind()) for name, (what, kind) in expressions.items()})
     sql, params = annotated.values_list(*[f"c_{name}" for name in expressions]).query.sql_with_params()
-    layout: list[tuple[str, str]] = [("_n", ">i2")]
-    for name, (_, kind) in expressions.items():
-        layout += [(f"_{name}", ">i4"), (name, f">{_KINDS[kind][0]}")]
-    row = np.dtype(layout)
-    blocks: list[list[NDArray[Any]]] = [[] for _ in expressions]
+    return _copy(sql, params, {name: kind for name, (_, kind) in expressions.items()})
 
-    def take(block: bytes | bytearray) -> None:
+
+def _copy(sql: str, params: Any, kinds: dict[str, type[Field]]) -> Columns:
+    layout: list[tuple[str, str]] = [("_n", ">i2")]
+    for name, kind in kinds.items():
+        layout += [(f"_{name}", ">i4"), (name, f">{_KINDS[kind]}")]
+    row = np.dtype(layout)
+    blocks: list[list[NDArray[Any]]] = [[] for _ in kinds]
+
+    def take(block: bytes) -> None:
         table = np.frombuffer(block, dtype=row)
-        for column, name in zip(blocks, expressions, strict=True):
+        for column, name in zip(blocks, kinds, strict=True):
             column.append(table[name].astype(table[name].dtype.newbyteorder("=")))
 
     connection.ensure_connection()
@@ -78,7 +82,7 @@ def copy_columns(rows: QuerySet[Any], expressions: dict[str, tuple[Any, type[Fie
                     del buffer[:end]
                     skip = 0
         take(bytes(buffer[skip:-2]))
-    return {name: np.concatenate(column) for column, name in zip(blocks, expressions, strict=True)}
+    return {name: np.concatenate(column) for column, name in zip(blocks, kinds, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -213,18 +217,15 @@ def tags(project: Project, most: int) -> tuple[list[str], NDArray[np.int64], NDA
     names = [tag for tag, _ in ranked[:most]]
     if not names:
         return [], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    place = Func(
-        Value(names),
-        Func("prompt__tags", function="unnest", output_field=TextField()),
-        template="GREATEST(array_position(%(expressions)s), 0)",
-        arg_joiner="::text[], ",
-        output_field=IntegerField(),
-    )
-    found = copy_columns(
-        rated.order_by(),
-        {"comparison": (F("id"), BigIntegerField), "tag": (place - Value(1), SmallIntegerField)},
-    )
-    return names, found["comparison"], found["tag"].astype(np.int64)
+    sql = """
+        SELECT asked.id, array_position(%s::text[], has.tag::text)
+        FROM comparisons_comparison AS asked
+        JOIN pool_prompt ON pool_prompt.id = asked.prompt_id
+        CROSS JOIN LATERAL unnest(pool_prompt.tags) AS has (tag)
+        WHERE asked.project_id = %s AND asked.n_ratings > 0 AND has.tag = ANY (%s)
+    """
+    found = _copy(sql, [names, project.pk, names], {"comparison": BigIntegerField, "tag": IntegerField})
+    return names, found["comparison"], found["tag"].astype(np.int64) - 1
 
 
 def _repeats(found: Columns, is_repeat: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -1,7 +1,7 @@
 """What a snapshot holds: counts from the database, statistics from `metrics`."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,10 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from annotate.agreement import metrics, reading
+from annotate.agreement.metrics.columns import Ratings
 from annotate.agreement.metrics.forecast import forecast, ratings_remaining
 from annotate.agreement.metrics.labellers import Figures
+from annotate.agreement.metrics.reliability import Answers
 from annotate.agreement.models import ModelOpinion
 from annotate.agreement.reading import Read
 from annotate.comparisons.models import Comparison, ComparisonState
@@ -403,7 +405,7 @@ def figures_as_json(figures: Figures, findings: list[dict[str, Any]]) -> dict[st
 def answers(project: Project, found: Read) -> dict[str, list[Any]]:
     """Columns of `ComparisonAnswer` for each comparison with included ratings or flags."""
     ratings = found.ratings.select(found.is_included)
-    said = metrics.answers(ratings, project.n_intensities)
+    said = _said(ratings, project.n_intensities)
     of = found.comparisons
     asked = np.isin(of["comparison"], said.units) | (of["n_flags"] > 0)
     ids = of["comparison"][asked]
@@ -435,6 +437,22 @@ def answers(project: Project, found: Read) -> dict[str, list[Any]]:
         "worth": worth.tolist(),
         "reasons": said_why,
     }
+
+
+def _said(ratings: Ratings, n_levels: int) -> Answers:
+    """The answers of the default model. It can end where no side is likelier than the other, which comparisons show on
+    which all labellers agree: then the sides alone are asked for, and a side's strength is its ratings' mean."""
+    found = metrics.answers(ratings, n_levels)
+    counts, _, sides = metrics.value_counts(ratings.comparison, ratings.side)
+    total = counts @ sides
+    is_unanimous = (np.abs(total) == counts.sum(axis=1)) & (np.abs(total) > 1)
+    named = np.where(total > 0, found.p[:, 0], found.p[:, 1])[is_unanimous]
+    if not len(named) or named.mean() > 2 / 3:
+        return found
+    plain = metrics.answers(replace(ratings, signed_intensity=ratings.side), n_levels)
+    unit = np.searchsorted(plain.units, ratings.comparison)
+    strength = np.bincount(unit, np.abs(ratings.signed_intensity), minlength=len(plain.units)) / plain.n
+    return replace(plain, expected_intensity=(plain.p[:, 0] - plain.p[:, 1]) * strength)
 
 
 def _none_where(reasons: Iterable[list[str]], is_settled: NDArray[Any]) -> list[list[str]]:

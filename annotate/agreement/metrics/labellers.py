@@ -198,7 +198,7 @@ def labeller_figures(
         n = int(count[at])
         if found is None or n < max(min_units, 1):
             return Stat(None, None, None, n, too_few=True)
-        trials = n / (1 + n * MODEL_ERROR**2 / max(found * (1 - found), 0.01))
+        trials = max(1, round(n / (1 + n * MODEL_ERROR**2 / max(found * (1 - found), 0.01))))
         low, high = wilson_interval(found * trials, trials, confidence=confidence)
         return Stat(float(found), low, high, n, too_few=False)
 

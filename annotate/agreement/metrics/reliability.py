@@ -362,7 +362,7 @@ def mace(
 
 # What a labeller may be like: noise, in steps of the scale; how much wider or narrower than the others' their tie is,
 # and their steps; the share of ratings given without looking.
-_NOISE = np.geomspace(0.25, 4.0, 9)
+_NOISE = np.geomspace(0.1, 4.0, 9)
 _TIE = np.array([0.3, 0.6, 1.0, 1.7, 3.0])
 _STEPS = np.array([0.6, 0.8, 1.0, 1.25, 1.6])
 _CARELESS = np.array([0.0, 0.05, 0.15, 0.35, 0.65, 1.0])
