@@ -111,7 +111,8 @@ def test_every_other_page(seeded: str, sign_in: Any) -> None:
     page.emulate_media(reduced_motion="reduce")
     inside = (
         "", "prompts", f"prompts/{comparison.prompt_id}", "imports", "guidelines", "guidelines/edit", "agreement",
-        "comparisons", f"comparisons/{comparison.pk}", "my-ratings", "reward-models", "comparison-sets", "refreshes",
+        "disagreements", "comparisons", f"comparisons/{comparison.pk}", f"comparisons/{comparison.pk}?queue=1", "audit",
+        "guidelines?tab=disagreement", "my-ratings", "reward-models", "comparison-sets", "refreshes",
         "jobs", "members", "settings", "rank",
     )  # fmt: skip
     found: list[str] = []

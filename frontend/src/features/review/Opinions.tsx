@@ -17,7 +17,7 @@ interface Part {
 }
 
 const GROUND: Record<Part['side'], string> = {
-  a: 'var(--chart-main)', tie: 'var(--mantine-color-default-border)', b: 'var(--chart-second)',
+  a: 'var(--chart-main)', tie: 'var(--mantine-color-gray-6)', b: 'var(--chart-second)',
 };
 
 /** Shares of A, tie and B as one bar, with the numbers below it. */

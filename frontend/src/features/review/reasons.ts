@@ -63,5 +63,6 @@ export function leaning({ expected_intensity }: Answer): { side: 'A' | 'B'; size
   return { side: expected_intensity > 0 ? 'A' : 'B', size: Math.abs(expected_intensity) };
 }
 
-/** "A 62 % · B 30 %". */
-export const inShort = ({ p_a, p_b }: Answer): string => `A ${percent(p_a, 0)} · B ${percent(p_b, 0)}`;
+/** "A 62 % · B 30 % · tie 8 %". */
+export const inShort = ({ p_a, p_b, p_tie }: Answer): string =>
+  [`A ${percent(p_a, 0)}`, `B ${percent(p_b, 0)}`, p_tie >= 0.005 && t('tie {{share}}', { share: percent(p_tie, 0) })].filter(Boolean).join(' · ');
