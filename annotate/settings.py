@@ -184,7 +184,7 @@ SPECTACULAR_SETTINGS = {
         "PreferredEnum": "annotate.ratings.models.Preferred",
         "ShownPreferredEnum": "annotate.ratings.api.serializers.SHOWN_SIDES",
         "VerdictEnum": "annotate.ratings.api.serializers.VERDICTS",
-        "StandingVerdictEnum": ["a", "b", "tie", "invalid", "reopened"],
+        "StandingVerdictEnum": "annotate.ratings.api.serializers.STANDING_VERDICTS",
         "ChangeVerdictEnum": "annotate.agreement.api.serializers.CHANGE_VERDICTS",
         "UserKindEnum": "annotate.accounts.models.UserKind",
         "FlagKindEnum": "annotate.ratings.models.FlagKind",

@@ -137,7 +137,7 @@ def address(route: str, job: Job) -> str:
         elif part.startswith("<uuid:"):
             part = str(uuid4())
         elif part.startswith("<str:"):
-            part = "unknown"
+            part = f"unknown{part.partition('>')[2]}"
         parts.append(part)
     return "/" + "/".join(parts)
 

@@ -13,6 +13,7 @@ from annotate.ratings.services import REOPENED, shown_side
 
 SHOWN_SIDES = ["first", "second", "tie"]
 VERDICTS = ["a", "b", "tie", "invalid"]
+STANDING_VERDICTS = Adjudication._meta.get_field("verdict").choices
 
 
 class ShownSpanSerializer(serializers.Serializer):
