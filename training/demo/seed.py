@@ -25,16 +25,16 @@ from django.utils import timezone
 from annotate.accounts.models import User, UserKind
 from annotate.accounts.services import external_users
 from annotate.agreement.services import refresh_snapshot
-from annotate.comparisons.models import Assignment, AssignmentState, Comparison, ComparisonState
+from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison, ComparisonState
 from annotate.guidelines.models import GuidelineVersion, QualificationAttempt
 from annotate.guidelines.quiz import questions_of
 from annotate.guidelines.services import publish_guidelines
 from annotate.pool import digests
 from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.projects.models import Membership, Pool, Project, Role
-from annotate.projects.services import create_project
+from annotate.projects.services import create_project, send_message
 from annotate.ratings.models import Flag, FlagKind, Rating, RatingOrigin
-from annotate.ratings.services import adjudicate, count, settle, stored_side
+from annotate.ratings.services import adjudicate, count, set_gold, settle, stored_side
 from training.demo.simulator import (
     LABELLERS,
     Judgement,
@@ -54,6 +54,11 @@ SECOND_GUIDELINES_DAYS_AGO = 16
 # Under the first, vaguer guidelines labellers were less sure of what counts.
 FIRST_GUIDELINES_NOISE = 1.35
 GUIDELINES = Path(__file__).parent / "guidelines"
+# Comparisons with a known answer, and pairs that each labeller is asked about again.
+N_GOLD = 12
+N_REPEATS = 15
+# A gap of utility that nobody who reads the guidelines would dispute.
+_CLEAR_GAP = 2.5
 # How long it takes to see that one pressed the wrong key.
 _SLIP = timedelta(seconds=50)
 _EXAMPLES_SECTION = re.compile(r"^## Worked examples\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -90,6 +95,8 @@ class DemoProject:
     pairs_per_prompt: Mapping[str, int]
     n_prompts: int
     change_notes: tuple[str, ...]
+    # Headings of the newest guidelines that decide what splits the labellers.
+    sections: tuple[str, ...]
     rated: float = 0.88
     open: float = 0.06
     corrected: float = 0.0
@@ -105,6 +112,7 @@ PROJECTS = (
         pairs_per_prompt={"plain": 8, "care": 8, "decline": 8},
         n_prompts=300,
         change_notes=("First version.", "Order of importance, traps, worked examples."),
+        sections=("What to look for, in this order", "Traps", "How much better"),
     ),
     DemoProject(
         slug="demo-safety",
@@ -115,6 +123,7 @@ PROJECTS = (
         pairs_per_prompt={"plain": 1, "care": 8, "decline": 8},
         n_prompts=300,
         change_notes=("First version.",),
+        sections=("What to look for", "When in doubt"),
         corrected=0.01,
     ),
 )
@@ -150,6 +159,8 @@ def seed(*, now: datetime | None = None, wanted: Sequence[DemoProject] = PROJECT
             axis=demo.axis,
             description=demo.description,
             ties_allowed=demo.ties_allowed,
+            pay_per_hour="18.00",
+            currency="EUR",
             is_demo=True,
         )
         Membership.objects.bulk_create(
@@ -157,6 +168,12 @@ def seed(*, now: datetime | None = None, wanted: Sequence[DemoProject] = PROJECT
             + [Membership(project=project, user=user, role=Role.LABELLER) for user in simulated.values()]
         )
         _Ratings(demo, project, people, simulated, now).make(prompts)
+        send_message(
+            project=project,
+            sender=people[Role.REVIEWER],
+            recipient_id=people[Role.LABELLER].pk,
+            text="Welcome! Skip what you cannot judge, and flag what should not have been asked: I read every flag.",
+        )
         project.memberships.update(created_at=began_at)
         refresh_snapshot(project_id=project.pk)
     Project.objects.filter(pool=pool).update(created_at=began_at)
@@ -322,6 +339,10 @@ class _Ratings:
             self.said[rating.comparison_id].append(rating)
         flagged = self._flag(rated)
         self._adjudicate(rated, flagged)
+        # Draws of its own, so that the ratings above are the same whatever is measured of labellers.
+        self.rng = random.Random(f"demo:{self.demo.slug}:measured")  # noqa: S311
+        self._answer_gold(comparisons[n_begun:])
+        self._rate_again([rating for rating in ratings if rating.supersedes is None])
 
     def _store(self, comparisons: list[Comparison], assignments: list[Assignment], ratings: list[Rating]) -> None:
         Comparison.objects.bulk_update(
@@ -509,11 +530,97 @@ class _Ratings:
                 verdict=verdict,
                 intensity=None if verdict in ("tie", "invalid") else 3 if abs(a - b) > 2 else 2,
                 note=note,
+                guideline_section="" if verdict == "invalid" else self.rare.choice(self.demo.sections),
             )
             last = max(rating.created_at for rating in self.said[comparison.pk])
             moment = min(last + timedelta(hours=20 * self.rare.random()), self.now)
             type(made).objects.filter(pk=made.pk).update(created_at=moment)
             comparison.flags.update(resolved_at=moment)
+
+    def _gap(self, comparison: Comparison) -> float:
+        """True utility of a over b."""
+        messages = self.messages[comparison.prompt_id]
+        a, b = (utility(self.demo.axis, messages, self.texts[pk]) for pk in (comparison.a_id, comparison.b_id))
+        return a - b
+
+    def _answer_gold(self, unrated: list[Comparison]) -> None:
+        """Some clear comparisons have the reviewer's answer, and every simulated labeller has met them unknowingly."""
+        gold = [one for one in unrated if abs(self._gap(one)) > _CLEAR_GAP][:N_GOLD]
+        assignments, ratings = [], []
+        for comparison in gold:
+            set_gold(
+                project=self.project,
+                reviewer=self.people[Role.REVIEWER],
+                comparison_id=comparison.pk,
+                preferred="a" if self._gap(comparison) > 0 else "b",
+                intensity=3,
+            )
+            comparison.refresh_from_db()
+            for place, labeller in enumerate(self.users):
+                assignment, rating = self._measured(labeller, comparison, AssignmentKind.GOLD, place=place)
+                assignments.append(assignment)
+                ratings.append(rating)
+                count(comparison, rating.preferred, +1)
+                comparison.n_taken += 1
+        Comparison.objects.bulk_update(gold, ["n_a", "n_b", "n_ties", "n_taken"])
+        self._store_measured(assignments, ratings)
+
+    def _rate_again(self, ratings: list[Rating]) -> None:
+        """Each labeller was asked about some of their pairs a second time, with the sides exchanged, but not about what
+        is flagged or settled."""
+        asked = self.project.comparisons.filter(n_flags=0).exclude(state=ComparisonState.ADJUDICATED)
+        may_be_asked = set(asked.values_list("pk", flat=True))
+        by_user = {user: labeller for labeller, user in self.users.items()}
+        mine: dict[SimulatedLabeller, list[Rating]] = defaultdict(list)
+        for rating in ratings:
+            if rating.created_at < _day(self.now, 6) and rating.comparison_id in may_be_asked:
+                mine[by_user[rating.labeller]].append(rating)
+        assignments, again = [], []
+        for labeller in self.users:
+            for before in self.rng.sample(mine[labeller], min(N_REPEATS, len(mine[labeller]))):
+                shown = {"a": "b", "b": "a"}[str(before.assignment.first)]
+                assignment, rating = self._measured(
+                    labeller, before.comparison, AssignmentKind.REPEAT, first=shown, after=before.created_at
+                )
+                assignments.append(assignment)
+                again.append(rating)
+        self._store_measured(assignments, again)
+
+    def _measured(
+        self,
+        labeller: SimulatedLabeller,
+        comparison: Comparison,
+        kind: AssignmentKind,
+        *,
+        place: int | None = None,
+        first: str | None = None,
+        after: datetime | None = None,
+    ) -> tuple[Assignment, Rating]:
+        """What a labeller says to a pair that is there to measure them; `after`: when they had rated it."""
+        assignment = Assignment(
+            comparison=comparison,
+            labeller=self.users[labeller],
+            kind=kind,
+            state=AssignmentState.SUBMITTED,
+            place=place,
+            first=first or self.rng.choice("ab"),
+        )
+        if after is None:
+            created_at, version = self._moment(self.rng.uniform(0, DAYS - 3))
+        else:
+            created_at = after + timedelta(days=self.rng.randint(1, 4))
+            version = [version for since, version in self.versions if since <= created_at][-1]
+        rating = self._rating(assignment, self._ask(labeller, version, comparison, assignment), version, created_at)
+        rating.is_repeat = kind == AssignmentKind.REPEAT
+        return assignment, rating
+
+    def _store_measured(self, assignments: list[Assignment], ratings: list[Rating]) -> None:
+        Assignment.objects.bulk_create(assignments)
+        Rating.objects.bulk_create(sorted(ratings, key=lambda rating: rating.created_at))
+        first = Rating.objects.filter(assignment=OuterRef("pk")).values("created_at")
+        made = Assignment.objects.filter(pk__in=[one.pk for one in assignments])
+        made.update(created_at=Subquery(first))
+        made.update(created_at=F("created_at") - timedelta(minutes=2))
 
 
 def _breaks_off(messages: list[dict[str, str]], text: str) -> bool:

@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 from annotate.accounts.models import User, UserKind
 from annotate.accounts.services import external_users
 from annotate.agreement.models import AgreementSnapshot
-from annotate.comparisons.models import Assignment, AssignmentState, Comparison, ComparisonState
+from annotate.comparisons.models import Assignment, AssignmentKind, AssignmentState, Comparison, ComparisonState
 from annotate.comparisons.rules import anonymous_votes, ratings_wanted
 from annotate.comparisons.services import lease
 from annotate.guidelines.models import QualificationAttempt, WorkedExample
@@ -34,7 +34,7 @@ from annotate.projects.access import access_project
 from annotate.projects.models import Capability, Membership, Project, Role
 from annotate.projects.services import create_project, invite
 from annotate.ratings.models import Adjudication, Flag, Rating
-from annotate.ratings.selectors import current
+from annotate.ratings.selectors import counted
 from annotate.ratings.services import Judgement, submit
 from tests.cast import make_user
 from tests.training.reward.registered import make_model
@@ -113,8 +113,9 @@ class TestSeeded:
     @pytest.mark.parametrize("axis", ["helpfulness", "safety"])
     def test_counts_are_those_of_the_current_ratings(self, projects, axis):
         project = projects[axis]
-        said = Counter(current(Rating.objects.filter(project=project)).values_list("comparison_id", "preferred"))
-        held = Counter(Assignment.objects.filter(comparison__project=project).values_list("comparison_id", flat=True))
+        said = Counter(counted(Rating.objects.filter(project=project)).values_list("comparison_id", "preferred"))
+        taken = Assignment.objects.filter(comparison__project=project).exclude(kind=AssignmentKind.REPEAT)
+        held = Counter(taken.values_list("comparison_id", flat=True))
         flags = Counter(
             Flag.objects.filter(comparison__project=project, resolved_at=None).values_list("comparison_id", flat=True)
         )
@@ -124,6 +125,9 @@ class TestSeeded:
             assert (one.n_a, one.n_b, one.n_ties) == tuple(said[one.pk, side] for side in ("a", "b", "tie"))
             assert one.n_taken == held[one.pk] == one.n_ratings
             assert one.n_flags == flags[one.pk]
+            assert (one.state == ComparisonState.CLOSED) == (one.gold_preferred is not None)
+            if one.gold_preferred is not None:  # mixed into everybody's work, however many have answered
+                continue
             wanted = ratings_wanted(
                 minimum=project.min_ratings,
                 maximum=project.max_ratings,
@@ -180,6 +184,21 @@ class TestSeeded:
             assert correction.assignment_id == correction.supersedes.assignment_id
             assert correction.preferred != correction.supersedes.preferred
             assert correction.created_at > correction.supersedes.created_at
+
+    @pytest.mark.parametrize("axis", ["helpfulness", "safety"])
+    def test_labellers_were_measured_by_known_answers_and_repeats(self, projects, axis):
+        mixed_in = Assignment.objects.filter(comparison__project=projects[axis])
+        gold = mixed_in.filter(kind=AssignmentKind.GOLD)
+        n_gold = projects[axis].comparisons.filter(gold_preferred__isnull=False).count()
+        assert gold.count() == 8 * n_gold >= 8 * 5
+        n_right = gold.filter(ratings__preferred=F("comparison__gold_preferred")).count()
+        assert 0.75 < n_right / gold.count() < 1
+        repeats = list(mixed_in.filter(kind=AssignmentKind.REPEAT).select_related("comparison"))
+        assert len(repeats) == 8 * demo.N_REPEATS
+        for again in repeats:
+            before = again.comparison.assignments.get(labeller=again.labeller, kind=AssignmentKind.REGULAR)
+            assert {before.first, again.first} == {"a", "b"} and before.created_at < again.created_at
+            assert again.ratings.get().is_repeat
 
     def test_flags_are_by_raters_and_some_are_settled(self, projects):
         for project in projects.values():
