@@ -78,8 +78,9 @@ class Fit:
 
     A unit is of one of K hidden classes; a labeller says value v of a unit of class k with chance confusion[·, k, v].
     units (U,), labellers (L,), values (V,) ascending. posterior: (U, K). prior: (K,). confusion: (L, K, V).
-    pooled: (K, V) of a labeller of whom nothing is known. strength: (K,) the signed value that an average labeller
-    without noise gives. sides: (K, 3) chance that the answer of a class is a, b, a tie.
+    pooled: (K, V) of a labeller of whom nothing is known. strength: (K,) the signed value that stands
+    for a class: to be expected of a labeller, where classes are no values. sides: (K, 3) chance that the answer of a
+    class is a, b, a tie.
     log_likelihood: of all ratings, natural. is_converged: before the iterations ran out.
     """
 
@@ -303,7 +304,9 @@ def _shrunk(counts: Floats, shrinkage: float) -> Floats:
     """Rows of chances from counts (L, K, V), drawn to the rows of all labellers by so many ratings."""
     pooled = counts.sum(axis=0) + _LEAST
     pooled /= pooled.sum(axis=1, keepdims=True)
-    rows = np.maximum(counts + shrinkage * pooled, _LEAST)
+    # Without shrinkage, what somebody never said they never say, whatever the class: as in crowd-kit.
+    is_possible = (counts.sum(axis=1, keepdims=True) > 0) | (shrinkage > 0)
+    rows = np.where(is_possible, np.maximum(counts + shrinkage * pooled, _LEAST), 0.0)
     return np.asarray(rows / rows.sum(axis=2, keepdims=True))
 
 
@@ -394,8 +397,12 @@ def graded(
         scale = scale_of(values)
     votes = _Votes(units, labellers, values, scale)
     n_levels, has_ties = int(scale[-1]), bool((scale == 0).any())
-    # Half steps up to one beyond the last; without ties nothing is at 0.
-    grid = np.arange(0.5, n_levels + 1.01, 0.5) if n_levels > 1 else np.array([0.4, 1.0, 1.8, 3.0])
+    # Half steps where a tie may begin, steps up to one beyond the last; without ties nothing is at 0.
+    grid = (
+        np.concatenate([[0.5, 1.0, 1.5], np.arange(2, n_levels + 1.01)])
+        if n_levels > 1
+        else np.array([0.4, 1.0, 1.8, 3.0])
+    )
     grid = np.concatenate([-grid[::-1], [0.0], grid]) if has_ties else np.concatenate([-grid[::-1], grid])
     cuts = np.arange(n_levels) + (0.5 if has_ties else 0.0)
     types = _Types(has_ties, n_levels)
@@ -436,7 +443,7 @@ def graded(
     cuts = np.maximum.accumulate(np.concatenate([cuts[:1] * (tie if has_ties else 1.0), cuts[1:] * steps]))
     levels = _levels(grid, cuts, has_ties)
     sides = _sides(levels.ravel()).reshape(*levels.shape, 3).mean(axis=1)
-    return replace(fit, strength=levels.mean(axis=1), sides=sides)
+    return replace(fit, strength=fit.pooled @ scale, sides=sides)
 
 
 def _levels(grid: Floats, cuts: Floats, has_ties: bool, n_parts: int = 20) -> Floats:
@@ -521,8 +528,8 @@ class Answers:
 
 
 def answers(ratings: Ratings, n_levels: int = 4, *, fit: Fit | None = None) -> Answers:
-    """Posterior of a, b and a tie for each comparison, and the signed intensity to be expected of a labeller without
-    noise, weighing everybody's ratings by what they are worth. n_levels: intensities of the project's scale.
+    """Posterior of a, b and a tie for each comparison, and the signed intensity to be expected of one more rating by an
+    average labeller, weighing everybody's ratings by what they are worth. n_levels: intensities of the scale.
 
     fit: a model fitted to signed values of these ratings; by default `graded` is.
     """

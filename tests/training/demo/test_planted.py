@@ -88,7 +88,7 @@ class TestTheCrowd:
 
 class TestReliabilities:
     def test_they_are_recovered(self):
-        """Twenty labellers from very good to hardly better than chance, 450 ratings each, five projects.
+        """Twenty labellers from very good to hardly better than chance, 450 ratings each, three projects.
 
         Pairs of true reliabilities 0.45 to 0.9; a share of 450 has a standard error of 0.02.
         """
@@ -105,7 +105,7 @@ class TestReliabilities:
         ]
         true = np.array([crowd.reliability(pairs, one) for one in people])
         ranks, errors, inside = [], [], []
-        for seed in range(5):
+        for seed in range(3):
             ratings = crowd.simulate(pairs, people, np.random.default_rng(seed)).ratings
             told = metrics.fit_of(ratings).reliability
             found = np.array([told[at] for at in range(len(people))])
