@@ -1,4 +1,4 @@
-import { createTheme, Modal, PasswordInput, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, Modal, Notification, PasswordInput, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
 import { t } from '@/lib/i18n';
 
 const petrol: MantineColorsTuple = [
@@ -21,6 +21,7 @@ export const theme = createTheme({
   // Names that Mantine leaves out or has in English only.
   components: {
     Modal: Modal.extend({ defaultProps: { closeButtonProps: { 'aria-label': t('Close') } } }),
+    Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': t('Close') } } }),
     PasswordInput: PasswordInput.extend({
       defaultProps: { visibilityToggleButtonProps: { 'aria-label': t('Toggle password visibility') } },
     }),

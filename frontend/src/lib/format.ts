@@ -24,6 +24,13 @@ export function date(iso: string): string {
   return new Date(iso).toLocaleDateString(locale(), { dateStyle: 'medium' });
 }
 
+/** A difference of shares in points of per cent, with its sign: "+6", "−0.4". What rounds to nothing has none. */
+export function signedPoints(share: number, digits = 0): string {
+  const text = number(Math.abs(share) * 100, digits);
+  if (Number((Math.abs(share) * 100).toFixed(digits)) === 0) return text;
+  return `${share < 0 ? '−' : '+'}${text}`;
+}
+
 /** Of a day without a time ("2026-12-12"), which is the same day everywhere. */
 export function day(iso: string, options: Intl.DateTimeFormatOptions = { dateStyle: 'medium' }): string {
   return new Date(iso).toLocaleDateString(locale(), { ...options, timeZone: 'UTC' });

@@ -130,7 +130,7 @@ function Figures({ found }: { found: Agreement }) {
           label={t('Fleiss’ κ')}
           stat={found.fleiss_kappa}
           style="number"
-          help={t('On the side, over comparisons with the same number of ratings')}
+          help={t('On the side; each comparison weighs the same, however many ratings it has')}
           to={ratingsOf(slug)}
         />
       </SimpleGrid>

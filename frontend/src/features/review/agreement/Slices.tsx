@@ -4,7 +4,7 @@ import { Link, useSearchParams } from 'react-router';
 import { CsvButton } from '@/components/CsvButton';
 import { StatText } from '@/components/StatValue';
 import type { Slice } from '@/lib/api/types';
-import { number, percent } from '@/lib/format';
+import { number, percent, signedPoints } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { ratingsOf } from '@/lib/links';
 import { useProject } from '@/lib/session';
@@ -113,7 +113,7 @@ function Excess({ value, greatest }: { value: number | null; greatest: number })
   return (
     <Group gap={6} wrap="nowrap">
       <Text span inherit w={44} ta="right" style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {`${value < 0 ? '−' : '+'}${number(Math.abs(value) * 100, 1)}`}
+        {signedPoints(value, 1)}
       </Text>
       <Box style={{ flex: 1 }} aria-hidden>
         <Box h={8} w={`${Math.max(0, 100 * (value / greatest))}%`} bg="var(--chart-second)" style={{ borderRadius: 4 }} />

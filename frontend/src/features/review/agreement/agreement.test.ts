@@ -18,6 +18,7 @@ describe('the effect of a version', () => {
 
   it('cannot be told where it may be a fall or a rise', () => {
     expect(effectWords(change('unclear', stat(-0.02, -0.09, 0.05)))).toBe('cannot be told (−9 to +5 points)');
+    expect(effectWords(change('unclear', stat(-0.03, -0.07, 0.001)))).toBe('cannot be told (−7 to 0 points)');
   });
 
   it('is not told from too few, nor of the first', () => {

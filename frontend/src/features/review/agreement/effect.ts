@@ -1,10 +1,8 @@
 /** What a version of the guidelines did to the disagreement, in words. */
 
 import type { VersionChange } from '@/lib/api/types';
-import { number } from '@/lib/format';
+import { number, signedPoints } from '@/lib/format';
 import { t } from '@/lib/i18n';
-
-const signed = (points: number, digits: number) => `${points < 0 ? '−' : '+'}${number(Math.abs(points), digits)}`;
 
 /** "lower by 6 points (2 to 10)"; that it cannot be told where the interval holds both a fall and a rise. */
 export function effectWords(change: VersionChange | null): string {
@@ -17,7 +15,7 @@ export function effectWords(change: VersionChange | null): string {
   const points = (share: number) => number(Math.abs(share) * 100, digits);
   if (verdict === 'lower') return t('lower by {{points}} points ({{low}} to {{high}})', { points: points(value), low: points(high), high: points(low) });
   if (verdict === 'higher') return t('higher by {{points}} points ({{low}} to {{high}})', { points: points(value), low: points(low), high: points(high) });
-  return t('cannot be told ({{low}} to {{high}} points)', { low: signed(low * 100, digits), high: signed(high * 100, digits) });
+  return t('cannot be told ({{low}} to {{high}} points)', { low: signedPoints(low, digits), high: signedPoints(high, digits) });
 }
 
 export const EFFECT_COLOURS: Record<VersionChange['verdict'], string> = { lower: 'teal', higher: 'red', unclear: 'gray', too_few: 'gray' };

@@ -65,7 +65,7 @@ export function Actions({ labeller }: { labeller: LabellerRow }) {
       title: t('Have {{name}} qualify anew?', { name: pseudonym }),
       text: t('Their passed quiz is taken back: they read the guidelines and pass the quiz again before there is more work.'),
       label: t('Reason'),
-      hint: t('It is recorded with your name.'),
+      hint: t('They read it on their screen.'),
       maxLength: 300,
       action: t('Take the pass back'),
       onSubmit: async (reason: string) => {

@@ -14,7 +14,7 @@ import { CountCard, rangeOf, StatCard, StatText } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { Answer, LabellerDetail, LabellerDissent, Stat } from '@/lib/api/types';
-import { day, daysAfter, number, percent, seconds } from '@/lib/format';
+import { day, daysAfter, number, percent, seconds, signedPoints } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { ratingsOf } from '@/lib/links';
 import { usePages } from '@/lib/pages';
@@ -170,12 +170,11 @@ function Cards({ labeller }: { labeller: LabellerDetail }) {
   );
 }
 
-/** "+18.0 points", with its interval. */
+/** "+18 points", with its interval. */
 function difference({ value, low, high }: Stat): string {
-  const signed = (share: number) => `${share < 0 ? '−' : '+'}${number(Math.abs(share) * 100, 0)}`;
   if (value === null) return '–';
-  const range = low === null || high === null ? '' : ` (${t('{{low}} to {{high}}', { low: signed(low), high: signed(high) })})`;
-  return t('{{points}} points', { points: signed(value) }) + range;
+  const range = low === null || high === null ? '' : ` (${t('{{low}} to {{high}}', { low: signedPoints(low), high: signedPoints(high) })})`;
+  return t('{{points}} points', { points: signedPoints(value) }) + range;
 }
 
 const shareText = (stat: Stat) => {
@@ -235,7 +234,7 @@ export function answerWords({ p_a, p_b, p_tie }: Answer): string {
 
 function Dissents({ labeller }: { labeller: LabellerDetail }) {
   const { slug, intensity_labels } = useProject();
-  const rows = usePages<LabellerDissent>(['projects', slug, 'labellers', labeller.id, 'disagreements'], `projects/${slug}/labellers/${labeller.id}/disagreements`);
+  const rows = usePages<LabellerDissent>(['projects', slug, 'labellers', labeller.id, 'disagreements'], `projects/${slug}/labellers/${labeller.id}/disagreements`, { page_size: '10' });
   return (
     <section>
       <Title order={2} mb={4}>
@@ -337,7 +336,7 @@ function Qualifications({ labeller: { qualifications } }: { labeller: LabellerDe
               {qualifications.map((attempt) => (
                 <Table.Tr key={attempt.created_at}>
                   <Table.Td>{attempt.version}</Table.Td>
-                  <Table.Td>{t('{{right}} of {{total}}', { right: attempt.n_right, total: attempt.n_questions })}</Table.Td>
+                  <Table.Td>{attempt.n_questions === 0 ? t('no quiz') : t('{{right}} of {{total}}', { right: attempt.n_right, total: attempt.n_questions })}</Table.Td>
                   <Table.Td>
                     <StateBadge
                       state={attempt.revoked_at ? 'taken_back' : attempt.passed ? 'passed' : 'failed'}

@@ -174,7 +174,7 @@ function Figures({ rows, ordering, onSort }: { rows: LabellerRow[]; ordering: st
           {rows.map((row) => (
             <Table.Tr key={row.id}>
               <Table.Td miw={160} style={STICKY}>
-                <Anchor component={Link} to={`/projects/${slug}/labellers/${row.id}`} ff="monospace">
+                <Anchor component={Link} to={`/projects/${slug}/labellers/${row.id}`} ff="monospace" style={{ whiteSpace: 'nowrap' }}>
                   {row.pseudonym}
                 </Anchor>
                 <Text size="sm" c="dimmed">

@@ -114,7 +114,7 @@ export function RatingsPage() {
           {
             title: t('Labeller'),
             cell: ({ labeller }) => (
-              <Anchor component={Link} to={`/projects/${slug}/labellers/${labeller.id}`} ff="monospace">
+              <Anchor component={Link} to={`/projects/${slug}/labellers/${labeller.id}`} ff="monospace" style={{ whiteSpace: 'nowrap' }}>
                 {labeller.pseudonym}
               </Anchor>
             ),
