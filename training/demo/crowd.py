@@ -56,7 +56,7 @@ def pairs_of(n: int, *, seed: int = 0, axis: str = "helpfulness") -> Pairs:
             a, b = drawn[at] if rng.random() < 0.5 else drawn[at][::-1]
             gap = utility(axis, prompt.messages, a) - utility(axis, prompt.messages, b)
             rows.append((gap, len(words(a)), len(words(b)), n_prompt))
-            texts.append((prompt.messages, a, b))
+            texts.append(([*prompt.messages], a, b))
     gap, n_a, n_b, n_prompt = np.array(rows[:n], dtype=np.float64).T
     return Pairs(gap, n_a, n_b, n_prompt, texts[:n])
 

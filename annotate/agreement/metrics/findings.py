@@ -175,16 +175,14 @@ def _length_taste(ratings: Ratings, ids: Ints, labeller: Ints, floors: Floors) -
 
 def _relative_skill(sided: Ratings, labeller: Ints, n_labellers: int) -> Floats:
     """Each labeller's agreement above one half, over that of the pairs of others; 1 where it cannot be told. (L,)"""
-    agreement, others, _ = _pairwise(sided.comparison, sided.side, labeller, n_labellers)
+    agreement, others = _pairwise(sided.comparison, sided.side, labeller, n_labellers)
     with np.errstate(invalid="ignore", divide="ignore"):
         found = (agreement - 0.5) / (others - 0.5)
     return np.clip(np.where((others > 0.51) & ~np.isnan(found), found, 1.0), 0.0, 1.25)
 
 
-def _pairwise(units: ArrayLike, sides: ArrayLike, labeller: Ints, n_labellers: int) -> tuple[Floats, Floats, Floats]:
-    """Share of rating pairs that agree: of each labeller's pairs, of all the others' pairs, and how many the former
-    are. All (L,).
-    """
+def _pairwise(units: ArrayLike, sides: ArrayLike, labeller: Ints, n_labellers: int) -> tuple[Floats, Floats]:
+    """Share of rating pairs that agree: of each labeller's pairs, and of all the others' pairs. Both (L,)."""
     unit = np.unique(np.asarray(units), return_inverse=True)[1]
     share_agreeing = others_agreeing(units, sides)
     n_others = (np.bincount(unit)[unit] - 1).astype(np.float64) if len(unit) else np.empty(0)
@@ -192,7 +190,7 @@ def _pairwise(units: ArrayLike, sides: ArrayLike, labeller: Ints, n_labellers: i
     pairs = np.bincount(labeller, weights=n_others, minlength=n_labellers)
     # Each pair is counted from both ends; those of one labeller are theirs and as many of the others'.
     of_others = share(agreeing.sum() / 2 - agreeing, np.maximum(pairs.sum() / 2 - pairs, 0.0))
-    return share(agreeing, pairs), of_others, pairs
+    return share(agreeing, pairs), of_others
 
 
 def _near_chance(
@@ -201,7 +199,7 @@ def _near_chance(
     n_labellers = len(ids)
     is_tie = (ratings.side == 0).astype(np.float64)
     agreement = Moments.of(labeller, others_agreeing(ratings.comparison, ratings.side), n_labellers)
-    _, of_others, _ = _pairwise(ratings.comparison, ratings.side, labeller, n_labellers)
+    _, of_others = _pairwise(ratings.comparison, ratings.side, labeller, n_labellers)
     n_of = np.bincount(labeller, minlength=n_labellers).astype(np.float64)
     n_ties = np.bincount(labeller, weights=is_tie, minlength=n_labellers)
     ties, others_ties = share(n_ties, n_of), share(n_ties.sum() - n_ties, n_of.sum() - n_of)

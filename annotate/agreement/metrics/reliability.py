@@ -404,7 +404,7 @@ def graded(
         else np.array([0.4, 1.0, 1.8, 3.0])
     )
     grid = np.concatenate([-grid[::-1], [0.0], grid]) if has_ties else np.concatenate([-grid[::-1], grid])
-    cuts = np.arange(n_levels) + (0.5 if has_ties else 0.0)
+    cuts: Floats = np.arange(n_levels, dtype=np.float64) + (0.5 if has_ties else 0.0)
     types = _Types(has_ties, n_levels)
     marginal = np.bincount(votes.said % len(scale), minlength=len(scale)).astype(np.float64) + 0.5
     marginal = (marginal + marginal[::-1]) / (2 * marginal.sum())
@@ -602,8 +602,8 @@ def held_out_log_likelihood(
             )
         )
     every = np.concatenate(told)
-    means = every.mean(axis=0).tolist()
-    return HeldOut(*means, n=len(every))
+    log_side, right_side, log_value, right_value = every.mean(axis=0).tolist()
+    return HeldOut(log_side, right_side, log_value, right_value, len(every))
 
 
 def vote_shares(

@@ -62,4 +62,4 @@ def worth(
     apart = np.where(has_model, np.abs(side - model) * sure, 0.0)
     found = 1.5 * is_flagged + np.where(is_rated, entropy + dissent + apart + 0.5 * is_unsure, 0.0)
     holds = np.stack([is_flagged, is_split, is_against, is_split & is_confident, is_unsure], axis=1)
-    return found, [[REASONS[at] for at in np.flatnonzero(row)] for row in holds]
+    return np.asarray(found, dtype=np.float64), [[REASONS[at] for at in np.flatnonzero(row)] for row in holds]

@@ -86,7 +86,7 @@ class TestFindings:
         many = {name: np.tile(column, 30) for name, column in columns.items()}
         many["comparison"] = np.arange(30).repeat(len(columns["side"])) * N_UNITS + many["comparison"]
         many["first_shown"] = (np.random.default_rng(1).random(len(many["side"])) < 0.525).astype(int)
-        # 27,000 ratings each: 0.025 is eight standard errors. (Copies make certain of other chance differences as well.)
+        # 13,500 ratings each or more: 0.025 is six standard errors. (Copies make other chance differences certain too.)
         assert "position_bias" not in {code for _, code, _ in of(many)}
 
     def test_length_taste_in_either_direction(self, columns):
