@@ -35,10 +35,10 @@ class Floors:
     """How much of an effect is harmless.
 
     position_bias: distance of the share of first sides from a half. length_taste: paired difference of the share of
-    longer ones; the null hypothesis is a quarter of it. near_chance: agreement above chance, as a share of what the others
-    have among themselves. too_fast: share of ratings; the null hypothesis is half of it. changed: change of agreement;
-    the null hypothesis is a fifth of it. behind: how far self-agreement and agreement with gold may lie behind the
-    others'. n_ratings, n_asked: fewest ratings for a test; fewest gold answers or repeats.
+    longer ones; the null hypothesis is a quarter of it. near_chance: agreement above chance, as a share of what the
+    others have among themselves. too_fast: share of ratings; the null hypothesis is half of it. changed: change of
+    agreement; the null hypothesis is a fifth of it. behind: how far self-agreement and agreement with gold may lie
+    behind the others'. n_ratings, n_asked: fewest ratings for a test; fewest gold answers or repeats.
     """
 
     position_bias: float = 0.05
