@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from annotate.comparisons.models import Comparison
 from annotate.guidelines.models import QualificationAttempt
 from annotate.projects.models import Project
+from annotate.ratings.models import Rating
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -107,13 +108,14 @@ def test_every_other_page(seeded: str, sign_in: Any) -> None:
     project = Project.objects.get(slug="demo-helpfulness")
     comparison = Comparison.objects.filter(project=project, n_a__gt=0, n_b__gt=0).first()
     assert comparison is not None
+    labeller = Rating.objects.filter(project=project).values_list("labeller", flat=True)[0]
     page = sign_in(seeded, "owner")
     page.emulate_media(reduced_motion="reduce")
     inside = (
         "", "prompts", f"prompts/{comparison.prompt_id}", "imports", "guidelines", "guidelines/edit", "agreement",
-        "disagreements", "comparisons", f"comparisons/{comparison.pk}", f"comparisons/{comparison.pk}?queue=1", "audit",
-        "guidelines?tab=disagreement", "my-ratings", "reward-models", "comparison-sets", "refreshes",
-        "jobs", "members", "settings", "rank",
+        "labellers", f"labellers/{labeller}", "ratings", "ratings?agreement=split", "disagreements", "comparisons",
+        f"comparisons/{comparison.pk}", f"comparisons/{comparison.pk}?queue=1", "audit", "guidelines?tab=disagreement",
+        "my-ratings", "reward-models", "comparison-sets", "refreshes", "jobs", "members", "settings", "rank",
     )  # fmt: skip
     found: list[str] = []
     for path in ["projects", "projects/new", "account", *(f"projects/{project.slug}/{path}" for path in inside)]:

@@ -14,6 +14,7 @@ import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { ratingsOf } from '@/lib/links';
 import { useProject } from '@/lib/session';
+import { Axes } from './agreement/Axes';
 import { OverTime } from './agreement/OverTime';
 import { Slices } from './agreement/Slices';
 import { Versions } from './agreement/Versions';
@@ -72,6 +73,7 @@ export function AgreementPage() {
               <HowTheyDiffer found={found} slug={slug} />
               <Slices slices={found.slices} />
               <Versions versions={found.versions} />
+              <Axes axes={found.axes} />
             </Stack>
           )
         }

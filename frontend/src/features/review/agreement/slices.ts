@@ -11,7 +11,6 @@ export const DIMENSIONS: Record<Dimension, string> = {
   tag: t('Tags'),
   length: t('Difference in length'),
   intensity: t('Intensity'),
-  axis: t('Axis'),
   bucket: t('Second question'),
 };
 

@@ -21,10 +21,10 @@ export function Timesheet() {
         {t('Active time and ratings by labeller and week, with amounts where a pay is set. Labellers are under their pseudonyms, as in every file.')}
       </Text>
       <Group align="flex-end" gap="sm">
-        <TextInput type="date" label={t('From')} value={from} max={to} onChange={(event) => setFrom(event.currentTarget.value)} />
+        <TextInput type="date" label={t('First day')} value={from} max={to} onChange={(event) => setFrom(event.currentTarget.value)} />
         <TextInput
           type="date"
-          label={t('Until')}
+          label={t('Last day')}
           value={to}
           min={from}
           error={isTurned ? t('Before the first day.') : undefined}

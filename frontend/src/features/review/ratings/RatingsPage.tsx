@@ -62,8 +62,8 @@ export function RatingsPage() {
           ]}
           onChange={(value) => change('intensity', value ?? '')}
         />
-        <TextInput type="date" label={t('From')} value={filters.from ?? ''} max={filters.to} onChange={(event) => change('from', event.currentTarget.value)} />
-        <TextInput type="date" label={t('Until')} value={filters.to ?? ''} min={filters.from} onChange={(event) => change('to', event.currentTarget.value)} />
+        <TextInput type="date" label={t('First day')} value={filters.from ?? ''} max={filters.to} onChange={(event) => change('from', event.currentTarget.value)} />
+        <TextInput type="date" label={t('Last day')} value={filters.to ?? ''} min={filters.from} onChange={(event) => change('to', event.currentTarget.value)} />
       </Group>
       {set.length > 0 && (
         <Group mb="md" gap="xs" role="group" aria-label={t('Narrowed to')}>
