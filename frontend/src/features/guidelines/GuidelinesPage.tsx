@@ -82,7 +82,7 @@ export function GuidelinesPage() {
         {mayReview && (
           <>
             {' · '}
-            <Anchor component={Link} to={`/projects/${project.slug}/agreement#versions`} inherit>
+            <Anchor component={Link} to={`/projects/${project.slug}/agreement#versions`} inherit underline="always">
               {t('Watch the effect')}
             </Anchor>
           </>

@@ -39,7 +39,7 @@ export function Notes({ notes, onDone }: Props) {
               {note.comparison !== null && (
                 <>
                   {' · '}
-                  <Anchor component={Link} to={`/projects/${slug}/comparisons/${note.comparison}`} inherit>
+                  <Anchor component={Link} to={`/projects/${slug}/comparisons/${note.comparison}`} inherit underline="always">
                     {t('Comparison {{id}}', { id: note.comparison })}
                   </Anchor>
                 </>
