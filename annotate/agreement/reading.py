@@ -45,7 +45,7 @@ _BYTES_A_WORD = 6.0
 _BYTES_AROUND_A_PROMPT = 60
 _BLOCK = 1 << 22
 
-_KINDS = {SmallIntegerField: "i2", IntegerField: "i4", BigIntegerField: "i8"}
+_KINDS: dict[type[Field], str] = {SmallIntegerField: "i2", IntegerField: "i4", BigIntegerField: "i8"}
 _SIDE = {"a": 1, "b": -1, "tie": 0}
 Columns = dict[str, NDArray[Any]]
 

@@ -240,7 +240,7 @@ class RatingFiltersSerializer(serializers.Serializer):
     until = serializers.DateField(required=False, allow_null=True, default=None)
     language = serializers.CharField(required=False, default="", max_length=12)
     tag = serializers.CharField(required=False, default="", max_length=60)
-    source = serializers.RegexField(
+    source = serializers.RegexField(  # type: ignore[assignment]  # Field.source is where a field reads from
         r"^[0-9]{1,18}(-[0-9]{1,18})?$",
         required=False,
         default="",
