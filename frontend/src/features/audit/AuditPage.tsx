@@ -72,8 +72,8 @@ export function AuditPage() {
           onChange={(action) => change('action', action ?? '')}
           w={260}
         />
-        <TextInput label={t('From')} type="date" value={filters.from} max={filters.to || undefined} onChange={(event) => change('from', event.currentTarget.value)} />
-        <TextInput label={t('Until')} type="date" value={filters.to} min={filters.from || undefined} onChange={(event) => change('to', event.currentTarget.value)} />
+        <TextInput label={t('First day')} type="date" value={filters.from} max={filters.to || undefined} onChange={(event) => change('from', event.currentTarget.value)} />
+        <TextInput label={t('Last day')} type="date" value={filters.to} min={filters.from || undefined} onChange={(event) => change('to', event.currentTarget.value)} />
       </Group>
       <PagedTable
         label={t('Audit')}

@@ -197,7 +197,7 @@ function Editor({ opened: { current, draft }, onReload }: { opened: Opened; onRe
         },
       )}
     >
-      <Group justify="space-between" mb="md" gap="xs">
+      <div className={classes.state}>
         <SaveState saved={saved} onRetry={() => void saver.flush()} />
         {saved.revision > 0 && (
           <Button
@@ -217,7 +217,7 @@ function Editor({ opened: { current, draft }, onReload }: { opened: Opened; onRe
             {t('Discard the draft')}
           </Button>
         )}
-      </Group>
+      </div>
       {saved.state === 'conflict' && (
         <Conflict
           theirs={saved.theirs}
