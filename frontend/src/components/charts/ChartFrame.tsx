@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, Paper, Table, Text, Title, VisuallyHidden } from '@mantine/core';
+import { Anchor, Button, Card, Group, Table, Text, Title, VisuallyHidden } from '@mantine/core';
 import { IconChartBar, IconTable } from '@tabler/icons-react';
 import { useId, useState, type ReactNode } from 'react';
 import { Link } from 'react-router';
@@ -31,7 +31,7 @@ export function ChartFrame<T>({ title, description, actions, chart, rows, rowKey
   const [isTable, setTable] = useState(false);
   const heading = useId();
   return (
-    <Paper component="section" withBorder radius="lg" p="lg" aria-labelledby={heading} style={{ minWidth: 0 }}>
+    <Card component="section" withBorder radius="lg" padding="lg" aria-labelledby={heading} style={{ minWidth: 0 }}>
       <Group justify="space-between" align="flex-start" mb="sm" gap="xs">
         <Title order={2} id={heading}>
           {title}
@@ -70,7 +70,7 @@ export function ChartFrame<T>({ title, description, actions, chart, rows, rowKey
           </VisuallyHidden>
         </>
       )}
-    </Paper>
+    </Card>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Group, Paper, Text, TextInput, Title } from '@mantine/core';
+import { Card, Group, Text, TextInput, Title } from '@mantine/core';
 import { useState } from 'react';
 import { CsvButton } from '@/components/CsvButton';
 import { daysAfter } from '@/lib/format';
@@ -13,7 +13,7 @@ export function Timesheet() {
   const [to, setTo] = useState(today);
   const isTurned = from !== '' && to !== '' && from > to;
   return (
-    <Paper component="section" withBorder radius="lg" p="lg">
+    <Card component="section" withBorder radius="lg" padding="lg">
       <Title order={2} mb={4}>
         {t('Timesheets')}
       </Title>
@@ -32,6 +32,6 @@ export function Timesheet() {
         />
         {!isTurned && <CsvButton slug={slug} name="timesheet" title={t('Timesheets')} query={{ from, to }} />}
       </Group>
-    </Paper>
+    </Card>
   );
 }
