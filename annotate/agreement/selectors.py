@@ -13,7 +13,7 @@ from annotate.common.errors import not_found
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.guidelines.models import QualificationAttempt
 from annotate.projects.access import Seat
-from annotate.projects.models import Capability, Membership, Message, Project, Role
+from annotate.projects.models import CAPABILITIES, Capability, Membership, Message, Project, Role
 from annotate.ratings.models import Rating
 from annotate.ratings.selectors import counted
 
@@ -118,10 +118,12 @@ _NUMBERS = ("n_ratings", "n_comparisons", "n_multiply_rated", "n_labellers", "ex
 _STATS = ("percent_agreement", "alpha_nominal", "alpha_ordinal", "fleiss_kappa")
 
 
-def agreement(project: Project) -> dict[str, Any]:
+def agreement(seat: Seat) -> dict[str, Any]:
+    project = seat.project
     snapshot = _snapshot(project)
     found = snapshot.statistics
     return {
+        "axes": _axes(seat),
         "computed_at": snapshot.computed_at,
         "is_stale": snapshot.stale_since is not None,
         **{name: found.get(name, 0) for name in _NUMBERS},
@@ -129,6 +131,27 @@ def agreement(project: Project) -> dict[str, Any]:
         "disagreement": _buckets(project, found),
         **{name: found.get(name, []) for name in ("over_time", "versions", "slices")},
     }
+
+
+def _axes(seat: Seat) -> list[dict[str, Any]]:
+    """The projects over the same completions that the caller may review, this one first: one axis each."""
+    shared = AgreementSnapshot.objects.filter(project__pool=seat.project.pool_id).select_related("project")
+    if not seat.user.is_superuser:
+        reviewing = [role for role, may in CAPABILITIES.items() if Capability.REVIEW in may]
+        seats = Membership.objects.filter(user=seat.user, is_active=True, role__in=reviewing)
+        shared = shared.filter(Q(project__in=seats.values("project")) | Q(project=seat.project))
+    rows = [
+        {
+            "slug": one.project.slug,
+            "axis": one.project.axis,
+            "name": one.project.name,
+            "n_ratings": one.counts.get("ratings", 0),
+            "alpha_nominal": one.counts.get("agreement", {}).get("alpha_nominal", NO_STAT),
+            "disagreement": _buckets(one.project, one.counts.get("agreement", {})),
+        }
+        for one in shared.defer("statistics").order_by("project")
+    ]
+    return sorted(rows, key=lambda row: row["slug"] != seat.project.slug)
 
 
 def pairs(project: Project) -> dict[str, Any]:

@@ -215,7 +215,6 @@ def _slices(project: Project, found: Read, units: NDArray[Any], side: NDArray[An
         *_by_comparison("language", *_languages(found), units, side),
         *_by_comparison("tag", *_tags(project), units, side),
         *_by_comparison("length", *_lengths(found), units, side),
-        *_by_comparison("axis", *_axis(project, found), units, side),
         *_by_rating("intensity", found.intensity[found.is_included], units, side),
         *_by_rating("bucket", found.bucket[found.is_included], units, side),
     ]
@@ -297,12 +296,6 @@ def _lengths(found: Read) -> _Groups:
     ratio = np.maximum(one, two) / np.maximum(np.minimum(one, two), 1)
     groups = np.searchsorted(np.array(list(LENGTHS.values())), ratio, side="right")
     return list(LENGTH_LABELS.items()), found.comparisons["comparison"], groups
-
-
-def _axis(project: Project, found: Read) -> _Groups:
-    """A project asks about one axis; others over the same completions are other projects."""
-    ids = found.comparisons["comparison"]
-    return [(project.axis, project.axis)], ids, np.zeros(len(ids), dtype=np.int64)
 
 
 def _intensities(project: Project) -> dict[int, str]:

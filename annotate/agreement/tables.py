@@ -78,7 +78,7 @@ def _ratings_per_day(seat: Seat, query: Query) -> Table:
 
 
 def _over_time(seat: Seat, query: Query) -> Table:
-    weeks = selectors.agreement(seat.project)["over_time"]
+    weeks = selectors.agreement(seat)["over_time"]
     return Table(
         ["week", "ratings", *_of_stat("alpha"), *_of_stat("disagreement")],
         ([week["week"], week["n_ratings"], *_stat(week["alpha"]), *_stat(week["disagreement"])] for week in weeks),
@@ -103,7 +103,7 @@ def _versions(seat: Seat, query: Query) -> Table:
 
     header = ["version", "published_at", "change_note", "changes_meaning", "ratings", *_of_stat("alpha")]
     header += [*_of_stat("disagreement"), "compared_with", *_of_stat("difference"), "verdict"]
-    return Table(header, map(row, selectors.agreement(seat.project)["versions"]))
+    return Table(header, map(row, selectors.agreement(seat)["versions"]))
 
 
 def _slices(seat: Seat, query: Query) -> Table:
@@ -118,7 +118,7 @@ def _slices(seat: Seat, query: Query) -> Table:
                 one["share"],
                 one["excess"],
             ]
-            for one in selectors.agreement(seat.project)["slices"]
+            for one in selectors.agreement(seat)["slices"]
         ),
     )
 
@@ -134,6 +134,23 @@ def _pairs(seat: Seat, query: Query) -> Table:
             [names[one], names[other], *(matrix[one][other] for matrix in matrices)]
             for one in range(len(names))
             for other in range(one + 1, len(names))
+        ),
+    )
+
+
+def _axes(seat: Seat, query: Query) -> Table:
+    buckets = ("unanimous", "majority", "split", "rate")
+    return Table(
+        ["axis", "project", "ratings", *_of_stat("alpha"), *buckets],
+        (
+            [
+                one["axis"],
+                one["slug"],
+                one["n_ratings"],
+                *_stat(one["alpha_nominal"]),
+                *(one["disagreement"][name] for name in buckets),
+            ]
+            for one in selectors.agreement(seat)["axes"]
         ),
     )
 
@@ -331,6 +348,7 @@ TABLES: dict[str, Callable[[Seat, Query], Table]] = {
     "agreement-over-time": _over_time,
     "guideline-versions": _versions,
     "slices": _slices,
+    "axes": _axes,
     "labellers": _labellers,
     "pairs": _pairs,
     "disagreements": _disagreements,

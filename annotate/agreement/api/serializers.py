@@ -125,11 +125,20 @@ class VersionSerializer(serializers.Serializer):
     change = ChangeSerializer(allow_null=True)
 
 
+class AxisSerializer(serializers.Serializer):
+    slug = serializers.CharField()
+    axis = serializers.CharField()
+    name = serializers.CharField()
+    n_ratings = serializers.IntegerField()
+    alpha_nominal = StatSerializer()
+    disagreement = DisagreementSerializer()
+
+
 class SliceSerializer(serializers.Serializer):
-    """A part of the ratings. `dimension` and `key` are a filter of the list of ratings, but for the axis."""
+    """A part of the ratings. `dimension` and `key` are a filter of the list of ratings."""
 
     dimension = serializers.ChoiceField(
-        choices=["source", "language", "tag", "length", "intensity", "axis", "bucket"],
+        choices=["source", "language", "tag", "length", "intensity", "bucket"],
     )
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # Field.label is another thing
@@ -156,6 +165,9 @@ class AgreementSerializer(SnapshotTimeSerializer):
     disagreement = DisagreementSerializer()
     over_time = WeekSerializer(many=True)
     versions = VersionSerializer(many=True)
+    axes = AxisSerializer(
+        many=True, help_text="Projects over the same completions that the caller may review, this one first."
+    )
     slices = SliceSerializer(many=True, help_text="Those that explain most of the disagreement first.")
 
 

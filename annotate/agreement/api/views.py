@@ -25,7 +25,7 @@ class AgreementView(ProjectView):
 
     @extend_schema(operation_id="agreement", responses=s.AgreementSerializer)
     def get(self, request: SignedInRequest, slug: str) -> Response:
-        return Response(s.AgreementSerializer(selectors.agreement(self.seat.project)).data)
+        return Response(s.AgreementSerializer(selectors.agreement(self.seat)).data)
 
 
 class RefreshAgreementView(ProjectView):

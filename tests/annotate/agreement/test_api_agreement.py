@@ -10,6 +10,7 @@ from annotate.agreement.models import AgreementSnapshot
 from annotate.agreement.services import refresh_if_due, refresh_snapshot
 from annotate.guidelines.models import GuidelineVersion
 from annotate.pool.models import Completion, CompletionSource, Prompt, SourceKind
+from annotate.projects.models import Membership, Role
 from annotate.projects.services import create_project
 from tests.annotate.agreement.conftest import Make, P, Worked, rate
 from tests.cast import Cast, make_user
@@ -79,7 +80,6 @@ def test_agreement_by_week_version_and_slice(worked: Worked) -> None:
     assert by_key["source", f"{sft}-{source.pk}"]["label"] == "sft-model / other"
     assert by_key["intensity", "2"]["label"] == cast.project.intensity_labels[-2]
     assert by_key["length", "similar"]["disagreement"]["value"] == 0
-    assert by_key["axis", "helpfulness"]["n_comparisons"] == 30
     excesses = [one["excess"] for one in body["slices"]]
     known = [value for value in excesses if value is not None]
     assert known == sorted(known, reverse=True)
@@ -87,6 +87,22 @@ def test_agreement_by_week_version_and_slice(worked: Worked) -> None:
     # Each number leads to its ratings.
     rows = worked.get("ratings", length="4x", page_size=200)["results"]
     assert len(rows) == by_key["length", "4x"]["n_ratings"] == 45
+
+
+def test_each_axis_over_the_same_completions_that_the_caller_may_review(worked: Worked) -> None:
+    cast = worked.cast
+    safety = create_project(owner=cast.owner, name="Safety", pool=cast.project.pool, axis="safety")
+    hidden = create_project(owner=cast.owner, name="Style", pool=cast.project.pool, axis="style")
+    create_project(owner=cast.owner, name="Other completions", axis="safety")
+    Membership.objects.create(project=safety, user=cast.reviewer, role=Role.REVIEWER)
+    Membership.objects.create(project=hidden, user=cast.reviewer, role=Role.LABELLER)
+    for project in (safety, hidden):
+        refresh_snapshot(project_id=project.pk)
+    worked.refresh()
+    mine, other = worked.get("agreement")["axes"]
+    assert (mine["slug"], mine["axis"], mine["n_ratings"]) == ("helpfulness", "helpfulness", 90)
+    assert mine["disagreement"]["rate"] == pytest.approx(1 / 3)
+    assert (other["slug"], other["axis"], other["alpha_nominal"]["too_few"]) == ("safety", "safety", True)
 
 
 def test_pairs_of_labellers(worked: Worked) -> None:

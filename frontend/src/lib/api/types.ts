@@ -102,6 +102,8 @@ export interface Agreement {
   over_time: AgreementWeek[];
   versions: VersionAgreement[];
   slices: Slice[];
+  /** Projects over the same completions that the caller may review, this one first. */
+  axes: AxisAgreement[];
 }
 
 export interface Member {
@@ -686,7 +688,16 @@ export interface VersionAgreement {
   change: VersionChange | null;
 }
 
-export type Dimension = 'source' | 'language' | 'tag' | 'length' | 'intensity' | 'axis' | 'bucket';
+export type Dimension = 'source' | 'language' | 'tag' | 'length' | 'intensity' | 'bucket';
+
+export interface AxisAgreement {
+  slug: string;
+  axis: string;
+  name: string;
+  n_ratings: number;
+  alpha_nominal: Stat;
+  disagreement: Disagreement;
+}
 
 export interface Slice {
   dimension: Dimension;

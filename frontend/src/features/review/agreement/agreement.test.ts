@@ -42,9 +42,8 @@ describe('slices', () => {
     expect(sliceLabel(slice('tag', ''), PROJECT)).toBe('without a tag');
   });
 
-  it('open their own ratings; an axis is all of a project', () => {
+  it('open their own ratings', () => {
     expect(sliceFilter(slice('tag', 'code'))).toEqual({ tag: 'code' });
-    expect(sliceFilter(slice('axis', 'safety'))).toEqual({});
   });
 
   it('are filtered by a dimension that there is, and keep their order', () => {

@@ -47,9 +47,9 @@ export function sliceLabel({ dimension, key, label }: Pick<Slice, 'dimension' | 
   return label || key;
 }
 
-/** The ratings of a slice: its key is what the list of ratings is narrowed by. An axis is all of a project. */
+/** The ratings of a slice: its key is what the list of ratings is narrowed by. */
 export function sliceFilter({ dimension, key }: Pick<Slice, 'dimension' | 'key'>): RatingFilters {
-  return dimension === 'axis' ? {} : { [dimension]: key };
+  return { [dimension]: key };
 }
 
 /** Those of one dimension, or all; ranked as they came, by how much of the disagreement they explain. */
