@@ -5,9 +5,11 @@ from uuid import uuid4
 
 import krippendorff
 import numpy as np
+import psycopg
 import pytest
+from django.db import connection
 
-from annotate.agreement import metrics
+from annotate.agreement import metrics, reading, services
 from annotate.agreement.models import AgreementSnapshot
 from annotate.agreement.services import refresh_snapshot
 from annotate.comparisons.models import Comparison
@@ -89,3 +91,40 @@ def test_an_empty_project_has_no_number_rather_than_a_wrong_one(cast: Cast) -> N
 def test_the_overview_says_what_to_do_next(cast: Cast) -> None:
     body = cast.client(cast.owner).get("/api/v1/projects/helpfulness/overview").json()
     assert [step["code"] for step in body["next_steps"]] == ["import", "guidelines"]
+
+
+def test_two_refreshes_of_a_project_do_not_run_together(rated: Cast) -> None:
+    parameters = connection.get_connection_params()
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
+    with psycopg.connect(**parameters) as other:
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [services._LOCK, rated.project.pk])
+        assert refresh_snapshot(project_id=rated.project.pk) is None
+        assert AgreementSnapshot.objects.get(project=rated.project).stale_since is not None, "so it is asked for again"
+    assert refresh_snapshot(project_id=rated.project.pk) is not None
+
+
+def test_columns_are_the_rows(rated: Cast) -> None:
+    """What is read through COPY in blocks is what the ORM says, also where a block ends within a row."""
+    for block in (64, 1 << 22):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "_BLOCK", block)
+            found = reading.read(rated.project).ratings
+        rows = Rating.objects.order_by("comparison_id", "id").values_list(
+            "comparison_id", "labeller_id", "preferred", "intensity", "assignment__first"
+        )
+        side = {"a": 1, "b": -1, "tie": 0}
+        assert list(
+            zip(
+                found.comparison.tolist(),
+                found.labeller.tolist(),
+                found.side.tolist(),
+                found.signed_intensity.tolist(),
+                found.first_shown.tolist(),
+                strict=True,
+            )
+        ) == [
+            (comparison, labeller, side[preferred], side[preferred] * intensity, int(preferred == first))
+            for comparison, labeller, preferred, intensity, first in rows
+        ]
+        assert (found.longer[found.side != 0] == (found.side == 1)[found.side != 0]).all(), "alpha is longer than beta"
