@@ -53,7 +53,8 @@ def test_ten_pairs_by_keyboard_are_seen_in_agreement(seeded, sign_in, celery_wor
     page = sign_in(seeded, "owner")
     page.goto(f"{seeded}/projects/demo-helpfulness/agreement")
     expect(page.get_by_text(f"{before + 10:,} ratings by 9 labellers")).to_be_visible(timeout=30_000)
-    row = page.get_by_role("row", name=lena.pseudonym)
+    page.goto(f"{seeded}/projects/demo-helpfulness/labellers")
+    row = page.get_by_role("table", name="Labellers").get_by_role("row", name=lena.pseudonym)
     expect(row.get_by_role("cell").nth(1)).to_have_text("10")
 
 

@@ -21,7 +21,7 @@ export function Slices({ slices }: { slices: Slice[] }) {
   const dimension = dimensionOf(query.get('dimension'));
   const rows = shown(slices, dimension);
   const visible = areAllShown ? rows : rows.slice(0, AT_FIRST);
-  const present = [...new Set(slices.map((slice) => slice.dimension))];
+  const present = [...new Set(shown(slices, null).map((slice) => slice.dimension))];
   const greatest = Math.max(...rows.map(({ excess }) => excess ?? 0), 0.0001);
   const choose = (value: string | null) =>
     setQuery(

@@ -51,5 +51,6 @@ describe('slices', () => {
     expect(shown(slices, dimensionOf('tag')).map(({ key }) => key)).toEqual(['x', 'y']);
     expect(shown(slices, dimensionOf('nonsense'))).toHaveLength(3);
     expect(shown(slices, dimensionOf(null))).toHaveLength(3);
+    expect(shown([...slices, { dimension: 'of a later server' } as unknown as Slice], null)).toHaveLength(3);
   });
 });

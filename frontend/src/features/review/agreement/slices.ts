@@ -52,7 +52,7 @@ export function sliceFilter({ dimension, key }: Pick<Slice, 'dimension' | 'key'>
   return { [dimension]: key };
 }
 
-/** Those of one dimension, or all; ranked as they came, by how much of the disagreement they explain. */
+/** Those of one dimension, or all that are known here; ranked as they came, by how much of the disagreement they explain. */
 export function shown(slices: Slice[], dimension: Dimension | null): Slice[] {
-  return dimension === null ? slices : slices.filter((slice) => slice.dimension === dimension);
+  return slices.filter((slice) => (dimension === null ? isDimension(slice.dimension) : slice.dimension === dimension));
 }
