@@ -116,7 +116,7 @@ def bench(options: argparse.Namespace) -> None:
     seat = Seat(project.created_by, project, Role.OWNER)
     AgreementSnapshot.objects.filter(project=project).update(stale_since=None)
     timed("page: overview", lambda: selectors.overview(seat))
-    timed("page: agreement", lambda: selectors.agreement(project))
+    timed("page: agreement", lambda: selectors.agreement(seat))
     timed("page: labellers", lambda: selectors.labeller_rows(seat, list(selectors.labellers(seat)[:50])))
     timed("page: disagreements", lambda: list(selectors.disagreements(project).order_by("-worth", "-comparison")[:51]))
     timed(
