@@ -2,7 +2,7 @@ import { MantineProvider } from '@mantine/core';
 import { ModalsProvider } from '@mantine/modals';
 import { Notifications, notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import { cleanup, configure, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { createMemoryRouter, RouterProvider } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -10,6 +10,10 @@ import type { Capability, GuidelineDraft, GuidelineVersion, Project, QuizAttempt
 import { ProjectContext } from '@/lib/session';
 import { EditGuidelinesPage } from './EditGuidelinesPage';
 import { GuidelinesPage } from './GuidelinesPage';
+
+// Saves wait for a pause, and the machine may have other work.
+configure({ asyncUtilTimeout: 5_000 });
+vi.setConfig({ testTimeout: 20_000 });
 
 const PROJECT = {
   slug: 'helpfulness',
@@ -240,7 +244,7 @@ describe('writing guidelines', () => {
     expect(closing()).toBe(false);
     write(/^Text/, 'Be clear.');
     expect(closing()).toBe(true);
-    await screen.findByText('Not saved: Busy.', {}, { timeout: 3000 });
+    await screen.findByText('Not saved: Busy.');
     await click('Close', 'link');
     await click('Keep it');
     expect(router.state.location.pathname).toBe('/projects/helpfulness/guidelines/edit');
@@ -270,7 +274,7 @@ describe('writing guidelines', () => {
     within(note).getByText('Say when long is fine.');
     expect(within(note).getByRole('link', { name: 'Comparison 31' }).getAttribute('href')).toBe('/projects/helpfulness/comparisons/31');
     await click('Note 1 is done');
-    await waitFor(() => expect(server.draft).toMatchObject({ notes: [], revision: 5 }), { timeout: 3000 });
+    await waitFor(() => expect(server.draft).toMatchObject({ notes: [], revision: 5 }));
   });
 
   it('says who has saved the draft meanwhile, and loads theirs', async () => {
@@ -280,7 +284,7 @@ describe('writing guidelines', () => {
     await screen.findByDisplayValue('Be kind.');
     server.draft = draftWith({ body: 'Be kind and brief.', revision: 5 });
     write(/^Text/, 'Be clear.');
-    await screen.findByText(/^Bo has saved the draft meanwhile/, {}, { timeout: 3000 });
+    await screen.findByText(/^Bo has saved the draft meanwhile/);
     expect(screen.getByRole<HTMLButtonElement>('button', { name: 'Publish version 2' }).disabled).toBe(true);
     await click('Load theirs');
     await screen.findByDisplayValue('Be kind and brief.');
@@ -294,7 +298,7 @@ describe('writing guidelines', () => {
     await screen.findByDisplayValue('Be kind.');
     server.draft = draftWith({ body: 'Be kind and brief.', revision: 5 });
     write(/^Text/, 'Be clear.');
-    await screen.findByText(/^Bo has saved the draft meanwhile/, {}, { timeout: 3000 });
+    await screen.findByText(/^Bo has saved the draft meanwhile/);
     await click('Keep mine');
     await waitFor(() => expect(server.draft).toMatchObject({ body: 'Be clear.', revision: 6 }));
     await click('Publish version 2');

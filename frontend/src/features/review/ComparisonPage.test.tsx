@@ -2,7 +2,7 @@ import { MantineProvider } from '@mantine/core';
 import { ModalsProvider } from '@mantine/modals';
 import { Notifications, notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import { cleanup, configure, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { createMemoryRouter, RouterProvider } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -16,6 +16,10 @@ const PROJECT = {
   slug: 'p', intensity_labels: ['significantly better', 'better', 'slightly better', 'unsure'], ties_allowed: false,
   bucket_axis: '', bucket_labels: [],
 } as Partial<Project> as Project;
+// A page of many parts, on a machine that may have other work.
+configure({ asyncUtilTimeout: 5_000 });
+vi.setConfig({ testTimeout: 20_000 });
+
 const ALL: Capability[] = ['label', 'review', 'adjudicate', 'guidelines'];
 
 let sent: { path: string; body: unknown }[];
