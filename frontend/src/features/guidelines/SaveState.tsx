@@ -54,7 +54,7 @@ export function Conflict({ theirs, mine, onTheirs, onMine }: ConflictProps) {
     ? t('{{name}} has saved the draft meanwhile, at {{time}}', { name: theirs.updated_by || t('Somebody'), time: timeOf(theirs.updated_at) })
     : t('The draft was published or discarded meanwhile');
   return (
-    <Alert color="yellow" role="alert" mb="md" title={title}>
+    <Alert color="yellow" role="alert" mb="md" title={title} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
       <Stack gap="sm" align="flex-start">
         <Text size="sm">
           {theirs
