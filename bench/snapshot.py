@@ -103,9 +103,11 @@ def bench(options: argparse.Namespace) -> None:
 
     project = timed("seeded", lambda: seed(options))
     found = timed("read", lambda: reading.read(project))
-    reliabilities = timed("  reliabilities", lambda: snapshots.reliabilities(found))
-    timed("  labellers: figures and findings", lambda: snapshots.labellers(project, found, reliabilities))
-    timed("  answers and worth", lambda: snapshots.answers(project, found))
+    included = found.ratings.select(found.is_included)
+    judged = timed("  model of labellers", lambda: snapshots.judge(included, project.n_intensities))
+    timed("  coins for the queue", lambda: snapshots.coins(found))
+    timed("  labellers: figures and findings", lambda: snapshots.labellers(project, found, judged))
+    timed("  answers and worth", lambda: snapshots.answers(project, found, judged.answers))
     timed("  statistics", lambda: snapshots.statistics(project, found))
     timed("  counts", lambda: snapshots.counts(project))
     for name in ("whole refresh, all answers new", "whole refresh, nothing changed"):

@@ -1,7 +1,7 @@
 """What a snapshot holds: counts from the database, statistics from `metrics`."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -342,42 +342,87 @@ def _numbers(matrix: NDArray[Any]) -> list[list[float | None]]:
     return [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in matrix]
 
 
+# --- Models of labellers ---------------------------------------------------------------------------------------------
+
+
+def coins(found: Read) -> dict[int, float]:
+    """What the queue's stop rule weighs a vote by (the one-coin model), by labeller's id."""
+    return _of_everybody(found, lambda ratings: metrics.one_coin(ratings.comparison, ratings.labeller, ratings.side))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the ratings of each comparison say together, and how far each of their labellers can be relied on."""
+
+    answers: Answers
+    reliability: dict[int, float]
+
+
+def judge(ratings: Ratings, n_levels: int) -> Judged:
+    """By the default model of labellers (docs/decisions/011), fitted once for both.
+
+    It can end where no side is likelier than the other, which comparisons show on which all labellers agree. Then the
+    sides alone are asked, with the ratings' mean as strength; if that says no more, labellers are judged by one coin.
+    """
+    if not len(ratings):
+        return Judged(metrics.answers(ratings, n_levels), {})
+    fit = metrics.fit_of(ratings, n_levels)
+    answers = metrics.answers(ratings, n_levels, fit=fit)
+    if _says_something(answers, ratings):
+        return Judged(answers, fit.reliability)
+    sides = replace(ratings, signed_intensity=ratings.side)
+    fit = metrics.fit_of(sides, n_levels)
+    answers = metrics.answers(sides, n_levels, fit=fit)
+    unit = np.searchsorted(answers.units, ratings.comparison)
+    strength = np.bincount(unit, np.abs(ratings.signed_intensity), minlength=len(answers.units)) / answers.n
+    answers = replace(answers, expected_intensity=(answers.p[:, 0] - answers.p[:, 1]) * strength)
+    if _says_something(answers, ratings):
+        return Judged(answers, fit.reliability)
+    return Judged(answers, metrics.one_coin(ratings.comparison, ratings.labeller, ratings.side))
+
+
+def _says_something(answers: Answers, ratings: Ratings) -> bool:
+    """Whether it finds the side likelier that all labellers of a comparison named, two of them or more."""
+    counts, _, sides = metrics.value_counts(ratings.comparison, ratings.side)
+    total = counts @ sides
+    is_unanimous = (np.abs(total) == counts.sum(axis=1)) & (np.abs(total) > 1)
+    named = np.where(total > 0, answers.p[:, 0], answers.p[:, 1])[is_unanimous]
+    return not len(named) or bool(named.mean() > 2 / 3)
+
+
+def _of_everybody(found: Read, fitted: Callable[[Ratings], dict[int, float]]) -> dict[int, float]:
+    """By labeller. Those who are excluded are judged beside all the others, and do not move them."""
+    included = fitted(found.ratings.select(found.is_included))
+    return included if found.is_included.all() else fitted(found.ratings) | included
+
+
 # --- Labellers -------------------------------------------------------------------------------------------------------
 
 
-def reliabilities(found: Read) -> dict[int, float]:
-    """Chance by labeller's id that a rating of theirs names the right side. Excluded ones do not move the others."""
-    ratings = found.ratings
-
-    def fitted(chosen: NDArray[Any]) -> dict[int, float]:
-        return metrics.one_coin(ratings.comparison[chosen], ratings.labeller[chosen], ratings.side[chosen])
-
-    everybody = fitted(np.ones(len(ratings), dtype=bool)) if not found.is_included.all() else {}
-    return everybody | fitted(found.is_included)
-
-
-def labellers(
-    project: Project, found: Read, reliability: dict[int, float]
-) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
-    """Everybody's figures and findings. Those who are excluded are compared with all, the others among themselves."""
-    rows = _figures(project, found, found.is_included, reliability)
+def labellers(project: Project, found: Read, judged: Judged) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
+    """Everybody's figures and findings. Those who are excluded are compared with all, the others among themselves.
+    `judged`: the included ratings."""
+    rows = _figures(project, found.ratings.select(found.is_included), found.repeats, judged.reliability)
     if not found.is_included.all():
-        everybody = _figures(project, found, np.ones(len(found.ratings), dtype=bool), reliability)
+        reliability = judge(found.ratings, project.n_intensities).reliability
+        everybody = _figures(project, found.ratings, found.repeats, reliability)
         included = {labeller for labeller, _, _ in rows}
         rows += [row for row in everybody if row[0] not in included]
     return rows
 
 
 def _figures(
-    project: Project, found: Read, chosen: NDArray[Any], reliability: dict[int, float]
+    project: Project,
+    ratings: Ratings,
+    repeats: tuple[NDArray[np.int64], NDArray[np.bool_]],
+    reliability: dict[int, float],
 ) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
-    ratings = found.ratings.select(chosen)
     if not len(ratings):
         return []
-    figures = metrics.labeller_figures(ratings, repeats=found.repeats, reliability=reliability)
+    known = np.isin(repeats[0], ratings.labeller)
+    repeats = repeats[0][known], repeats[1][known]
+    figures = metrics.labeller_figures(ratings, repeats=repeats, reliability=reliability)
     said: dict[int, list[dict[str, Any]]] = {}
-    known = np.isin(found.repeats[0], ratings.labeller)
-    repeats = found.repeats[0][known], found.repeats[1][known]
     for one in metrics.findings(ratings, figures, repeats=repeats, gold_floor=project.gold_floor):
         said.setdefault(one.labeller, []).append(
             {"code": one.code, "value": asdict(one.value), "p_value": float(one.p_value), "version": one.version}
@@ -395,10 +440,9 @@ def figures_as_json(figures: Figures, findings: list[dict[str, Any]]) -> dict[st
 # --- Answers ---------------------------------------------------------------------------------------------------------
 
 
-def answers(project: Project, found: Read) -> dict[str, list[Any]]:
-    """Columns of `ComparisonAnswer` for each comparison with included ratings or flags."""
+def answers(project: Project, found: Read, said: Answers) -> dict[str, list[Any]]:
+    """Columns of `ComparisonAnswer` for each comparison with included ratings, whose answers `said` has, or flags."""
     ratings = found.ratings.select(found.is_included)
-    said = _said(ratings, project.n_intensities)
     of = found.comparisons
     asked = np.isin(of["comparison"], said.units) | (of["n_flags"] > 0)
     ids = of["comparison"][asked]
@@ -430,22 +474,6 @@ def answers(project: Project, found: Read) -> dict[str, list[Any]]:
         "worth": worth.tolist(),
         "reasons": said_why,
     }
-
-
-def _said(ratings: Ratings, n_levels: int) -> Answers:
-    """The answers of the default model. It can end where no side is likelier than the other, which comparisons show on
-    which all labellers agree: then the sides alone are asked for, and a side's strength is its ratings' mean."""
-    found = metrics.answers(ratings, n_levels)
-    counts, _, sides = metrics.value_counts(ratings.comparison, ratings.side)
-    total = counts @ sides
-    is_unanimous = (np.abs(total) == counts.sum(axis=1)) & (np.abs(total) > 1)
-    named = np.where(total > 0, found.p[:, 0], found.p[:, 1])[is_unanimous]
-    if not len(named) or named.mean() > 2 / 3:
-        return found
-    plain = metrics.answers(replace(ratings, signed_intensity=ratings.side), n_levels)
-    unit = np.searchsorted(plain.units, ratings.comparison)
-    strength = np.bincount(unit, np.abs(ratings.signed_intensity), minlength=len(plain.units)) / plain.n
-    return replace(plain, expected_intensity=(plain.p[:, 0] - plain.p[:, 1]) * strength)
 
 
 def _none_where(reasons: Iterable[list[str]], is_settled: NDArray[Any]) -> list[list[str]]:
