@@ -42,7 +42,7 @@ function Comparisons({ ids }: { ids: number[] }) {
   return (
     <Group gap={8}>
       {ids.map((id) => (
-        <Anchor key={id} component={Link} to={`/projects/${slug}/comparisons/${id}`} size="sm" aria-label={t('Comparison {{id}}', { id })}>
+        <Anchor key={id} component={Link} to={`/projects/${slug}/comparisons/${id}`} size="sm" lh="24px" miw={24} ta="center" display="inline-block" aria-label={t('Comparison {{id}}', { id })}>
           {id}
         </Anchor>
       ))}
