@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def bench(options: argparse.Namespace) -> None:
         "intensity 3 in French": Filters(intensity=3, language="fr"),
     }.items():
         rows = rating_rows(project, filters).order_by("-created_at", "-id")[:51]
-        timed(f"ratings: {name}", lambda rows=rows: list(rows.all()))
+        timed(f"ratings: {name}", partial(list, rows.all()))
         if options.explain:
             print(rows.explain())
 

@@ -145,7 +145,7 @@ def _axes(seat: Seat) -> list[dict[str, Any]]:
             "slug": one.project.slug,
             "axis": one.project.axis,
             "name": one.project.name,
-            "n_ratings": one.counts.get("ratings", 0),
+            "n_ratings": one.counts.get("agreement", {}).get("n_ratings", 0),
             "alpha_nominal": one.counts.get("agreement", {}).get("alpha_nominal", NO_STAT),
             "disagreement": _buckets(one.project, one.counts.get("agreement", {})),
         }

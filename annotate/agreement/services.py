@@ -81,7 +81,7 @@ def refresh_snapshot(*, project_id: int) -> AgreementSnapshot | None:
         _store_figures(project, snapshots.labellers(project, found, judged))
         _store_reliabilities(project, snapshots.coins(found))
         statistics, counts = snapshots.statistics(project, found), snapshots.counts(project)
-        counts["agreement"] = {name: statistics[name] for name in ("alpha_nominal", "disagreement")}
+        counts["agreement"] = {name: statistics[name] for name in ("n_ratings", "alpha_nominal", "disagreement")}
         counts["n_worth"] = ComparisonAnswer.objects.filter(project=project, worth__gt=0).count()
         counts["seconds"] = round(time.monotonic() - began, 2)
         AgreementSnapshot.objects.filter(project=project).update(

@@ -180,6 +180,59 @@ def _labellers(seat: Seat, query: Query) -> Table:
     return Table(header, map(row, rows))
 
 
+class OneLabellerSerializer(serializers.Serializer):
+    labeller = serializers.IntegerField()
+
+
+def _one_labeller(query: Query) -> int:
+    asked = OneLabellerSerializer(data=query)
+    asked.is_valid(raise_exception=True)
+    return int(asked.validated_data["labeller"])
+
+
+def _labeller_weeks(seat: Seat, query: Query) -> Table:
+    weeks = selectors.labeller(seat, _one_labeller(query))["weeks"]
+    return Table(
+        ["week", "ratings", "active_ms", *_of_stat("with_others"), *_of_stat("gold")],
+        (
+            [one["week"], one["n_ratings"], one["active_ms"], *_stat(one["with_others"]), *_stat(one["gold"])]
+            for one in weeks
+        ),
+    )
+
+
+def _labeller_versions(seat: Seat, query: Query) -> Table:
+    versions = selectors.labeller(seat, _one_labeller(query))["versions"]
+    return Table(
+        ["version", "ratings", *_of_stat("with_others")],
+        ([one["version"], one["n_ratings"], *_stat(one["with_others"])] for one in versions),
+    )
+
+
+def _labeller_qualifications(seat: Seat, query: Query) -> Table:
+    header = ["version", "passed", "n_right", "n_questions", "revoked_at", "created_at"]
+    attempts = selectors.labeller(seat, _one_labeller(query))["qualifications"]
+    return Table(header, ([one[name] for name in header] for one in attempts))
+
+
+def _labeller_disagreements(seat: Seat, query: Query) -> Table:
+    def row(one: Any) -> list[Any]:
+        said = one.comparison.answer
+        return [
+            one.comparison_id,
+            one.comparison.prompt.excerpt,
+            one.preferred,
+            one.intensity,
+            one.justification,
+            one.created_at,
+            *(said.p_a, said.p_b, said.p_tie, said.expected_intensity),
+        ]
+
+    header = ["comparison", "prompt_excerpt", "preferred", "intensity", "justification", "created_at"]
+    rows = selectors.dissent(seat.project, _one_labeller(query)).order_by("-created_at", "-id")
+    return Table([*header, "p_a", "p_b", "p_tie", "expected_intensity"], map(row, rows.iterator(chunk_size=1000)))
+
+
 class TimesheetQuerySerializer(serializers.Serializer):
     since = serializers.DateField(required=False, allow_null=True, default=None)
     until = serializers.DateField(required=False, allow_null=True, default=None)
@@ -351,6 +404,10 @@ TABLES: dict[str, Callable[[Seat, Query], Table]] = {
     "axes": _axes,
     "labellers": _labellers,
     "pairs": _pairs,
+    "labeller-weeks": _labeller_weeks,
+    "labeller-versions": _labeller_versions,
+    "labeller-qualifications": _labeller_qualifications,
+    "labeller-disagreements": _labeller_disagreements,
     "disagreements": _disagreements,
     "ratings": _ratings,
     "audit": _audit,

@@ -1,5 +1,7 @@
 """Labellers: their figures in a sorted table, one of them in full, and where they differ from all."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -73,7 +75,7 @@ def test_one_labeller_in_full(worked: Worked) -> None:
     assert [week["n_ratings"] for week in body["weeks"]] == [30]
     today = timezone.now().date()
     monday = body["weeks"][0]["week"]
-    assert monday == (today - timezone.timedelta(days=today.weekday())).isoformat()
+    assert monday == (today - timedelta(days=today.weekday())).isoformat()
     assert body["versions"] == [{"version": 0, "n_ratings": 30, "with_others": body["versions"][0]["with_others"]}]
     (attempt,) = body["qualifications"]
     assert (attempt["version"], attempt["passed"], attempt["n_right"], attempt["n_questions"]) == (1, True, 3, 4)

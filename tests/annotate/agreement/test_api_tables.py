@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from annotate.agreement.models import ComparisonAnswer
 from annotate.agreement.tables import TABLES, _cell
-from annotate.guidelines.models import GuidelineVersion, WorkedExample
+from annotate.guidelines.models import GuidelineVersion, QualificationAttempt, WorkedExample
 from annotate.projects.models import AuditEvent, Membership
 from annotate.projects.services import pause_member
 from annotate.ratings.models import FlagKind, Rating
@@ -23,7 +24,8 @@ def download(worked: Worked, name: str, **query: Any) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.content
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert f'filename="helpfulness-{name}.csv"' in answer["Content-Disposition"]
-    return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]  # it is a StreamingHttpResponse
+    return list(csv.DictReader(io.StringIO(content.decode())))
 
 
 @pytest.fixture
@@ -44,6 +46,7 @@ def everything(worked: Worked) -> Worked:
         intensity=1,
         rationale="r",
     )
+    QualificationAttempt.objects.create(labeller=worked.third, version=version, passed=True)
     rating = Rating.objects.filter(labeller=cast.labeller).first()
     assert rating is not None
     seat = cast.seat(cast.labeller)
@@ -56,7 +59,8 @@ def everything(worked: Worked) -> Worked:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_has_rows_and_names_nobody(everything: Worked, name: str) -> None:
-    rows = download(everything, name)
+    about = {"labeller": everything.third.pk} if name.startswith("labeller-") else {}
+    rows = download(everything, name, **about)
     assert rows, "the fixture fills every table"
     text = str(rows)
     for user in (everything.cast.labeller, everything.cast.second_labeller, everything.third, everything.cast.reviewer):
@@ -102,12 +106,12 @@ def test_the_timesheet_adds_up(worked: Worked) -> None:
     today = timezone.now().date()
     rows = {row["labeller"]: row for row in download(worked, "timesheet")}
     own = rows[worked.cast.labeller.pseudonym]
-    assert own["week"] == (today - timezone.timedelta(days=today.weekday())).isoformat()
+    assert own["week"] == (today - timedelta(days=today.weekday())).isoformat()
     assert (own["kind"], own["ratings"], own["median_seconds"], own["cost_eur"]) == ("person", "30", "20.0", "3.00")
     assert float(own["active_hours"]) == pytest.approx(30 * 20 / 3600, abs=1e-4)
     untimed = rows[worked.third.pseudonym]
     assert (untimed["ratings"], untimed["median_seconds"], untimed["cost_eur"]) == ("30", "", "0.00")
-    yesterday = (today - timezone.timedelta(days=1)).isoformat()
+    yesterday = (today - timedelta(days=1)).isoformat()
     assert download(worked, "timesheet", to=yesterday) == []
     assert len(download(worked, "timesheet", **{"from": today.isoformat(), "to": today.isoformat()})) == 3
 
@@ -128,6 +132,15 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 def test_numbers_and_plain_text_stay() -> None:
     assert [_cell(value) for value in (-1.5, "a = b", None, True)] == [-1.5, "a = b", None, "yes"]
+
+
+def test_a_labellers_tables_are_about_one_who_is_there(worked: Worked) -> None:
+    rows = download(worked, "labeller-disagreements", labeller=worked.third.pk)
+    shown = worked.get(f"labellers/{worked.third.pk}/disagreements", page_size=200)["results"]
+    assert [row["comparison"] for row in rows] == [str(row["comparison"]) for row in shown]
+    client = worked.cast.client(worked.cast.reviewer)
+    assert client.get(f"{P}/tables/labeller-weeks.csv").status_code == 400
+    assert client.get(f"{P}/tables/labeller-weeks.csv?labeller={worked.cast.outsider.pk}").status_code == 404
 
 
 def test_an_unknown_table_is_not_found(worked: Worked) -> None:

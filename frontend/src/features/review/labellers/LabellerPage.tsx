@@ -192,7 +192,7 @@ function Weeks({ labeller: { id, weeks } }: { labeller: LabellerDetail }) {
     <SimpleGrid cols={{ base: 1, md: 2 }}>
       <ChartFrame
         title={t('Ratings by week')}
-        actions={<CsvButton slug={slug} name="ratings" title={t('Ratings')} query={{ labeller: String(id) }} />}
+        actions={<CsvButton slug={slug} name="labeller-weeks" title={t('Ratings by week')} query={{ labeller: String(id) }} />}
         chart={<BarsPerDay label={t('Ratings')} rows={weeks.map(({ week, n_ratings }) => ({ at: week, n: n_ratings }))} onOpen={(week) => void navigate(behind(week))} />}
         rows={latest}
         rowKey={({ week }) => week}
@@ -205,6 +205,7 @@ function Weeks({ labeller: { id, weeks } }: { labeller: LabellerDetail }) {
       />
       <ChartFrame
         title={t('Agreement with the others, by week')}
+        actions={<CsvButton slug={slug} name="labeller-weeks" title={t('Agreement with the others, by week')} query={{ labeller: String(id) }} />}
         chart={
           <IntervalChart
             label={t('Agreement with the others')}
@@ -237,9 +238,10 @@ function Dissents({ labeller }: { labeller: LabellerDetail }) {
   const rows = usePages<LabellerDissent>(['projects', slug, 'labellers', labeller.id, 'disagreements'], `projects/${slug}/labellers/${labeller.id}/disagreements`, { page_size: '10' });
   return (
     <section>
-      <Title order={2} mb={4}>
-        {t('Where they differ from all together')}
-      </Title>
+      <Group justify="space-between" mb={4}>
+        <Title order={2}>{t('Where they differ from all together')}</Title>
+        <CsvButton slug={slug} name="labeller-disagreements" title={t('Where they differ from all together')} query={{ labeller: String(labeller.id) }} />
+      </Group>
       <Text size="sm" c="dimmed" mb="sm">
         {t('The answer weighs each rating by its labeller’s reliability.')}
       </Text>
@@ -278,9 +280,10 @@ function ByVersion({ labeller: { id, versions } }: { labeller: LabellerDetail })
   const { slug } = useProject();
   return (
     <section>
-      <Title order={2} mb="sm">
-        {t('By version of the guidelines')}
-      </Title>
+      <Group justify="space-between" mb="sm">
+        <Title order={2}>{t('By version of the guidelines')}</Title>
+        <CsvButton slug={slug} name="labeller-versions" title={t('By version of the guidelines')} query={{ labeller: String(id) }} />
+      </Group>
       {versions.length === 0 ? (
         <Text c="dimmed">{t('No ratings yet')}</Text>
       ) : (
@@ -313,12 +316,14 @@ function ByVersion({ labeller: { id, versions } }: { labeller: LabellerDetail })
   );
 }
 
-function Qualifications({ labeller: { qualifications } }: { labeller: LabellerDetail }) {
+function Qualifications({ labeller: { id, qualifications } }: { labeller: LabellerDetail }) {
+  const { slug } = useProject();
   return (
     <section>
-      <Title order={2} mb="sm">
-        {t('Qualifications')}
-      </Title>
+      <Group justify="space-between" mb="sm">
+        <Title order={2}>{t('Qualifications')}</Title>
+        <CsvButton slug={slug} name="labeller-qualifications" title={t('Qualifications')} query={{ labeller: String(id) }} />
+      </Group>
       {qualifications.length === 0 ? (
         <Text c="dimmed">{t('They have taken no quiz.')}</Text>
       ) : (
