@@ -37,6 +37,10 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.gap)
 
+    def first(self, n: int) -> "Pairs":
+        """The first n of them."""
+        return Pairs(self.gap[:n], self.n_a[:n], self.n_b[:n], self.n_prompt[:n], self.texts[:n])
+
     @property
     def answer(self) -> NDArray[np.int64]:
         """1 where a is better, −1 where b is, 0 where it hardly matters."""

@@ -48,8 +48,10 @@ const SECTIONS: Section[] = [
 export function ProjectLayout() {
   const { slug = '' } = useParams();
   const [isOpen, { toggle, close }] = useDisclosure();
-  const { pathname } = useLocation();
+  const { pathname, search } = useLocation();
   const project = useQuery({ queryKey: projectKey(slug), queryFn: () => api.get<Project>(`projects/${slug}`) });
+  // A comparison that is reached from the queue belongs to the queue.
+  const place = new URLSearchParams(search).has('queue') ? `/projects/${slug}/disagreements` : pathname;
   const isLabelling = /\/(label|rank)$/.test(pathname);
   const isOffered = ({ path, needs }: Section) =>
     project.data?.capabilities.includes(needs) && (path !== 'rank' || project.data.ranking_size !== null);
@@ -100,7 +102,7 @@ export function ProjectLayout() {
                 to={to}
                 label={label}
                 leftSection={<SectionIcon size={18} stroke={1.7} aria-hidden />}
-                active={path ? pathname === to || pathname.startsWith(`${to}/`) : pathname === to}
+                active={path ? place === to || place.startsWith(`${to}/`) : place === to}
                 onClick={close}
                 style={{ borderRadius: 'var(--mantine-radius-md)' }}
               />

@@ -161,9 +161,7 @@ class TestFindings:
 
     @pytest.mark.parametrize(("n_pairs", "n_labellers"), [(300, 8), (6000, 8), (400, 3)])
     def test_among_the_honest_nobody_is_accused(self, pairs, n_pairs, n_labellers):
-        few = crowd.Pairs(
-            *(column[:n_pairs] for column in (pairs.gap, pairs.n_a, pairs.n_b, pairs.n_prompt)), pairs.texts[:n_pairs]
-        )
+        few = pairs.first(n_pairs)
         n_accusing = 0
         for seed in range(N_SEEDS):
             project = crowd.simulate(few, HONEST[:n_labellers], np.random.default_rng(1000 + seed))
