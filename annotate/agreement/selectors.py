@@ -124,6 +124,7 @@ def agreement(seat: Seat) -> dict[str, Any]:
     found = snapshot.statistics
     return {
         "axes": _axes(seat),
+        "models": found.get("models"),
         "computed_at": snapshot.computed_at,
         "is_stale": snapshot.stale_since is not None,
         **{name: found.get(name, 0) for name in _NUMBERS},

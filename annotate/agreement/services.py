@@ -76,11 +76,15 @@ def refresh_snapshot(*, project_id: int) -> AgreementSnapshot | None:
         mark_stale(project_id=project_id)
         started_at, began = timezone.now(), time.monotonic()
         found = reading.read(project)
-        judged = snapshots.judge(found.ratings.select(found.is_included), project.n_intensities)
+        included = found.ratings.select(found.is_included)
+        before = AgreementSnapshot.objects.filter(project=project).values_list("statistics__models", flat=True).first()
+        models = snapshots.models(included, project.n_intensities, before)
+        judged = snapshots.judge(included, project.n_intensities, models["chosen"])
         _store_answers(project, snapshots.answers(project, found, judged.answers))
-        _store_figures(project, snapshots.labellers(project, found, judged))
+        _store_figures(project, snapshots.labellers(project, found, judged, models["chosen"]))
         _store_reliabilities(project, snapshots.coins(found))
         statistics, counts = snapshots.statistics(project, found), snapshots.counts(project)
+        statistics["models"] = models
         counts["agreement"] = {name: statistics[name] for name in ("n_ratings", "alpha_nominal", "disagreement")}
         counts["n_worth"] = ComparisonAnswer.objects.filter(project=project, worth__gt=0).count()
         counts["seconds"] = round(time.monotonic() - began, 2)

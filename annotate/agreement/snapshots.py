@@ -358,20 +358,34 @@ class Judged:
     reliability: dict[int, float]
 
 
-def judge(ratings: Ratings, n_levels: int) -> Judged:
-    """By the default model of labellers (docs/decisions/011), fitted once for both.
+def models(ratings: Ratings, n_levels: int, before: dict[str, Any] | None) -> dict[str, Any]:
+    """Which model of labellers predicts the project's ratings best, and by how much: compared anew when there are a
+    fifth more or fewer ratings than there were `before`."""
+    if before and abs(len(ratings) - before["n_ratings"]) <= before["n_ratings"] / 5:
+        return before
+    compared = metrics.compare_models(ratings, n_levels)
+    rows = [
+        {"model": name, "log_likelihood": compared.log_likelihood[name], "accuracy": compared.accuracy[name]}
+        for name in compared.log_likelihood
+    ]
+    rows.sort(key=lambda row: -row["log_likelihood"])
+    return {"chosen": compared.chosen, "n_ratings": len(ratings), "n_held_out": compared.n, "rows": rows}
+
+
+def judge(ratings: Ratings, n_levels: int, model: str = metrics.DEFAULT_MODEL) -> Judged:
+    """By a model of labellers (docs/decisions/011), fitted once for both.
 
     It can end where no side is likelier than the other, which comparisons show on which all labellers agree. Then the
     sides alone are asked, with the ratings' mean as strength; if that says no more, labellers are judged by one coin.
     """
     if not len(ratings):
         return Judged(metrics.answers(ratings, n_levels), {})
-    fit = metrics.fit_of(ratings, n_levels)
+    fit = metrics.fit_of(ratings, n_levels, model=model)
     answers = metrics.answers(ratings, n_levels, fit=fit)
     if _says_something(answers, ratings):
         return Judged(answers, fit.reliability)
     sides = replace(ratings, signed_intensity=ratings.side)
-    fit = metrics.fit_of(sides, n_levels)
+    fit = metrics.fit_of(sides, n_levels, model=model)
     answers = metrics.answers(sides, n_levels, fit=fit)
     unit = np.searchsorted(answers.units, ratings.comparison)
     strength = np.bincount(unit, np.abs(ratings.signed_intensity), minlength=len(answers.units)) / answers.n
@@ -399,12 +413,14 @@ def _of_everybody(found: Read, fitted: Callable[[Ratings], dict[int, float]]) ->
 # --- Labellers -------------------------------------------------------------------------------------------------------
 
 
-def labellers(project: Project, found: Read, judged: Judged) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
+def labellers(
+    project: Project, found: Read, judged: Judged, model: str = metrics.DEFAULT_MODEL
+) -> list[tuple[int, Figures, list[dict[str, Any]]]]:
     """Everybody's figures and findings. Those who are excluded are compared with all, the others among themselves.
     `judged`: the included ratings."""
     rows = _figures(project, found.ratings.select(found.is_included), found.repeats, judged.reliability)
     if not found.is_included.all():
-        reliability = judge(found.ratings, project.n_intensities).reliability
+        reliability = judge(found.ratings, project.n_intensities, model).reliability
         everybody = _figures(project, found.ratings, found.repeats, reliability)
         included = {labeller for labeller, _, _ in rows}
         rows += [row for row in everybody if row[0] not in included]

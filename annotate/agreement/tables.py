@@ -138,6 +138,18 @@ def _pairs(seat: Seat, query: Query) -> Table:
     )
 
 
+def _models(seat: Seat, query: Query) -> Table:
+    found = selectors.agreement(seat)["models"] or {"chosen": None, "n_held_out": 0, "rows": []}
+    header = ["model", "log_likelihood", "accuracy"]
+    return Table(
+        [*header, "n_held_out", "is_chosen"],
+        (
+            [*(one[name] for name in header), found["n_held_out"], one["model"] == found["chosen"]]
+            for one in found["rows"]
+        ),
+    )
+
+
 def _axes(seat: Seat, query: Query) -> Table:
     buckets = ("unanimous", "majority", "split", "rate")
     return Table(
@@ -402,6 +414,7 @@ TABLES: dict[str, Callable[[Seat, Query], Table]] = {
     "guideline-versions": _versions,
     "slices": _slices,
     "axes": _axes,
+    "models": _models,
     "labellers": _labellers,
     "pairs": _pairs,
     "labeller-weeks": _labeller_weeks,

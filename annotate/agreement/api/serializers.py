@@ -105,6 +105,7 @@ class WeekSerializer(serializers.Serializer):
     disagreement = StatSerializer()
 
 
+MODEL_NAMES = ["graded", "dawid_skene", "mace"]
 CHANGE_VERDICTS = ["lower", "higher", "unclear", "too_few"]
 
 
@@ -152,6 +153,21 @@ class SliceSerializer(serializers.Serializer):
     )
 
 
+class ModelSerializer(serializers.Serializer):
+    model = serializers.ChoiceField(choices=["vote_shares", *MODEL_NAMES])
+    log_likelihood = serializers.FloatField(help_text="Mean natural logarithm of the chance given to the side said.")
+    accuracy = serializers.FloatField(help_text="Share of ratings whose likeliest side was said.")
+
+
+class ModelsSerializer(serializers.Serializer):
+    """Models of labellers by how they predict ratings that they have not seen, the best first."""
+
+    chosen = serializers.ChoiceField(choices=MODEL_NAMES, help_text="Made the reliabilities and the answers.")
+    n_ratings = serializers.IntegerField(help_text="There were when they were compared.")
+    n_held_out = serializers.IntegerField(help_text="0: too few to compare, so the default was taken.")
+    rows = ModelSerializer(many=True)
+
+
 class AgreementSerializer(SnapshotTimeSerializer):
     n_ratings = serializers.IntegerField()
     n_comparisons = serializers.IntegerField()
@@ -165,6 +181,7 @@ class AgreementSerializer(SnapshotTimeSerializer):
     disagreement = DisagreementSerializer()
     over_time = WeekSerializer(many=True)
     versions = VersionSerializer(many=True)
+    models = ModelsSerializer(allow_null=True)
     axes = AxisSerializer(
         many=True, help_text="Projects over the same completions that the caller may review, this one first."
     )

@@ -35,9 +35,13 @@ from annotate.agreement.metrics.labellers import (
     leave_one_out_agreement,
 )
 from annotate.agreement.metrics.reliability import (
+    DEFAULT_MODEL,
+    MODELS,
     Answers,
+    Compared,
     Fit,
     answers,
+    compare_models,
     dawid_skene,
     fit_of,
     graded,
@@ -66,11 +70,14 @@ from annotate.agreement.metrics.worth import worth
 
 __all__ = [
     "CONFIDENCE",
+    "DEFAULT_MODEL",
     "MIN_UNITS",
+    "MODELS",
     "N_RESAMPLES",
     "Answers",
     "Buckets",
     "Change",
+    "Compared",
     "Figures",
     "Finding",
     "Fit",
@@ -87,6 +94,7 @@ __all__ = [
     "by_unit_group",
     "changes",
     "cohen_kappa",
+    "compare_models",
     "dawid_skene",
     "disagreement",
     "findings",

@@ -3,9 +3,13 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
+from annotate.agreement import snapshots
+from annotate.agreement.api.serializers import ModelsSerializer
+from annotate.agreement.metrics import MODELS, Ratings
 from annotate.agreement.models import AgreementSnapshot
 from annotate.agreement.services import refresh_if_due, refresh_snapshot
 from annotate.guidelines.models import GuidelineVersion
@@ -87,6 +91,24 @@ def test_agreement_by_week_version_and_slice(worked: Worked) -> None:
     # Each number leads to its ratings.
     rows = worked.get("ratings", length="4x", page_size=200)["results"]
     assert len(rows) == by_key["length", "4x"]["n_ratings"] == 45
+
+
+def test_which_model_of_labellers_it_was_and_why(worked: Worked) -> None:
+    """90 ratings are too few to compare models; with enough of them the best is told, and not asked for each time."""
+    worked.refresh()
+    models = worked.get("agreement")["models"]
+    assert models == {"chosen": "graded", "n_ratings": 90, "n_held_out": 0, "rows": []}
+    rng = np.random.default_rng(0)
+    unit, labeller = np.repeat(np.arange(200), 3), np.tile(np.arange(3), 200)
+    side = np.where(rng.random(600) < 0.8, rng.choice([-1, 1], 200)[unit], rng.choice([-1, 0, 1], 600))
+    ratings = Ratings.from_arrays(comparison=unit, labeller=labeller, side=side)
+    compared = snapshots.models(ratings, 4, models)
+    assert compared["n_ratings"] == 600 and compared["n_held_out"] > 500
+    assert {row["model"] for row in compared["rows"]} == {"vote_shares", "graded", "dawid_skene", "mace"}
+    logs = [row["log_likelihood"] for row in compared["rows"]]
+    assert logs == sorted(logs, reverse=True)
+    assert snapshots.models(ratings.select(np.arange(600) < 500), 4, compared) is compared
+    assert ModelsSerializer(compared).data["chosen"] in MODELS
 
 
 def test_each_axis_over_the_same_completions_that_the_caller_may_review(worked: Worked) -> None:

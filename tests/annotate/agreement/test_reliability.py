@@ -213,3 +213,46 @@ class TestHeldOut:
         votes = metrics.held_out_log_likelihood(*columns, reliability.vote_shares)
         graded = metrics.held_out_log_likelihood(*columns, metrics.graded)
         assert graded.log_likelihood > votes.log_likelihood + gain
+
+
+class TestWhichModel:
+    def test_the_one_that_predicts_best_is_chosen_where_it_is_clear(self):
+        """Labellers who confuse sides by a fixed table, without a scale behind: that is Dawid and Skene's model."""
+        rng = np.random.default_rng(0)
+        n_units, n_labellers = 1500, 6
+        truth = rng.choice([-1, 0, 1], n_units, p=[0.4, 0.2, 0.4])
+        unit, labeller = np.repeat(np.arange(n_units), n_labellers), np.tile(np.arange(n_labellers), n_units)
+        # Half of them say a tie for every clear pair and take sides, by lot, on ties.
+        odd = labeller % 2 == 1
+        side = np.where(odd, np.where(truth[unit] == 0, rng.choice([-1, 1], len(unit)), 0), truth[unit])
+        side = np.where(rng.random(len(unit)) < 0.1, rng.choice([-1, 0, 1], len(unit)), side)
+        compared = metrics.compare_models(Ratings.from_arrays(comparison=unit, labeller=labeller, side=side))
+        assert compared.chosen == "dawid_skene"
+        assert compared.n > 8000
+        best = compared.log_likelihood["dawid_skene"]
+        assert best > compared.log_likelihood["graded"] + 0.005 and best > compared.log_likelihood["vote_shares"] + 0.1
+        assert all(0 <= share <= 1 for share in compared.accuracy.values())
+
+    def test_the_default_stays_where_there_is_too_little_to_tell(self):
+        few = Ratings.from_arrays(
+            comparison=np.repeat(np.arange(20), 3), labeller=np.tile([1, 2, 3], 20), side=np.ones(60)
+        )
+        assert metrics.compare_models(few) == metrics.Compared("graded", 0, {}, {})
+        none = few.select(np.zeros(60, dtype=bool))
+        assert metrics.compare_models(none).chosen == "graded"
+
+    @pytest.mark.parametrize("model", metrics.MODELS)
+    def test_each_of_them_gives_answers(self, model):
+        rng = np.random.default_rng(1)
+        truth = rng.choice([-1, 1], 300)
+        unit = np.repeat(np.arange(300), 4)
+        side = np.where(rng.random(1200) < 0.85, truth[unit], -truth[unit])
+        ratings = Ratings.from_arrays(
+            comparison=unit,
+            labeller=np.tile(np.arange(4), 300),
+            side=side,
+            signed_intensity=side * rng.integers(1, 5, 1200),
+        )
+        said = metrics.answers(ratings, fit=metrics.fit_of(ratings, model=model))
+        assert said.p.sum(axis=1) == pytest.approx(np.ones(300))
+        assert (np.sign(said.p[:, 0] - said.p[:, 1]) == truth).mean() > 0.85

@@ -104,6 +104,18 @@ export interface Agreement {
   slices: Slice[];
   /** Projects over the same completions that the caller may review, this one first. */
   axes: AxisAgreement[];
+  models: LabellerModels | null;
+}
+
+export type LabellerModel = 'graded' | 'dawid_skene' | 'mace';
+
+/** Models of labellers by how they predict ratings that they have not seen, the best first. */
+export interface LabellerModels {
+  chosen: LabellerModel;
+  n_ratings: number;
+  /** 0: too few to compare. */
+  n_held_out: number;
+  rows: { model: LabellerModel | 'vote_shares'; log_likelihood: number; accuracy: number }[];
 }
 
 export interface Member {

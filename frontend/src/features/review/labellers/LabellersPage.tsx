@@ -15,6 +15,7 @@ import { ratingsOf } from '@/lib/links';
 import { useNumberedPage } from '@/lib/pages';
 import { useProject } from '@/lib/session';
 import { inWords } from '@/lib/words';
+import { Models } from './Models';
 import { PairsOfLabellers } from './PairsOfLabellers';
 import { Findings, Standing } from './Standing';
 import { Timesheet } from './Timesheet';
@@ -121,6 +122,7 @@ export function LabellersPage() {
           </Loaded>
         </div>
         <PairsOfLabellers />
+        <Models />
         <Timesheet />
       </Stack>
     </>
