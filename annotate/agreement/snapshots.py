@@ -364,11 +364,11 @@ def models(ratings: Ratings, n_levels: int, before: dict[str, Any] | None) -> di
     if before and abs(len(ratings) - before["n_ratings"]) <= before["n_ratings"] / 5:
         return before
     compared = metrics.compare_models(ratings, n_levels)
+    best_first = sorted(compared.log_likelihood, key=lambda name: -compared.log_likelihood[name])
     rows = [
         {"model": name, "log_likelihood": compared.log_likelihood[name], "accuracy": compared.accuracy[name]}
-        for name in compared.log_likelihood
+        for name in best_first
     ]
-    rows.sort(key=lambda row: -row["log_likelihood"])
     return {"chosen": compared.chosen, "n_ratings": len(ratings), "n_held_out": compared.n, "rows": rows}
 
 
