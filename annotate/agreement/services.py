@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.core.cache import cache
 from django.db import connection, transaction
@@ -18,7 +19,8 @@ from annotate.projects.models import Membership, Project
 REQUEST_EVERY_S = 3
 # A snapshot is not made again before this many times as long as the last one took: at most a tenth of a worker's time.
 REST_FACTOR = 10
-_LOCK = 7_104_283
+# A refresh that has not ended by then is taken to be dead.
+LONGEST_S = 900
 _BATCH = 20_000
 # Answers that have moved by less than this are left as they are.
 _TOLERANCE = 1e-3
@@ -97,16 +99,16 @@ def refresh_snapshot(*, project_id: int) -> AgreementSnapshot | None:
 
 @contextmanager
 def _alone(project_id: int) -> Iterator[bool]:
-    """Whether no other session refreshes this project. The lock ends with the connection, so no crash keeps it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, project_id % 2**31])
-        (is_alone,) = cursor.fetchone()
+    """Whether nobody else refreshes this project. A token in Redis and no lock of the session, which a pooler before
+    PostgreSQL would hand to somebody else; a worker that died lets go after a while. Two at once would do no harm but
+    work for nothing."""
+    key, token = f"snapshot-running-{project_id}", uuid4().hex
+    is_alone = cache.add(key, token, LONGEST_S)
     try:
         yield is_alone
     finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, project_id % 2**31])
+        if is_alone and cache.get(key) == token:
+            cache.delete(key)
 
 
 def _store_reliabilities(project: Project, found: dict[int, float]) -> None:

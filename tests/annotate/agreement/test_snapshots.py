@@ -5,9 +5,8 @@ from uuid import uuid4
 
 import krippendorff
 import numpy as np
-import psycopg
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 
 from annotate.agreement import metrics, reading, services
 from annotate.agreement.models import AgreementSnapshot
@@ -94,14 +93,20 @@ def test_the_overview_says_what_to_do_next(cast: Cast) -> None:
 
 
 def test_two_refreshes_of_a_project_do_not_run_together(rated: Cast) -> None:
-    parameters = connection.get_connection_params()
-    parameters.pop("cursor_factory", None)
-    parameters.pop("context", None)
-    with psycopg.connect(**parameters) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [services._LOCK, rated.project.pk])
+    with services._alone(rated.project.pk) as is_alone:
+        assert is_alone
         assert refresh_snapshot(project_id=rated.project.pk) is None
         assert AgreementSnapshot.objects.get(project=rated.project).stale_since is not None, "so it is asked for again"
+        with services._alone(rated.project.pk + 1) as other_project_is_alone:
+            assert other_project_is_alone
     assert refresh_snapshot(project_id=rated.project.pk) is not None
+
+
+def test_a_refresh_that_fails_lets_the_next_one_run(rated: Cast) -> None:
+    with pytest.raises(DataError), services._alone(rated.project.pk), connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+    with services._alone(rated.project.pk) as is_alone:
+        assert is_alone
 
 
 def test_columns_are_the_rows(rated: Cast) -> None:
