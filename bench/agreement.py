@@ -16,6 +16,8 @@ not timed (ours makes its own, in its time); "from ratings" times the matrix of 
 for, and the call. With interval is a bootstrap as one writes it: draw comparisons, take their rows of the table, ask
 again. So many resamples are measured as the line says and the time is multiplied up to 1,000; nothing else is
 extrapolated.
+
+The models of labellers come last, beside crowd-kit's Dawid-Skene: `bench/reliability.py --only speed` does that.
 """
 
 import argparse
@@ -244,4 +246,9 @@ if __name__ == "__main__":
         )
         started = time.perf_counter()
         table(given)
+        if not given.only:
+            sys.stdout.flush()
+            size = ["--ratings", str(given.ratings), "--labellers", str(given.labellers)]
+            models = REPOSITORY / "bench" / "reliability.py"
+            subprocess.run([sys.executable, str(models), "--only", "speed", *size], check=True)
         print(f"\n{time.perf_counter() - started:.0f} s")
