@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from annotate.agreement.models import ModelOpinion
+from annotate.common.processes import wait_until
+from annotate.jobs.models import Job
 from training.reward.models import RewardModel
 from training.sampling.models import SamplingRound
 
@@ -47,3 +50,11 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
     )
     form.get_by_role("button", name="Score").click()
     expect(form.get_by_text(re.compile(r"^reward -?\d"))).to_have_count(2, timeout=30_000)
+
+    # Reviewers see what it thinks of what people have rated.
+    assert wait_until(lambda: Job.objects.filter(kind="opinions", state="succeeded").exists(), 120, 0.5)
+    opinion = ModelOpinion.objects.filter(is_held_out=True, comparison__state="complete").order_by("-p_a")[0]
+    page.goto(f"{seeded}/projects/demo-helpfulness/comparisons/{opinion.comparison_id}")
+    known = page.get_by_role("region", name="What is known")
+    expect(known.get_by_role("img", name=f"Reward model v{model.version}: A {100 * opinion.p_a:.0f}")).to_be_visible()
+    expect(known.get_by_text("This comparison was held out of its training.")).to_be_visible()

@@ -352,6 +352,12 @@ def use(project: Project) -> None:
     artifacts.run_directory(job.pk, "train")
 
 
+def runs() -> set[str]:
+    """Run directories of jobs, also what other tests' killed workers have left."""
+    directory = Path(settings.VAR_DIR) / "runs"
+    return {path.name for path in directory.iterdir()} if directory.exists() else set()
+
+
 def rate_something(user: User, project: Project) -> None:
     seat = access_project(user, project.slug, Capability.LABEL)
     (assignment,) = lease(seat=seat, n=1)
@@ -365,11 +371,12 @@ class TestRemoval:
     def test_it_leaves_nothing(self, capsys):
         other = make_user("somebody else")
         theirs = create_project(owner=other, name="Theirs")
-        before = rows()
+        before, runs_before = rows(), runs()
         seed_few()
         for project in Project.objects.filter(is_demo=True):
             use(project)
             rate_something(User.objects.get(email="labeller@demo.example"), project)
+        assert len(runs()) == len(runs_before) + 2
         filled = rows()
         missing = {
             name for name, n in filled.items() if not n and name.startswith(("pool.", "ratings.", "comparisons."))
@@ -380,7 +387,7 @@ class TestRemoval:
         out = capsys.readouterr().out
         assert "Removed: 2 projects, 300 prompts" in out and "4 accounts" in out and "4 reward models" in out
         assert not SIGN_INS.exists()
-        assert not (Path(settings.VAR_DIR) / "runs").exists() or not list((Path(settings.VAR_DIR) / "runs").iterdir())
+        assert runs() == runs_before
         for parts in (("imports", "0-0"), ("reward-models", "demo-safety")):
             filesystem, path = artifacts.open_filesystem(artifacts.artifact_url(*parts))
             assert not filesystem.exists(path)
