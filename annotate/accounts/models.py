@@ -68,6 +68,11 @@ class User(AbstractBaseUser, PermissionsMixin, TimestampedModel):
             ),
         ]
 
+    @property
+    def public_name(self) -> str:
+        """What other members of a project may read: never the address."""
+        return self.name or self.pseudonym
+
     def __str__(self) -> str:
         return self.name or self.email or self.pseudonym
 

@@ -193,16 +193,12 @@ STATS_OF_LABELLER = (
 )
 
 
-def may_see_names(seat: Seat) -> bool:
-    return bool({Capability.MANAGE, Capability.ADJUDICATE} & seat.capabilities)
-
-
 def labellers(seat: Seat, *, ordering: str = "-n_ratings", search: str = "") -> QuerySet[LabellerFigures]:
     """Everybody with ratings, as of the snapshot, sorted by a figure; those without it come last."""
     rows = LabellerFigures.objects.filter(project=seat.project).select_related("labeller")
     if search:
         named = Q(labeller__pseudonym__icontains=search)
-        rows = rows.filter(named | Q(labeller__name__icontains=search) if may_see_names(seat) else named)
+        rows = rows.filter(named | Q(labeller__name__icontains=search) if seat.may_see_names else named)
     key = F(ordering.removeprefix("-"))
     order = key.desc(nulls_last=True) if ordering.startswith("-") else key.asc(nulls_last=True)
     return rows.order_by(order, "labeller_id")
@@ -222,7 +218,7 @@ def _labeller_row(seat: Seat, user: User, figures: LabellerFigures | None, membe
         "membership": member.pk if member else None,
         "pseudonym": user.pseudonym,
         "kind": user.kind,
-        "name": user.name if may_see_names(seat) else None,
+        "name": user.name if seat.may_see_names else None,
         "n_ratings": figures.n_ratings if figures else 0,
         **{name: found.get(name, NO_STAT) for name in STATS_OF_LABELLER},
         "median_active_ms": figures.median_active_ms if figures else None,

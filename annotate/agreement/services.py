@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from annotate.agreement.models import AgreementSnapshot, ComparisonAnswer, LabellerFigures
@@ -17,6 +18,8 @@ from annotate.common.compiled import Compiled
 from annotate.projects.models import Membership, Project
 
 REQUEST_EVERY_S = 3
+# In place of the moment since when a snapshot is stale: it is being made anew, and nothing has changed since.
+BEING_READ = datetime(1970, 1, 1, tzinfo=UTC)
 # A snapshot is not made again before this many times as long as the last one took: at most a tenth of a worker's time.
 REST_FACTOR = 10
 # A refresh that has not ended by then is taken to be dead.
@@ -36,8 +39,9 @@ def mark_stale(*, project_id: int) -> None:
         AgreementSnapshot.objects.bulk_create(
             [AgreementSnapshot(project_id=project_id, stale_since=timezone.now())], ignore_conflicts=True
         )
-    if not rows or rows[0][0] is None:
-        AgreementSnapshot.objects.filter(project_id=project_id, stale_since=None).update(stale_since=timezone.now())
+    if not rows or rows[0][0] in (None, BEING_READ):
+        fresh = AgreementSnapshot.objects.filter(Q(stale_since=None) | Q(stale_since=BEING_READ), project_id=project_id)
+        fresh.update(stale_since=timezone.now())
 
 
 def request_refresh(*, project: Project, is_urgent: bool = False) -> None:
@@ -76,6 +80,8 @@ def refresh_snapshot(*, project_id: int) -> AgreementSnapshot | None:
         if not is_alone:
             return None
         mark_stale(project_id=project_id)
+        # From here on a change is marked again, and what is marked at the end has not been read.
+        AgreementSnapshot.objects.filter(project=project).update(stale_since=BEING_READ)
         started_at, began = timezone.now(), time.monotonic()
         found = reading.read(project)
         included = found.ratings.select(found.is_included)
@@ -93,7 +99,7 @@ def refresh_snapshot(*, project_id: int) -> AgreementSnapshot | None:
         AgreementSnapshot.objects.filter(project=project).update(
             counts=counts, statistics=statistics, computed_at=started_at
         )
-        AgreementSnapshot.objects.filter(project=project, stale_since__lte=started_at).update(stale_since=None)
+        AgreementSnapshot.objects.filter(project=project, stale_since=BEING_READ).update(stale_since=None)
     return AgreementSnapshot.objects.get(project=project)
 
 

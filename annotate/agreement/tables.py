@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -260,7 +260,7 @@ _TIMESHEET = """
             coalesce(sum(active_ms), 0) AS active_ms,
             percentile_cont(0.5) WITHIN GROUP (ORDER BY active_ms) AS median_ms
         FROM ratings_rating
-        WHERE project_id = %(project)s AND created_at >= %(since)s AND created_at < %(until)s
+        WHERE project_id = %(project)s AND created_at >= %(since)s AND created_at <= %(until)s
         GROUP BY week, labeller_id
     ) AS worked JOIN accounts_user ON accounts_user.id = labeller_id
     ORDER BY week, pseudonym
@@ -279,7 +279,7 @@ def _timesheet(seat: Seat, query: Query) -> Table:
             {
                 "project": seat.project.pk,
                 "since": _midnight(since or date(1970, 1, 1)),
-                "until": _midnight(until + timedelta(days=1) if until else date(9999, 1, 1)),
+                "until": datetime.combine(until or date.max, time.max, tzinfo=UTC),
             },
         )
         worked = cursor.fetchall()

@@ -49,7 +49,7 @@ def save_draft(
     require_revision(draft, revision)
     draft = draft or GuidelineDraft(project=project, based_on=_current_number(project), revision=0)
     draft.body, draft.change_note, draft.changes_meaning = body, change_note, changes_meaning
-    draft.examples, draft.notes = examples, notes
+    draft.examples, draft.notes = examples, [_signed(note, draft.notes, author) for note in notes]
     return _save(draft, author)
 
 
@@ -81,8 +81,7 @@ def add_to_draft(
                 "comparison": comparison_id,
                 "section": section,
                 "text": note.strip(),
-                "by": str(author),
-                "at": timezone.now().isoformat(),
+                **_signature(author),
             }
         )
     return _save(draft, author)
@@ -107,6 +106,15 @@ def discard_draft(*, project: Project, actor: User, revision: int | None = None)
         last_written_by=draft.updated_by.pseudonym if draft.updated_by else None,
     )
     draft.delete()
+
+
+def _signature(author: User) -> dict[str, str]:
+    return {"by": author.public_name, "at": timezone.now().isoformat()}
+
+
+def _signed(note: dict[str, Any], known: list[dict[str, Any]], author: User) -> dict[str, Any]:
+    """A note that is there already as it is; any other is the author's, whoever it says it is by."""
+    return note if note in known else {**note, **_signature(author)}
 
 
 def _locked(project: Project) -> GuidelineDraft | None:

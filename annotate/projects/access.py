@@ -20,6 +20,11 @@ class Seat:
     def capabilities(self) -> frozenset[Capability]:
         return CAPABILITIES[self.role]
 
+    @property
+    def may_see_names(self) -> bool:
+        """Whether they may know who labellers are; to the others these are pseudonyms."""
+        return bool({Capability.MANAGE, Capability.ADJUDICATE} & self.capabilities)
+
     def require(self, capability: Capability) -> None:
         """Raise 403 `not_permitted` unless the role has the capability."""
         if capability not in self.capabilities:

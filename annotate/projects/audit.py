@@ -1,7 +1,7 @@
 """Who changed what and when: writing it down, and reading it back. Written events stay as they are."""
 
 import json
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -99,7 +99,7 @@ def events(
     if since is not None:
         rows = rows.filter(created_at__gte=_midnight(since))
     if until is not None:
-        rows = rows.filter(created_at__lt=_midnight(until + timedelta(days=1)))
+        rows = rows.filter(created_at__lte=timezone.make_aware(datetime.combine(until, time.max)))
     return rows
 
 

@@ -4,7 +4,7 @@ The keys are those of the slices on the agreement page, so that each of its numb
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.models import (
@@ -75,7 +75,7 @@ class Filters:
             "comparison__prompt__language": self.language or None,
             "comparison__prompt__tags__contains": [self.tag] if self.tag else None,
             "created_at__gte": _midnight(self.since) if self.since else None,
-            "created_at__lt": _midnight(self.until + timedelta(days=1)) if self.until else None,
+            "created_at__lte": datetime.combine(self.until, time.max, tzinfo=UTC) if self.until else None,
         }
         rows = rows.filter(**{name: value for name, value in plain.items() if value is not None})
         if self.version is not None:

@@ -290,7 +290,7 @@ class LabellerMessageSerializer(serializers.ModelSerializer):
         fields = ["id", "text", "sender", "created_at", "read_at"]
 
     def get_sender(self, message: Message) -> str:
-        return str(message.sender)
+        return message.sender.public_name
 
 
 class MessageRequestSerializer(serializers.Serializer):
@@ -313,7 +313,13 @@ class SubjectSerializer(serializers.ModelSerializer):
         fields = ["id", "pseudonym"]
 
 
+# Whom an event is about or by is a pseudonym to those who may not know who labellers are.
+_NAMING_DETAILS = ("email",)
+
+
 class AuditEventSerializer(serializers.ModelSerializer):
+    """`context["shows_names"]`: whether the caller may know who people are; without it names and addresses are missing."""
+
     actor = ActorSerializer(allow_null=True, help_text="Null where a rule of the project acted by itself.")
     subject = SubjectSerializer(allow_null=True)
     details = serializers.DictField(help_text="{field: [before, after]}, and what else there is to know.")
@@ -321,6 +327,14 @@ class AuditEventSerializer(serializers.ModelSerializer):
     class Meta:
         model = AuditEvent
         fields = ["id", "created_at", "actor", "action", "target", "target_id", "subject", "summary", "details"]
+
+    def to_representation(self, event: AuditEvent) -> dict[str, Any]:
+        shown = super().to_representation(event)
+        if not self.context.get("shows_names"):
+            if shown["actor"]:
+                shown["actor"]["name"] = ""
+            shown["details"] = {key: value for key, value in shown["details"].items() if key not in _NAMING_DETAILS}
+        return shown
 
 
 class AuditQuerySerializer(serializers.Serializer):

@@ -236,7 +236,8 @@ class AuditView(ProjectView):
         """Who changed what and when, newest first."""
         query = s.AuditQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        return self.paginated(audit.events(self.seat.project, **query.validated_data), s.AuditEventSerializer)
+        events = audit.events(self.seat.project, **query.validated_data)
+        return self.paginated(events, s.AuditEventSerializer, context={"shows_names": self.seat.may_see_names})
 
 
 class AuditActionsView(ProjectView):

@@ -10,9 +10,10 @@ from django.db import DataError, connection
 
 from annotate.agreement import metrics, reading, services
 from annotate.agreement.models import AgreementSnapshot
-from annotate.agreement.services import refresh_snapshot
+from annotate.agreement.services import mark_stale, refresh_snapshot
 from annotate.comparisons.models import Comparison
 from annotate.comparisons.services import lease
+from annotate.projects.models import Project
 from annotate.ratings.models import Rating
 from annotate.ratings.services import Judgement, submit
 from tests.cast import Cast
@@ -133,3 +134,32 @@ def test_columns_are_the_rows(rated: Cast) -> None:
             for comparison, labeller, preferred, intensity, first in rows
         ]
         assert (found.longer[found.side != 0] == (found.side == 1)[found.side != 0]).all(), "alpha is longer than beta"
+
+
+def test_what_is_rated_while_it_is_made_leaves_it_stale(rated: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reading is real; a rating is stored right behind it, as another process would."""
+    read = reading.read
+
+    def read_and_rate(project: Project) -> reading.Read:
+        found = read(project)
+        mark_stale(project_id=project.pk)
+        return found
+
+    monkeypatch.setattr(reading, "read", read_and_rate)
+    snapshot = refresh_snapshot(project_id=rated.project.pk)
+    assert snapshot is not None and snapshot.computed_at is not None
+    assert snapshot.stale_since not in (None, services.BEING_READ)
+    monkeypatch.undo()
+    again = refresh_snapshot(project_id=rated.project.pk)
+    assert again is not None and again.stale_since is None
+
+
+def test_one_that_fails_stays_stale(rated: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(project: Project) -> reading.Read:
+        raise OSError("the disk is full")
+
+    refresh_snapshot(project_id=rated.project.pk)
+    monkeypatch.setattr(reading, "read", fail)
+    with pytest.raises(OSError, match="disk"):
+        refresh_snapshot(project_id=rated.project.pk)
+    assert AgreementSnapshot.objects.get(project=rated.project).stale_since is not None

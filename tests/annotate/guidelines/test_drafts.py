@@ -33,7 +33,7 @@ class TestWriting:
 
     def test_it_is_kept_as_it_was_sent(self, cast: Cast) -> None:
         publish(cast)
-        note = {"comparison": 7, "section": "Truth", "text": "Say what counts.", "by": "reviewer", "at": "2026-11-27"}
+        note = {"comparison": 7, "section": "Truth", "text": "Say what counts.", "by": "owner", "at": "2026-11-27"}
         written = {**example(1), "rationale": "", "comparison": None}
         fields = {"change_note": "Clearer", "changes_meaning": True, "examples": [written], "notes": [note]}
         saved = put(cast, cast.reviewer, 0, **fields)
@@ -41,6 +41,10 @@ class TestWriting:
         body = cast.client(cast.owner).get(DRAFT).json()
         assert body == saved.json()
         assert body.pop("updated_at")
+        signed = body["notes"][0]
+        assert signed["by"] == "reviewer", "whoever it said it was by"
+        assert signed["at"] > "2026-11-27T"
+        fields["notes"] = [{**note, "by": signed["by"], "at": signed["at"]}]
         assert body == {
             "body": "# Truth",
             "based_on": 1,
@@ -48,6 +52,12 @@ class TestWriting:
             "updated_by": "reviewer",
             **fields,
         }
+
+    def test_a_note_stays_its_authors_when_somebody_else_saves(self, cast: Cast) -> None:
+        notes = put(cast, cast.reviewer, 0, notes=[{"text": "Say more."}]).json()["notes"]
+        saved = put(cast, cast.owner, 1, notes=[*notes, {"text": "Say less."}]).json()["notes"]
+        assert [note["by"] for note in saved] == ["reviewer", "owner"]
+        assert saved[0] == notes[0]
 
     def test_white_space_of_a_text_stays(self, cast: Cast) -> None:
         text = "# Truth\n\n    code\n"

@@ -230,3 +230,23 @@ class TestReading:
         actions = cast.client(cast.reviewer).get(f"{P}/audit/actions").json()
         assert {"code": "member.paused", "label": "Member paused"} in actions
         assert len(actions) == len(audit.ACTIONS)
+
+
+def test_who_may_not_know_labellers_reads_no_names(cast: Cast) -> None:
+    _, token = services.invite(project=cast.project, email="new@example.org", role=Role.LABELLER, invited_by=cast.owner)
+    _, newcomer = services.accept_invitation(token=token, user=None, name="Nora New", password="a-long-password-7")
+    url = f"{P}/audit"
+    by_action = {one["action"]: one for one in cast.client(cast.reviewer).get(url).json()["results"]}
+    assert by_action["member.joined"]["actor"]["name"] == "Nora New"
+    assert by_action["member.invited"]["details"]["email"] == "new@example.org"
+    answer = cast.client(cast.researcher).get(url)
+    assert "Nora" not in answer.content.decode() and "@example" not in answer.content.decode()
+    by_action = {one["action"]: one for one in answer.json()["results"]}
+    assert by_action["member.joined"]["actor"]["pseudonym"] == newcomer.pseudonym
+    assert by_action["member.invited"]["details"]["role"] == "labeller"
+
+
+@pytest.mark.parametrize("path", ["audit", "ratings", "tables/timesheet.csv", "tables/audit.csv"])
+def test_the_last_day_there_is_can_be_asked_for(cast: Cast, path: str) -> None:
+    answer = cast.client(cast.reviewer).get(f"{P}/{path}?from=0001-01-01&to=9999-12-31")
+    assert answer.status_code == 200
