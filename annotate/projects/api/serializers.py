@@ -318,7 +318,7 @@ _NAMING_DETAILS = ("email",)
 
 
 class AuditEventSerializer(serializers.ModelSerializer):
-    """`context["shows_names"]`: whether the caller may know who people are; without it names and addresses are missing."""
+    """`context["shows_names"]`: whether the caller may know who people are; else names and addresses are left out."""
 
     actor = ActorSerializer(allow_null=True, help_text="Null where a rule of the project acted by itself.")
     subject = SubjectSerializer(allow_null=True)
