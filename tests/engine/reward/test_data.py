@@ -76,7 +76,7 @@ def test_it_refuses_another_format(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"no manifest\.json"):
         open_comparison_set(tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps({"format": "other/1", "shards": []}))
-    with pytest.raises(EngineError, match=r"expected 'touchstone\.comparison_set/1'"):
+    with pytest.raises(EngineError, match=r"expected 'touchstone\.comparison_set/2'"):
         open_comparison_set(tmp_path)
 
 

@@ -21,8 +21,31 @@ from training.engine.common.errors import EngineError
 from training.engine.common.progress import Reporter
 from training.engine.reward.model import pad_right
 
-FORMAT = "touchstone.comparison_set/1"
+FORMATS = ("touchstone.comparison_set/1", "touchstone.comparison_set/2")
 NUMBERS = ("margin", "weight", "soft_preference", "intensity", "agreement")
+# Columns that reports and some objectives need, and what a set without one of them has instead.
+META: dict[str, Any] = {
+    "comparison_id": None,
+    "prompt_digest": "",
+    "chosen_is_a": False,
+    "chosen_chars": 0,
+    "rejected_chars": 0,
+    "chosen_source": "",
+    "rejected_source": "",
+    "chosen_source_kind": "",
+    "rejected_source_kind": "",
+    "axis": "",
+    "language": "",
+    "cluster": None,
+    "batch": 0,
+    "group": None,
+    "tags": [],
+    "is_hard": False,
+    "n_ratings": 0,
+    "labellers": [],
+    "sides": [],
+    "firsts": [],
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +67,7 @@ class Comparisons:
 
     `chosen` and `rejected` share one list object of prompt ids where neither was cut, so that a forward pass may
     compute the prompt once. `numbers` holds margin, weight, soft_preference, intensity, agreement as float32 (n,), NaN
-    for null; `meta` holds the rest of the columns that reports need, as lists of n.
+    for null; `meta` holds the columns of META, as lists of n.
     """
 
     chosen: list[Encoded]
@@ -90,8 +113,8 @@ def open_comparison_set(directory: str | Path) -> ComparisonSet:
     if not path.is_file():
         raise EngineError("input_not_found", f"{directory} holds no comparison set (no manifest.json)")
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    if manifest.get("format") != FORMAT:
-        raise EngineError("bad_input", f"{path} has format {manifest.get('format')!r}, expected {FORMAT!r}")
+    if manifest.get("format") not in FORMATS:
+        raise EngineError("bad_input", f"{path} has format {manifest.get('format')!r}, expected {FORMATS[-1]!r}")
     for shard in manifest["shards"]:
         file = directory / shard["path"]
         if not file.is_file():
@@ -137,8 +160,10 @@ def tokenise(
     }
     if n_rows and not all(np.isfinite(numbers[name]).all() for name in ("margin", "weight", "soft_preference")):
         raise EngineError("bad_input", "margin, weight and soft_preference of a comparison set must be finite numbers")
-    wanted = ("comparison_id", "prompt_digest", "chosen_is_a", "chosen_chars", "rejected_chars")
-    meta = {name: table.column(name).to_pylist() if n_rows else [] for name in wanted}
+    meta = {
+        name: table.column(name).to_pylist() if name in table.column_names else [missing] * n_rows
+        for name, missing in META.items()
+    }
     return Comparisons(chosen, rejected, numbers, meta)
 
 

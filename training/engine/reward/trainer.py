@@ -81,7 +81,48 @@ class RewardTrainConfig:
     head_std: float = option(0.01, help="the new head starts as N(0, head_std / sqrt(width))", at_least=0)
     use_weights: bool = option(True, help="weight the loss by the set's weights, normalised to mean 1 (scaled BT)")
     use_margins: bool = option(False, help="subtract the set's margins (Llama 2)")
+    margin_scale: float = option(1.0, help="times the margins; 3 makes Llama 2's large ones of the small", above=0)
+    margin_map: dict[str, float] | None = option(  # noqa: RUF009 - option gives a field, as above
+        None, help='margin of each rounded intensity, as {"1": 0, "2": 0.5}, instead of the set\'s'
+    )
     use_soft_preferences: bool = option(True, help="train on the aggregated preference, not on the majority alone")
+    label_smoothing: float = option(0.0, help="this share of every label is ½ each", at_least=0, at_most=0.9)
+    centring: float = option(0.0, help="times (r_chosen + r_rejected)²: keeps rewards near 0; 0.01", at_least=0)
+    ties: str = option(
+        "soft",
+        help='a preference of ½: "soft" label, "davidson" (a third outcome), or "drop"',
+        choices=("soft", "davidson", "drop"),
+    )
+    objective: str = option(
+        "comparisons",
+        help='"labellers": every single rating, with the labellers\' reliabilities and position bias learnt beside',
+        choices=("comparisons", "labellers"),
+    )
+    tuning: str = option("full", help="which weights are trained", choices=("full", "lora", "head"))
+    lora_rank: int = option(16, help="rank of the LoRA matrices", at_least=1)
+    lora_alpha: float = option(32.0, help="LoRA's scale is alpha / rank", above=0)
+    gradient_checkpointing: bool = option(False, help="compute activations twice instead of keeping them")
+    packing: str = option(
+        "auto",
+        help="packed: no padding, and a prompt that texts share is computed once; auto: where the model can",
+        choices=("auto", "packed", "padded"),
+    )
+    n_heads: int = option(1, help="heads on one trunk, an ensemble at the price of one model", at_least=1, at_most=64)
+    length_remedy: str = option(
+        "none",
+        help="against a taste for length: completions of other prompts as rejected, or a second head that takes length",
+        choices=("none", "random_pairing", "odin"),
+    )
+    random_pairing_share: float = option(0.25, help="added comparisons per comparison", above=0, at_most=1)
+    strengths: str = option("", help="Parquet file of `crossfit` on this comparison set")
+    noise_treatment: str = option(
+        "none",
+        help="what is done about comparisons that cross-fitted models contradict",
+        choices=("none", "drop", "flip", "soft", "margin"),
+    )
+    forgetting_texts: str = option(
+        "", help="JSONL of {\"messages\"} for the trunk's language-modelling loss; default: validation's chosen texts"
+    )
     evaluations_per_epoch: int = option(2, help="validation passes per epoch", at_least=1)
     patience: int = option(4, help="stop after this many validation passes without a better loss", at_least=1)
     divergence_loss: float = option(5.0, help="stop when the mean loss of 20 updates exceeds this", above=0)
