@@ -100,3 +100,35 @@ class ModelOpinion(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(p_a__gte=0, p_a__lte=1), name="model_opinions_p_a_is_a_probability"),
         ]
+
+
+class CrossFittedOpinion(models.Model):
+    """P(a preferred) by reward models that were trained without this comparison, though their kind saw all others.
+
+    Where it and the labellers part, the labels may be wrong (Wang et al. 2024, "Secrets of RLHF in Large Language
+    Models, Part II"). Written by the models' wing.
+    """
+
+    comparison = models.OneToOneField(
+        Comparison, on_delete=models.CASCADE, primary_key=True, related_name="cross_fitted_opinion"
+    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    p_a = models.FloatField()
+    # Mean reward of a minus that of b over the models, and its standard deviation; null from one model.
+    strength = models.FloatField()
+    std = models.FloatField(null=True)
+    # Number of the comparison set whose verdicts were judged.
+    comparison_set = models.PositiveIntegerField()
+    # 1 for the most suspicious verdict of its set; null where there is no suspicion.
+    rank = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(p_a__gte=0, p_a__lte=1), name="cross_fitted_opinions_p_a_is_a_probability"
+            ),
+        ]
+        indexes = [
+            # The suspicious ones of a project, when a snapshot is made.
+            models.Index(fields=["project"], condition=Q(rank__isnull=False), name="cross_fitted_suspicious"),
+        ]

@@ -1,4 +1,7 @@
-"""What the promoted reward model thinks of comparisons: stored here, computed by the models' wing."""
+"""What reward models think of comparisons: the promoted one, and those that did not learn from the comparison.
+
+Stored here, computed by the models' wing.
+"""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -6,8 +9,9 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from annotate.agreement.models import ModelOpinion
+from annotate.agreement.models import CrossFittedOpinion, ModelOpinion
 from annotate.agreement.services import mark_stale
+from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
 
 BATCH = 5_000
@@ -48,5 +52,46 @@ def record_opinions(*, project: Project, version: int, opinions: Iterable[Opinio
         n_stored += len(batch)
     with transaction.atomic():
         ModelOpinion.objects.filter(project=project).exclude(version=version).delete()
+        mark_stale(project_id=project.pk)
+    return n_stored
+
+
+class CrossFitted(NamedTuple):
+    """P(a preferred) by models that did not learn from the comparison; see `CrossFittedOpinion`."""
+
+    comparison_id: int
+    p_a: float
+    strength: float
+    std: float | None
+    rank: int | None
+
+
+def record_cross_fitted(*, project: Project, comparison_set: int, opinions: Iterable[CrossFitted]) -> int:
+    """Store what cross-fitted models think of the comparisons of set `comparison_set`, in place of any before.
+
+    Batches are committed one by one, as by `record_opinions`; a comparison that is gone meanwhile is left out.
+    """
+    n_stored = 0
+    rest = iter(opinions)
+    while batch := list(islice(rest, BATCH)):
+        known = set(
+            Comparison.objects.filter(project=project, pk__in=[one.comparison_id for one in batch]).values_list(
+                "pk", flat=True
+            )
+        )
+        rows = [
+            CrossFittedOpinion(project=project, comparison_set=comparison_set, **one._asdict())
+            for one in batch
+            if one.comparison_id in known
+        ]
+        CrossFittedOpinion.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["comparison"],
+            update_fields=["p_a", "strength", "std", "rank", "comparison_set"],
+        )
+        n_stored += len(rows)
+    with transaction.atomic():
+        CrossFittedOpinion.objects.filter(project=project).exclude(comparison_set=comparison_set).delete()
         mark_stale(project_id=project.pk)
     return n_stored

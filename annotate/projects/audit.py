@@ -37,6 +37,8 @@ ACTIONS: dict[str, str] = {
     "table.downloaded": "Table downloaded",
     "reward_model.promoted": "Reward model promoted",
     "reward_model.retired": "Reward model retired",
+    "reward_model.rolled_back": "Reward model rolled back",
+    "reward_model.rules_changed": "Rules of promotion changed",
     "refresh.started": "Refresh started",
     "import.started": "Import started",
 }

@@ -1,17 +1,18 @@
 """Reads of refreshes."""
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from annotate.jobs.models import JobState
 from annotate.projects.models import Project
 from training.refresh.models import RefreshCycle
+from training.reward.selectors import reward_models
 
 
 def refreshes(project: Project) -> QuerySet[RefreshCycle]:
     return (
         RefreshCycle.objects.filter(project=project)
-        .select_related("job", "comparison_set", "reward_model__comparison_set", "sampling_round")
-        .prefetch_related("stages")
+        .select_related("job", "comparison_set", "sampling_round")
+        .prefetch_related("stages", Prefetch("reward_model", reward_models(project)))
     )
 
 

@@ -1,8 +1,9 @@
-"""The only way from a request's identifier to a permitted reward model."""
+"""The only way from a request's identifier to a permitted reward model or comparison of two."""
 
 from annotate.common.errors import not_found
 from annotate.projects.access import Seat
-from training.reward.models import RewardModel
+from training.reward import selectors
+from training.reward.models import ModelComparison, RewardModel
 
 
 def access_reward_model(seat: Seat, pk: int) -> RewardModel:
@@ -13,4 +14,11 @@ def access_reward_model(seat: Seat, pk: int) -> RewardModel:
     )
     if found is None:
         raise not_found("reward model")
+    return found
+
+
+def access_comparison(seat: Seat, pk: int) -> ModelComparison:
+    found = selectors.comparisons(seat.project).filter(pk=pk).first()
+    if found is None:
+        raise not_found("comparison of reward models")
     return found

@@ -7,46 +7,91 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 # name: (least, most); None: the engine decides.
-_BOUNDS: dict[str, tuple[float, float]] = {
+BOUNDS: dict[str, tuple[float, float]] = {
     "epochs": (1, 100),
     "max_steps": (1, 10_000_000),
     "batch_size": (1, 4096),
     "learning_rate": (1e-8, 1.0),
+    "weight_decay": (0.0, 10.0),
+    "warmup_share": (0.0, 1.0),
     "max_length": (8, 131_072),
+    "patience": (1, 1000),
     "checkpoint_steps": (1, 100_000),
     "seed": (0, 2**31),
+    "margin_scale": (1e-3, 100.0),
+    "label_smoothing": (0.0, 0.9),
+    "centring": (0.0, 10.0),
+    "lora_rank": (1, 1024),
+    "lora_alpha": (1e-3, 10_000.0),
+    "n_heads": (1, 64),
+    "random_pairing_share": (0.01, 1.0),
 }
-_FLOATS = ("learning_rate",)
+_FLOATS = (
+    "learning_rate",
+    "weight_decay",
+    "warmup_share",
+    "margin_scale",
+    "label_smoothing",
+    "centring",
+    "lora_alpha",
+    "random_pairing_share",
+)
+TIES = ("soft", "davidson", "drop")
+TUNINGS = ("full", "lora", "head")
+LENGTH_REMEDIES = ("none", "random_pairing", "odin")
+OBJECTIVES = ("comparisons", "labellers")
+NOISE_TREATMENTS = ("none", "drop", "flip", "soft", "margin")
+CHOICES = {
+    "ties": TIES,
+    "tuning": TUNINGS,
+    "length_remedy": LENGTH_REMEDIES,
+    "objective": OBJECTIVES,
+    "noise_treatment": NOISE_TREATMENTS,
+}
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Options of the engine's `reward train`; None leaves the base's default (`reward.services`) or the engine's."""
+    """Options of the engine's `reward train`; None leaves the base's default (`reward.services`) or the engine's.
+
+    `noise_treatment` other than "none" needs the strengths of a cross-fit of the comparison set (`reward.noise`).
+    `margin_map` gives the margin of each intensity level ("1", "2", …) in place of the set's.
+    """
 
     epochs: int | None = None
     max_steps: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    weight_decay: float | None = None
+    warmup_share: float | None = None
     max_length: int | None = None
+    patience: int | None = None
     checkpoint_steps: int | None = None
     seed: int | None = None
     use_margins: bool | None = None
+    margin_scale: float | None = None
+    margin_map: dict[str, float] | None = None
     use_weights: bool | None = None
     use_soft_preferences: bool | None = None
+    label_smoothing: float | None = None
+    centring: float | None = None
+    ties: str | None = None
+    tuning: str | None = None
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+    gradient_checkpointing: bool | None = None
+    n_heads: int | None = None
+    length_remedy: str | None = None
+    random_pairing_share: float | None = None
+    objective: str | None = None
+    noise_treatment: str | None = None
 
     def __post_init__(self) -> None:
-        problems = {}
-        for name, value in dataclasses.asdict(self).items():
-            if value is None:
-                continue
-            if name not in _BOUNDS:
-                if not isinstance(value, bool):
-                    problems[name] = f"Expected true or false, got {value!r}."
-                continue
-            low, high = _BOUNDS[name]
-            kinds = (int, float) if name in _FLOATS else (int,)
-            if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-                problems[name] = f"Expected a number from {low:g} to {high:g}, got {value!r}."
+        problems = {
+            name: problem
+            for name, value in dataclasses.asdict(self).items()
+            if value is not None and (problem := _problem(name, value))
+        }
         if problems:
             raise ValidationError(problems)
 
@@ -60,6 +105,36 @@ class TrainingOptions:
             raise ValidationError(dict.fromkeys(unknown, f"There is no such option; there are {sorted(known)}."))
         return cls(**raw)
 
+    @property
+    def needs_strengths(self) -> bool:
+        return self.noise_treatment not in (None, "none")
+
     def to_dict(self) -> dict[str, Any]:
         """The options that were chosen."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def _problem(name: str, value: Any) -> str:
+    """What is wrong with a value; empty when nothing is."""
+    if name in CHOICES:
+        return "" if value in CHOICES[name] else f"Expected one of {', '.join(CHOICES[name])}, got {value!r}."
+    if name == "margin_map":
+        return "" if _is_margin_map(value) else 'Expected margins from 0 to 100 by intensity, as {"1": 0, "2": 1}.'
+    if name not in BOUNDS:
+        return "" if isinstance(value, bool) else f"Expected true or false, got {value!r}."
+    low, high = BOUNDS[name]
+    if _is_number(value, whole=name not in _FLOATS) and low <= value <= high:
+        return ""
+    return f"Expected a number from {low:g} to {high:g}, got {value!r}."
+
+
+def _is_number(value: Any, *, whole: bool = False) -> bool:
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+
+
+def _is_margin_map(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) <= {"1", "2", "3", "4"}
+        and all(_is_number(margin) and 0 <= margin <= 100 for margin in value.values())
+    )

@@ -1,46 +1,143 @@
-"""When a reward model may replace the promoted one by itself. Pure functions on reports."""
+"""What a reward model has to show before it is put into use. Pure functions on reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Block:
+    """One reason against a promotion: a stable code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a project asks for.
+
+    max_length_correlation: greatest |ρ| (Spearman) of reward gap and length difference within comparisons, 0 to 1;
+    None: any. min_advantage: least lead of the accuracy over "the longer one is better", −1 to 1; None: none asked for.
+    must_beat_promoted: at least as good as the model in use, overall and on each batch of its own. A batch is judged by
+    itself from `min_batch_comparisons` on: a handful says nothing.
+    """
+
+    max_length_correlation: float | None = 0.5
+    min_advantage: float | None = None
+    must_beat_promoted: bool = True
+    min_batch_comparisons: int = 30
 
 
 @dataclass(frozen=True)
 class Decision:
     promote: bool
     reason: str
+    blocks: list[Block] = field(default_factory=list)
 
 
-def decide(report: dict[str, Any]) -> Decision:
-    """Whether a trained model is promoted, and why or why not.
-
-    Three conditions, each on the held-out comparisons of its own set:
-    1. There are some.
-    2. The 95 % interval of its accuracy lies above ½. A model that may be a coin toss must not steer a policy or choose
-       what people label; a point estimate above ½ is what half of all coin tosses have.
-    3. It is at least as accurate as the promoted model on the very same comparisons (prompts are held out by digest, so
-       neither has seen them). Point estimates decide: asking for a significant gain would keep an old model for ever
-       where gains are small, and "not significantly worse" would let quality sink in small steps.
-    Anything else stays a candidate, which a researcher can still promote by hand, with a reason.
-    """
-    accuracy = report.get("accuracy") or {}
-    if not accuracy.get("n"):
-        return Decision(False, "Not promoted: the comparison set has no held-out comparisons to judge it by.")
-    told = _told(accuracy)
-    if accuracy.get("low") is None or accuracy["low"] <= 0.5:
-        return Decision(False, f"Not promoted: accuracy {told} is not clearly better than a coin toss.")
-    beside = _beside_length(accuracy, report)
+def decide(report: dict[str, Any], limits: Limits | None = None) -> Decision:
+    """Whether a trained model is promoted by itself, and why or why not: it is, where nothing blocks it."""
+    blocks = blocks_of(report, limits or Limits())
+    if blocks:
+        return Decision(False, f"Not promoted: {' '.join(block.message for block in blocks)}", blocks)
+    accuracy = report["accuracy"]
+    told, beside = _told(accuracy), _beside_length(accuracy, report)
     incumbent = report.get("incumbent")
     if incumbent is None:
         return Decision(True, f"The first reward model that is better than a coin toss: accuracy {told}{beside}.")
     theirs = (incumbent.get("accuracy") or {}).get("value")
+    if theirs is None:
+        return Decision(True, f"Accuracy {told}{beside}.")
+    name = f"v{incumbent['version']}"
+    return Decision(True, f"Accuracy {told}, beside the {theirs:.1%} of {name} on the same comparisons{beside}.")
+
+
+def blocks_of(report: dict[str, Any], limits: Limits) -> list[Block]:
+    """What speaks against promoting a model with this report, each on the held-out comparisons of its own set.
+
+    - no_held_out: there are none.
+    - coin_toss: the 95 % interval of its accuracy does not lie above ½. A model that may be a coin toss must not steer
+      a policy or choose what people label; a point estimate above ½ is what half of all coin tosses have.
+    - worse_than_promoted: it is less accurate than the model in use on the very same comparisons (prompts are held out
+      by digest, so neither has seen them). Point estimates decide: asking for a significant gain would keep an old
+      model for ever where gains are small, and "not significantly worse" would let quality sink in small steps.
+    - worse_on_batch: on the held-out slice of one batch it is significantly worse than the model in use (the 95 %
+      interval of the paired difference lies below 0), whatever it gains elsewhere. Single batches are small, so here
+      significance is asked for: with ten of them one is below by chance.
+    - promoted_not_judged: the model in use could not be judged on the same comparisons, or has not been.
+    - length_correlation: how long a completion is says too much about its reward.
+    - advantage: too little lead over preferring the longer completion.
+    """
+    accuracy = report.get("accuracy") or {}
+    if not accuracy.get("n"):
+        return [Block("no_held_out", "The comparison set has no held-out comparisons to judge it by.")]
+    told = _told(accuracy)
+    found = []
+    if accuracy.get("low") is None or accuracy["low"] <= 0.5:
+        found.append(Block("coin_toss", f"Accuracy {told} is not clearly better than a coin toss."))
+    if limits.must_beat_promoted and report.get("incumbent"):
+        found += _beside_promoted(accuracy, told, report["incumbent"], limits.min_batch_comparisons)
+    correlation, limit = length_correlation(report), limits.max_length_correlation
+    if limit is not None and correlation is not None and abs(correlation) > limit:
+        found.append(
+            Block(
+                "length_correlation",
+                f"Its reward follows length: within comparisons they correlate at {correlation:.2f}, "
+                f"beyond this project's limit of {limit:.2f}.",
+            )
+        )
+    longer = ((report.get("baselines") or {}).get("longer") or {}).get("value")
+    if limits.min_advantage is not None and longer is not None and accuracy["value"] - longer < limits.min_advantage:
+        found.append(
+            Block(
+                "advantage",
+                f"Accuracy {told} leads the {longer:.1%} of preferring the longer completion by less than "
+                f"{limits.min_advantage:.1%}.",
+            )
+        )
+    return found
+
+
+def _beside_promoted(
+    accuracy: dict[str, Any], told: str, incumbent: dict[str, Any], min_batch_comparisons: int
+) -> list[Block]:
+    theirs = (incumbent.get("accuracy") or {}).get("value")
     name = f"v{incumbent['version']}"
     if theirs is None:
-        return Decision(False, f"Not promoted: {name} could not be judged on the same comparisons.")
-    if accuracy["value"] < theirs:
-        return Decision(
-            False, f"Not promoted: accuracy {told} is below the {theirs:.1%} of {name} on the same comparisons."
+        why = f" ({incumbent['error']})" if incumbent.get("error") else ""
+        return [Block("promoted_not_judged", f"{name} could not be judged on the same comparisons{why}.")]
+    # A report of the two in one run has this model's accuracy on exactly the comparisons that the other was judged on.
+    mine = (incumbent.get("own_accuracy") or accuracy)["value"]
+    found = []
+    if mine < theirs:
+        found.append(
+            Block(
+                "worse_than_promoted",
+                f"Accuracy {told} is below the {theirs:.1%} of {name} on the same comparisons.",
+            )
         )
-    return Decision(True, f"Accuracy {told}, at least the {theirs:.1%} of {name} on the same comparisons{beside}.")
+    for batch in incumbent.get("batches") or []:
+        difference = batch.get("difference") or {}
+        high = difference.get("high")
+        if (difference.get("n") or 0) >= min_batch_comparisons and high is not None and high < 0:
+            found.append(
+                Block(
+                    "worse_on_batch",
+                    f"On batch {batch['bucket']} it is {-difference['value']:.1%} less accurate than {name} "
+                    f"(at least {-high:.1%}, n = {difference['n']}).",
+                )
+            )
+    return found
+
+
+def length_correlation(report: dict[str, Any]) -> float | None:
+    """Rank correlation of reward gap and length difference within comparisons; None where it is not known."""
+    within = (report.get("length_correlation") or {}).get("within_comparison")
+    value = within.get("spearman") if isinstance(within, dict) else within
+    return None if value is None else float(value)
 
 
 def _told(accuracy: dict[str, Any]) -> str:

@@ -20,16 +20,15 @@ from training import artifacts
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN, BaseModel, validate_base_model
 from training.reward import registry
+from training.reward.defaults import engine_options
 from training.reward.engine import run_engine
-from training.reward.models import RewardModel, RewardModelState
+from training.reward.models import Promotion, PromotionRules, RewardModel, RewardModelState
+from training.reward.noise import require_strengths, strengths_path
 from training.reward.opinions import request_opinions
 from training.reward.options import TrainingOptions
 from training.reward.rules import Decision, decide
-
-# What was not chosen. A pretrained base is only bent a little; the small built-in one has most still to learn, and on
-# the demo's ratings more and larger updates took it from the coin toss to two in three.
-PRETRAINED_DEFAULTS = {"learning_rate": 5e-5}
-BUILTIN_DEFAULTS = {"learning_rate": 1e-3, "batch_size": 16, "epochs": 2}
+from training.reward.sources import sources_of
+from training.reward.standing import Standing, blocks_as_json
 
 
 # --- making ---------------------------------------------------------------------------------------------------------
@@ -42,6 +41,7 @@ def register(
     options: TrainingOptions,
     job: Job | None,
     created_by: User | None,
+    n_members: int = 1,
 ) -> RewardModel:
     """Make the row of a model that is to be trained. Locks the project's row, so that versions do not collide."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
@@ -52,6 +52,7 @@ def register(
         comparison_set=comparison_set,
         base_model=base_model,
         config={"options": options.to_dict()},
+        n_members=n_members,
         job=job,
         created_by=created_by,
     )
@@ -67,17 +68,25 @@ def request_training(
     comparison_set: ComparisonSet,
     base_model: str = BUILTIN,
     options: TrainingOptions,
+    n_members: int = 1,
     created_by: User | None,
 ) -> RewardModel:
-    """Register a model and queue the job that trains and evaluates it. It becomes a candidate, not promoted."""
+    """Register a model and queue the job that trains and evaluates it. It becomes a candidate, not promoted.
+
+    Raises ValidationError for the base model, DomainError "not_frozen", and "no_strengths" for a noise treatment of a
+    set whose label noise has not been estimated.
+    """
     validate_base_model(base_model)
     if comparison_set.frozen_at is None:
         raise DomainError("not_frozen", f"Comparison set {comparison_set.number} is still being written.")
+    if options.needs_strengths:
+        require_strengths(comparison_set)
     model = register(
         project=project,
         comparison_set=comparison_set,
         base_model=base_model,
         options=options,
+        n_members=n_members,
         job=None,
         created_by=created_by,
     )
@@ -102,19 +111,12 @@ def train_reward_model(*, model: RewardModel, base: BaseModel, context: JobConte
         return model
     RewardModel.objects.filter(pk=model.pk).update(state=RewardModelState.TRAINING, state_reason="")
     run = artifacts.run_directory(context.job.pk, f"reward-v{model.version}")
-    options = TrainingOptions.parse(model.config.get("options", {})).to_dict()
-    options = (PRETRAINED_DEFAULTS if base.checkpoint is None else BUILTIN_DEFAULTS) | options
-    config = {
-        "n_threads": settings.ENGINE_THREADS,
-        **options,
-        "base_model": base.path,
-        "comparison_set": str(artifacts.local_directory(model.comparison_set.uri)),
-        "out_dir": str(run / "out"),
-        "project": model.project.slug,
-        "axis": model.project.axis,
-        "version": model.version,
-    }
-    result = run_engine(context, run, "train", config, what=f"Training reward model v{model.version}")
+    options = TrainingOptions.parse(model.config.get("options", {}))
+    config = _engine_config(model, options, base, run)
+    if model.n_members == 1:
+        result = run_engine(context, run, "train", config, what=f"Training reward model v{model.version}")
+    else:
+        result = _train_members(model, config, run, context)
     # Unique for ever, also when a project is removed and made again: the scorer tells models apart by their place.
     name = f"v{model.version}-{str(context.job.pk)[:8]}"
     uri = artifacts.publish_directory(
@@ -126,9 +128,45 @@ def train_reward_model(*, model: RewardModel, base: BaseModel, context: JobConte
         base_model=base.name,
         config={**model.config, "engine": config, "checkpoint": base.checkpoint.pk if base.checkpoint else None},
         report={"training": summary},
+        sources=sources_of(model.comparison_set),
     )
     model.refresh_from_db()
     return model
+
+
+def _engine_config(model: RewardModel, options: TrainingOptions, base: BaseModel, run: Path) -> dict[str, Any]:
+    """The engine's config of one model. Raises JobFailed "no_strengths"."""
+    config: dict[str, Any] = {
+        "n_threads": settings.ENGINE_THREADS,
+        **engine_options(options, base),
+        "base_model": base.path,
+        "comparison_set": str(artifacts.local_directory(model.comparison_set.uri)),
+        "out_dir": str(run / "out"),
+        "project": model.project.slug,
+        "axis": model.project.axis,
+        "version": model.version,
+    }
+    if options.needs_strengths:
+        try:
+            config["strengths"] = str(strengths_path(require_strengths(model.comparison_set)))
+        except DomainError as error:
+            raise JobFailed(error.code, error.message) from error
+    return config
+
+
+def _train_members(model: RewardModel, config: dict[str, Any], run: Path, context: JobContext) -> dict[str, Any]:
+    """An ensemble: member 0 is the standard model, the others lie beside it."""
+    what = f"Training the {model.n_members} members of reward model v{model.version}"
+    members = {
+        "train": {
+            name: value for name, value in config.items() if name not in ("base_model", "comparison_set", "out_dir")
+        },
+        "base_model": config["base_model"],
+        "comparison_set": config["comparison_set"],
+        "out_dir": config["out_dir"],
+        "n_members": model.n_members,
+    }
+    return run_engine(context, run, "members", members, what=what)
 
 
 def evaluate_reward_model(*, model: RewardModel, context: JobContext) -> RewardModel:
@@ -188,12 +226,13 @@ def promoted_model(project: Project) -> RewardModel | None:
 
 
 def promote_by_rule(*, model: RewardModel) -> Decision:
-    """Promote a candidate if the rules allow it; otherwise write down why not."""
+    """Promote a candidate if the project's rules allow it; otherwise write down why not."""
     model.refresh_from_db()
     if model.state == RewardModelState.PROMOTED:
         registry.sync()  # an earlier run may have been cut short between its commit and the file
         return Decision(True, model.state_reason)
-    decision = decide(model.report)
+    standing = Standing(model.project)
+    decision = decide(standing.evidence(model), standing.limits)
     if decision.promote:
         promote(model=model, reason=decision.reason, actor=None)
     else:
@@ -205,24 +244,80 @@ def promote_by_rule(*, model: RewardModel) -> Decision:
 
 
 @transaction.atomic
-def promote(*, model: RewardModel, reason: str, actor: User | None) -> RewardModel:
-    """Put a candidate, or a retired model again (roll back), into use; the one in use retires.
+def promote_by_hand(*, model: RewardModel, reason: str, actor: User, is_forced: bool = False) -> RewardModel:
+    """`promote`, where the rules do not block it or a person says so all the same.
+
+    Locks the project's row first, so that what is in use is what the rules looked at. Raises DomainError
+    "promotion_blocked" with the blocks.
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=model.project_id)
+    model.refresh_from_db()
+    blocks = blocks_as_json(Standing(model.project).blocks(model))
+    if blocks and not is_forced:
+        raise DomainError(
+            "promotion_blocked",
+            f"v{model.version} does not meet this project's rules. {' '.join(one['message'] for one in blocks)}",
+            blocks=blocks,
+        )
+    return promote(model=model, reason=reason, actor=actor, blocks=blocks)
+
+
+@transaction.atomic
+def promote(
+    *, model: RewardModel, reason: str, actor: User | None, blocks: list[dict[str, str]] | None = None
+) -> RewardModel:
+    """Put a candidate, or a retired model again, into use; the one in use retires. No rule is asked.
 
     Locks the project's row: two promotions follow one another. The scorer hears of it after the commit. `actor` is None
-    where the rules promote. Then the model is asked about what people have rated, for the reviewers' queue.
+    where the rules promote; `blocks` is what a person overrode. Then the model is asked about what people have rated,
+    for the reviewers' queue.
     """
     Project.objects.select_for_update(no_key=True).get(pk=model.project_id)
     model = RewardModel.objects.select_for_update().get(pk=model.pk)
     if model.state == RewardModelState.PROMOTED:
         return model
-    if model.state not in (RewardModelState.CANDIDATE, RewardModelState.RETIRED):
+    promotion = Promotion(replaced=latest_promotion(model.project), is_forced=bool(blocks), blocks=blocks or [])
+    return _put_into_use(model, promotion, reason, actor)
+
+
+@transaction.atomic
+def roll_back(*, project: Project, reason: str, actor: User) -> RewardModel:
+    """Put the model that was promoted before the latest one into use again. No rule is asked.
+
+    Done twice it goes two back: a roll-back stands where the promotion stood that it goes back to. Locks the project's
+    row. Raises DomainError "nothing_to_roll_back_to".
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    latest = latest_promotion(project)
+    target = latest.replaced if latest else None
+    if latest is None or target is None:
+        raise DomainError("nothing_to_roll_back_to", "No other reward model was promoted before this one.")
+    model = RewardModel.objects.select_for_update().get(pk=target.reward_model_id)
+    promotion = Promotion(replaced=target.replaced, is_roll_back=True)
+    return _put_into_use(model, promotion, reason, actor, what="rolled_back")
+
+
+def latest_promotion(project: Project) -> Promotion | None:
+    """The promotion in force, also where its model has been retired since; what it replaced comes with it."""
+    rows = Promotion.objects.filter(project=project).select_related("replaced__reward_model")
+    return rows.order_by("-pk").first()
+
+
+def _put_into_use(
+    model: RewardModel, promotion: Promotion, reason: str, actor: User | None, what: str = "promoted"
+) -> RewardModel:
+    if model.state not in (RewardModelState.CANDIDATE, RewardModelState.RETIRED, RewardModelState.PROMOTED):
         raise DomainError("not_trained", f"v{model.version} is not trained ({model.state}), so it cannot be promoted.")
-    RewardModel.objects.filter(project=model.project_id, state=RewardModelState.PROMOTED).update(
+    RewardModel.objects.filter(project=model.project_id, state=RewardModelState.PROMOTED).exclude(pk=model.pk).update(
         state=RewardModelState.RETIRED, state_reason=f"Replaced by v{model.version}."
     )
     model.state, model.state_reason, model.promoted_at = RewardModelState.PROMOTED, reason[:500], timezone.now()
     model.save(update_fields=["state", "state_reason", "promoted_at"])
-    _record(model, actor, "promoted")
+    promotion.project, promotion.reward_model, promotion.actor = model.project, model, actor
+    promotion.promoted_at, promotion.reason = model.promoted_at, model.state_reason
+    promotion.save()
+    forced = {"is_forced": True, "blocks": promotion.blocks} if promotion.is_forced else {}
+    _record(model, actor, what, **forced)
     request_opinions(model=model, created_by=actor)
     transaction.on_commit(registry.sync)
     return model
@@ -241,12 +336,41 @@ def retire(*, model: RewardModel, reason: str, actor: User | None) -> RewardMode
     return model
 
 
-def _record(model: RewardModel, actor: User | None, what: str) -> None:
+@transaction.atomic
+def change_rules(*, project: Project, actor: User, **changes: Any) -> PromotionRules:
+    """Set what the project asks of a model before it is promoted. Locks the project's row."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    rules = PromotionRules.objects.filter(project=project).first() or PromotionRules(project=project)
+    changed: dict[str, Any] = {
+        name: [getattr(rules, name), value] for name, value in changes.items() if getattr(rules, name) != value
+    }
+    for name, value in changes.items():
+        setattr(rules, name, value)
+    rules.full_clean(exclude=["project"])
+    rules.save()
+    if changed:
+        audit.record(
+            project=project,
+            actor=actor,
+            action="reward_model.rules_changed",
+            summary="Rules of promotion changed: " + ", ".join(name.replace("_", " ") for name in changed),
+            target=project,
+            **changed,
+        )
+    return rules
+
+
+_DONE = {"promoted": "promoted", "rolled_back": "in use again", "retired": "retired"}
+
+
+def _record(model: RewardModel, actor: User | None, what: str, **details: Any) -> None:
+    forced = " against the rules" if details.get("is_forced") else ""
     audit.record(
         project=model.project,
         actor=actor,
         action=f"reward_model.{what}",
-        summary=f"Reward model v{model.version} is {what}: {model.state_reason}",
+        summary=f"Reward model v{model.version} is {_DONE[what]}{forced}: {model.state_reason}",
         target=model,
         version=model.version,
+        **details,
     )

@@ -1,4 +1,4 @@
-"""The jobs that train a reward model and ask it about what was rated, and the scorer's registry kept in step."""
+"""The jobs around reward models: training, opinions, comparisons, external sets, label noise; and the scorer's list."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from annotate.jobs.models import Job, JobState
 from annotate.jobs.registry import job_kind
 from training import artifacts
 from training.policy.services import resolve_base_model
-from training.reward import registry, services
-from training.reward.models import RewardModel
+from training.reward import comparing, external, noise, registry, services
+from training.reward.models import CrossFit, ExternalEvaluation, ModelComparison, RewardModel
 from training.reward.opinions import form_opinions
 from training.reward.selectors import metrics
 
@@ -30,15 +30,38 @@ def train(context: JobContext) -> dict[str, Any]:
     return {"reward_model": model.pk, "version": model.version, "metrics": metrics(model)}
 
 
-def _opinions_ended(job: Job) -> None:
+def _forget_run(job: Job) -> None:
     if job.state == JobState.SUCCEEDED:
         artifacts.forget_run(job.pk)
 
 
-@job_kind("opinions", queue="gpu", on_end=_opinions_ended)
+@job_kind("opinions", queue="gpu", on_end=_forget_run)
 def opinions(context: JobContext) -> dict[str, Any]:
     model = RewardModel.objects.select_related("project").get(pk=context.job.params["reward_model"])
     return {"version": model.version, "comparisons": form_opinions(model=model, context=context)}
+
+
+@job_kind("compare_models", queue="gpu", on_end=_forget_run)
+def compare_models(context: JobContext) -> dict[str, Any]:
+    row = ModelComparison.objects.select_related("a", "b", "comparison_set").get(pk=context.job.params["comparison"])
+    comparing.compare(comparison=row, context=context)
+    return {"comparison": row.pk}
+
+
+@job_kind("external_evaluation", queue="gpu", on_end=_forget_run)
+def external_evaluation(context: JobContext) -> dict[str, Any]:
+    row = ExternalEvaluation.objects.select_related("reward_model").get(pk=context.job.params["evaluation"])
+    external.evaluate_external(evaluation=row, context=context)
+    return {"evaluation": row.pk, "reward_model": row.reward_model_id}
+
+
+@job_kind("noise", queue="gpu", on_end=_forget_run)
+def label_noise(context: JobContext) -> dict[str, Any]:
+    row = CrossFit.objects.select_related("comparison_set__project__pool").get(pk=context.job.params["cross_fit"])
+    pool = row.comparison_set.project.pool
+    base = resolve_base_model(pool=pool, name=context.job.params["base_model"], context=context)
+    row = noise.cross_fit(row=row, base=base, context=context)
+    return {"comparison_set": row.comparison_set.number, **row.summary}
 
 
 @shared_task(name="training.reward.tasks.sync_registry")

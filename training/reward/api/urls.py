@@ -2,25 +2,26 @@ from django.urls import path
 
 from training.reward.api import views
 
+_MODELS = "projects/<slug:slug>/reward-models"
+_MODEL = f"{_MODELS}/<int:reward_model_id>"
+
 urlpatterns = [
-    path("projects/<slug:slug>/reward-models", views.RewardModelsView.as_view(), name="reward-models"),
+    path(_MODELS, views.RewardModelsView.as_view(), name="reward-models"),
+    path(f"{_MODELS}/rules", views.RulesView.as_view(), name="promotion-rules"),
+    path(f"{_MODELS}/roll-back", views.RollBackView.as_view(), name="reward-models-roll-back"),
+    path(f"{_MODELS}/compare", views.ComparisonsView.as_view(), name="model-comparisons"),
+    path(f"{_MODELS}/compare/<int:comparison_id>", views.ComparisonView.as_view(), name="model-comparison"),
+    path(_MODEL, views.RewardModelView.as_view(), name="reward-model"),
+    path(f"{_MODEL}/promote", views.PromoteView.as_view(), name="reward-model-promote"),
+    path(f"{_MODEL}/retire", views.RetireView.as_view(), name="reward-model-retire"),
+    path(f"{_MODEL}/opinions", views.OpinionsView.as_view(), name="reward-model-opinions"),
+    path(f"{_MODEL}/card", views.CardView.as_view(), name="reward-model-card"),
+    path(f"{_MODEL}/report", views.ReportView.as_view(), name="reward-model-report"),
+    path(f"{_MODEL}/external", views.ExternalView.as_view(), name="external-evaluations"),
     path(
-        "projects/<slug:slug>/reward-models/<int:reward_model_id>", views.RewardModelView.as_view(), name="reward-model"
-    ),
-    path(
-        "projects/<slug:slug>/reward-models/<int:reward_model_id>/promote",
-        views.PromoteView.as_view(),
-        name="reward-model-promote",
-    ),
-    path(
-        "projects/<slug:slug>/reward-models/<int:reward_model_id>/retire",
-        views.RetireView.as_view(),
-        name="reward-model-retire",
-    ),
-    path(
-        "projects/<slug:slug>/reward-models/<int:reward_model_id>/opinions",
-        views.OpinionsView.as_view(),
-        name="reward-model-opinions",
+        "projects/<slug:slug>/comparison-sets/<int:comparison_set_id>/noise",
+        views.NoiseView.as_view(),
+        name="comparison-set-noise",
     ),
     path("projects/<slug:slug>/score", views.ScoreView.as_view(), name="score"),
 ]
