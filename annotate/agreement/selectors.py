@@ -7,7 +7,13 @@ from django.db.models import F, FloatField, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from annotate.accounts.models import User
-from annotate.agreement.models import AgreementSnapshot, ComparisonAnswer, LabellerFigures, ModelOpinion
+from annotate.agreement.models import (
+    AgreementSnapshot,
+    ComparisonAnswer,
+    CrossFittedOpinion,
+    LabellerFigures,
+    ModelOpinion,
+)
 from annotate.agreement.services import mark_stale, request_refresh
 from annotate.common.errors import not_found
 from annotate.comparisons.models import Comparison, ComparisonState
@@ -299,13 +305,17 @@ def disagreements(project: Project, reason: str = "") -> QuerySet[ComparisonAnsw
     return (
         rows.exclude(is_flagged_only, comparison__n_flags=0)
         .exclude(comparison__state=ComparisonState.OPEN, comparison__n_required__gt=F("comparison__n_ratings"))
-        .select_related("comparison__prompt", "comparison__model_opinion")
+        .select_related("comparison__prompt", "comparison__model_opinion", "comparison__cross_fitted_opinion")
         .defer("comparison__prompt__messages")
     )
 
 
 def model_of(comparison: Comparison) -> ModelOpinion | None:
     return getattr(comparison, "model_opinion", None)
+
+
+def cross_fitted_of(comparison: Comparison) -> CrossFittedOpinion | None:
+    return getattr(comparison, "cross_fitted_opinion", None)
 
 
 def reasons_now(answer: ComparisonAnswer, comparison: Comparison) -> list[str]:
@@ -316,7 +326,9 @@ def reasons_now(answer: ComparisonAnswer, comparison: Comparison) -> list[str]:
 def answer_of(project: Project, comparison_id: int) -> dict[str, Any]:
     """What the ratings of a comparison say together, what the reward model says, and why a look is worth it."""
     comparison = (
-        Comparison.objects.filter(project=project, pk=comparison_id).select_related("answer", "model_opinion").first()
+        Comparison.objects.filter(project=project, pk=comparison_id)
+        .select_related("answer", "model_opinion", "cross_fitted_opinion")
+        .first()
     )
     if comparison is None:
         raise not_found("comparison")
@@ -325,6 +337,7 @@ def answer_of(project: Project, comparison_id: int) -> dict[str, Any]:
     return {
         "answer": answer if answer and answer.n_ratings else None,
         "model": model_of(comparison),
+        "cross_fitted": cross_fitted_of(comparison),
         "worth": (answer.worth if is_open else 0.0) if answer else None,
         "reasons": reasons_now(answer, comparison) if answer and is_open else [],
     }

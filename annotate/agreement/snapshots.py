@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from annotate.agreement.metrics.columns import Ratings
 from annotate.agreement.metrics.forecast import forecast, ratings_remaining
 from annotate.agreement.metrics.labellers import Figures
 from annotate.agreement.metrics.reliability import Answers
-from annotate.agreement.models import ModelOpinion
+from annotate.agreement.models import CrossFittedOpinion, ModelOpinion
 from annotate.agreement.reading import Read
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.guidelines.models import GuidelineVersion
@@ -470,13 +470,9 @@ def answers(project: Project, found: Read, said: Answers) -> dict[str, list[Any]
     n_dissenting = np.zeros(len(ids), dtype=np.int64)
     counted, units, _ = metrics.value_counts(ratings.comparison, ratings.side)
     n_dissenting[np.searchsorted(ids, units)] = counted.sum(axis=1) - counted.max(axis=1, initial=0)
-    opinion = np.full(len(ids), np.nan)
-    rows = np.array(list(ModelOpinion.objects.filter(project=project).values_list("comparison_id", "p_a"))).reshape(
-        -1, 2
-    )
-    is_asked = np.isin(rows[:, 0], ids)
-    opinion[np.searchsorted(ids, rows[is_asked, 0])] = rows[is_asked, 1]
-    worth, reasons = metrics.worth(p, n, n_dissenting, of["n_flags"][asked], opinion)
+    opinion = _of_each(ids, ModelOpinion.objects.filter(project=project))
+    doubting = _of_each(ids, CrossFittedOpinion.objects.filter(project=project, rank__isnull=False))
+    worth, reasons = metrics.worth(p, n, n_dissenting, of["n_flags"][asked], opinion, doubting)
     is_settled = (of["is_settled"][asked] > 0) | (of["gold"][asked] != 2)
     said_why = _none_where(reasons, is_settled)
     worth = np.where(np.array([bool(why) for why in said_why], dtype=bool), worth, 0.0)
@@ -490,6 +486,15 @@ def answers(project: Project, found: Read, said: Answers) -> dict[str, list[Any]
         "worth": worth.tolist(),
         "reasons": said_why,
     }
+
+
+def _of_each(ids: NDArray[np.int64], opinions: QuerySet[Any]) -> NDArray[np.float64]:
+    """P(a preferred) of each comparison (U,) by stored opinions, nan where there is none."""
+    found = np.full(len(ids), np.nan)
+    rows = np.array(list(opinions.values_list("comparison_id", "p_a"))).reshape(-1, 2)
+    is_asked = np.isin(rows[:, 0], ids)
+    found[np.searchsorted(ids, rows[is_asked, 0])] = rows[is_asked, 1]
+    return found
 
 
 def _none_where(reasons: Iterable[list[str]], is_settled: NDArray[Any]) -> list[list[str]]:

@@ -310,7 +310,8 @@ def _midnight(day: date) -> datetime:
 
 def _disagreements(seat: Seat, query: Query) -> Table:
     def row(one: Any) -> list[Any]:
-        asked, opinion = one.comparison, selectors.model_of(one.comparison)
+        asked = one.comparison
+        opinion, doubting = selectors.model_of(asked), selectors.cross_fitted_of(asked)
         return [
             one.comparison_id,
             asked.prompt.excerpt,
@@ -323,10 +324,11 @@ def _disagreements(seat: Seat, query: Query) -> Table:
             *((one.p_a, one.p_b, one.p_tie, one.expected_intensity) if one.n_ratings else [None] * 4),
             opinion.p_a if opinion else None,
             opinion.version if opinion else None,
+            doubting.p_a if doubting else None,
         ]
 
     header = ["comparison", "prompt_excerpt", "n_a", "n_b", "n_ties", "n_flags", "worth", "reasons"]
-    header += ["p_a", "p_b", "p_tie", "expected_intensity", "model_p_a", "model_version"]
+    header += ["p_a", "p_b", "p_tie", "expected_intensity", "model_p_a", "model_version", "cross_fitted_p_a"]
     rows = selectors.disagreements(seat.project, query.get("reason", "")).order_by("-worth", "-comparison")
     return Table(header, map(row, rows.iterator(chunk_size=1000)))
 

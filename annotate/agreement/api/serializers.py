@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from annotate.accounts.models import UserKind
 from annotate.agreement.models import ComparisonAnswer
-from annotate.agreement.selectors import ORDERINGS, model_of, reasons_now
+from annotate.agreement.selectors import ORDERINGS, cross_fitted_of, model_of, reasons_now
 from annotate.projects.api.serializers import LabellerMessageSerializer
 from annotate.ratings.models import Rating
 
@@ -324,7 +324,17 @@ class DissentSerializer(serializers.Serializer):
     answer = AnswerOfAllSerializer(source="comparison.answer")
 
 
-REASONS = ["flagged", "split", "model_against", "model_sure", "model_unsure"]
+class CrossFittedSerializer(serializers.Serializer):
+    """What reward models say that were trained without this comparison."""
+
+    comparison_set = serializers.IntegerField(help_text="Number of the set on which they were trained.")
+    p_a = serializers.FloatField()
+    strength = serializers.FloatField(help_text="Mean reward of a minus that of b.")
+    std = serializers.FloatField(allow_null=True)
+    rank = serializers.IntegerField(allow_null=True, help_text="1 for the most suspicious label; null: no suspicion.")
+
+
+REASONS = ["flagged", "split", "probably_mislabelled", "model_against", "model_sure", "model_unsure"]
 
 
 class ReasonQuerySerializer(serializers.Serializer):
@@ -342,6 +352,7 @@ class DisagreementRowSerializer(serializers.Serializer):
     reasons = serializers.SerializerMethodField()
     answer = serializers.SerializerMethodField()
     model = serializers.SerializerMethodField()
+    cross_fitted = serializers.SerializerMethodField()
 
     @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=REASONS)))
     def get_reasons(self, answer: ComparisonAnswer) -> list[str]:
@@ -356,9 +367,15 @@ class DisagreementRowSerializer(serializers.Serializer):
         opinion = model_of(answer.comparison)
         return OpinionSerializer(opinion).data if opinion else None
 
+    @extend_schema_field(CrossFittedSerializer(allow_null=True))
+    def get_cross_fitted(self, answer: ComparisonAnswer) -> dict[str, Any] | None:
+        opinion = cross_fitted_of(answer.comparison)
+        return CrossFittedSerializer(opinion).data if opinion else None
+
 
 class ComparisonAnswerSerializer(serializers.Serializer):
     answer = AnswerOfAllSerializer(allow_null=True)
     model = OpinionSerializer(allow_null=True)
+    cross_fitted = CrossFittedSerializer(allow_null=True)
     worth = serializers.FloatField(allow_null=True, help_text="Of a reviewer's look; null before the first snapshot.")
     reasons = serializers.ListField(child=serializers.ChoiceField(choices=REASONS))

@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from annotate.agreement.models import ComparisonAnswer, ModelOpinion
+from annotate.agreement.models import ComparisonAnswer, CrossFittedOpinion, ModelOpinion
+from annotate.agreement.opinions import CrossFitted, record_cross_fitted
 from annotate.comparisons.models import Comparison
 from annotate.comparisons.services import lease
 from annotate.projects.services import create_project
@@ -97,6 +98,24 @@ def test_the_models_opinion_is_a_reason(worked: Worked) -> None:
     assert body["answer"]["p_a"] == pytest.approx(answer.p_a, abs=1e-3)
 
 
+def test_models_that_did_not_learn_from_it_are_a_reason_while_they_are_suspicious(worked: Worked) -> None:
+    project = worked.cast.project
+    doubted, trusted = worked.comparisons[:2]
+    against = 0.1 if ComparisonAnswer.objects.get(comparison=doubted).p_a > 0.5 else 0.9
+    said = [CrossFitted(doubted.pk, against, -2.2, 0.5, 1), CrossFitted(trusted.pk, 0.5, 0.0, None, None)]
+    assert record_cross_fitted(project=project, comparison_set=4, opinions=said) == 2
+    worked.refresh()
+    (row,) = queue(worked, reason="probably_mislabelled")
+    assert row["comparison"] == doubted.pk
+    assert row["cross_fitted"] == {"comparison_set": 4, "p_a": against, "strength": -2.2, "std": 0.5, "rank": 1}
+    body = worked.get(f"comparisons/{doubted.pk}/answer")
+    assert (body["cross_fitted"], body["reasons"]) == (row["cross_fitted"], row["reasons"])
+    record_cross_fitted(project=project, comparison_set=5, opinions=[CrossFitted(doubted.pk, against, -2.2, 0.5, None)])
+    worked.refresh()
+    assert queue(worked, reason="probably_mislabelled") == []
+    assert CrossFittedOpinion.objects.values_list("comparison", "comparison_set").get() == (doubted.pk, 5)
+
+
 def test_pages_follow_each_other_without_a_gap(worked: Worked) -> None:
     ComparisonAnswer.objects.update(worth=1.25, reasons=["split"])
     client, url, seen = worked.cast.client(worked.cast.reviewer), f"{P}/disagreements?page_size=7", []
@@ -126,7 +145,7 @@ def test_answers_that_have_not_moved_are_not_written(worked: Worked) -> None:
 def test_a_comparison_without_a_rating_has_no_answer(worked: Worked, comparisons: Make) -> None:
     (new,) = comparisons(1)
     body = worked.get(f"comparisons/{new.pk}/answer")
-    assert body == {"answer": None, "model": None, "worth": None, "reasons": []}
+    assert body == {"answer": None, "model": None, "cross_fitted": None, "worth": None, "reasons": []}
     (assignment,) = lease(seat=worked.cast.seat(worked.third), n=1)
     judgement = Judgement(uuid4(), assignment.pk, "first", 1)
     submit(seat=worked.cast.seat(worked.third), judgements=[judgement])

@@ -33,6 +33,23 @@ class TestWorth:
     def test_the_reasons(self, p, n, dissenting, flags, model, expected):
         assert of(p, n, dissenting, flags, model)[1] == expected
 
+    @pytest.mark.parametrize(
+        ("p", "doubting", "expected"),
+        [
+            ((0.9, 0.1, 0), 0.2, ["probably_mislabelled"]),
+            ((0.1, 0.9, 0), 0.8, ["probably_mislabelled"]),
+            ((0.1, 0.9, 0), 0.2, []),
+            ((0.1, 0.1, 0.8), 0.2, []),
+        ],
+    )
+    def test_models_that_did_not_learn_from_it_doubt_the_side_that_the_labellers_name(self, p, doubting, expected):
+        """Worth by how far the two are apart, on top of the labellers' own doubts."""
+        found, reasons = metrics.worth([p], [3], [0], [0], [NAN], [doubting])
+        assert reasons == [expected]
+        apart = abs(p[0] + p[2] / 2 - doubting) if expected else 0
+        assert found[0] - of(p, 3, 0)[0] == pytest.approx(apart)
+        assert metrics.worth([p], [0], [0], [0], [NAN], [doubting])[1] == [[]]
+
     def test_by_hand(self):
         """Even odds of a and b: entropy log 2 / log 3; half dissents; the model at 1 is ½ away and quite sure."""
         assert of((0.5, 0.5, 0), 4, 2)[0] == pytest.approx(np.log(2) / np.log(3) + 0.5)

@@ -29,6 +29,8 @@ const ACTIONS: Record<string, string> = {
   'table.downloaded': t('Table downloaded'),
   'reward_model.promoted': t('Reward model promoted'),
   'reward_model.retired': t('Reward model retired'),
+  'reward_model.rolled_back': t('Reward model rolled back'),
+  'reward_model.rules_changed': t('Rules of promotion changed'),
   'refresh.started': t('Refresh started'),
   'import.started': t('Import started'),
 };

@@ -50,7 +50,7 @@ export function Opinions({ comparison }: { comparison: ComparisonDetail }) {
     queryFn: () => api.get<ComparisonAnswer>(`projects/${slug}/comparisons/${comparison.id}/answer`),
   });
   if (!found.data) return null;
-  const { answer, model, reasons } = found.data;
+  const { answer, model, cross_fitted, reasons } = found.data;
   const flagKinds = comparison.flags.filter((flag) => !flag.resolved_at).map(({ kind }) => kind);
   const isOpen = comparison.state !== 'adjudicated' && !comparison.is_gold;
   if (!answer && !model && reasons.length === 0) return null;
@@ -111,7 +111,7 @@ export function Opinions({ comparison }: { comparison: ComparisonDetail }) {
           </Title>
           <List size="sm" mt={4}>
             {reasons.map((reason) => (
-              <List.Item key={reason}>{reasonInWords(reason, { ...comparison, flagKinds, model })}</List.Item>
+              <List.Item key={reason}>{reasonInWords(reason, { ...comparison, flagKinds, model, cross_fitted })}</List.Item>
             ))}
           </List>
         </>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { leaning, reasonInWords, type Evidence } from './reasons';
 
 const evidence = (more: Partial<Evidence> = {}): Evidence => ({
-  n_a: 3, n_b: 0, n_ties: 0, n_flags: 0, model: { version: 3, p_a: 0.04, is_held_out: true }, ...more,
+  n_a: 3, n_b: 0, n_ties: 0, n_flags: 0, model: { version: 3, p_a: 0.04, is_held_out: true }, cross_fitted: null, ...more,
 });
 
 describe('why a comparison is worth a look', () => {
@@ -17,6 +17,10 @@ describe('why a comparison is worth a look', () => {
     ['model_sure', { n_a: 2, n_b: 2 }, 'Labellers split, reward model v3 is sure of B'],
     ['model_unsure', { model: { version: 3, p_a: 0.52, is_held_out: false } }, 'Labellers agree on A, reward model v3 is undecided: 52\u00a0% for A'],
     ['model_sure', { model: null }, 'Labellers split, model sure'],
+    [
+      'probably_mislabelled', { cross_fitted: { comparison_set: 4, p_a: 0.1, strength: -2.2, std: null, rank: 1 } },
+      'Probably mislabelled: models that did not learn from it are for B (90\u00a0%), labellers for A',
+    ],
   ] as const)('%s', (reason, more, words) => {
     expect(reasonInWords(reason, evidence(more as Partial<Evidence>))).toBe(words);
   });

@@ -1,6 +1,6 @@
 /** Why a comparison is worth a reviewer's time, in words. */
 
-import type { Answer, ModelOpinion, WorthReason } from '@/lib/api/types';
+import type { Answer, CrossFittedOpinion, ModelOpinion, WorthReason } from '@/lib/api/types';
 import { percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { inWords } from '@/lib/words';
@@ -8,6 +8,7 @@ import { inWords } from '@/lib/words';
 export const REASONS: { value: WorthReason; label: string }[] = [
   { value: 'flagged', label: t('Flagged') },
   { value: 'split', label: t('Labellers split') },
+  { value: 'probably_mislabelled', label: t('Probably mislabelled') },
   { value: 'model_against', label: t('Model against labellers') },
   { value: 'model_sure', label: t('Labellers split, model sure') },
   { value: 'model_unsure', label: t('Labellers agree, model undecided') },
@@ -22,6 +23,7 @@ export interface Evidence {
   /** Kinds of its open flags, where they are known. */
   flagKinds?: string[];
   model: ModelOpinion | null;
+  cross_fitted: CrossFittedOpinion | null;
 }
 
 /** What most of the labellers say: the side with more ratings, a tie where neither has. */
@@ -40,10 +42,20 @@ function split({ n_a, n_b, n_ties }: Evidence): string {
   return t('Labellers split: A {{a}}, B {{b}}, tie {{ties}}', { a: n_a, b: n_b, ties: n_ties });
 }
 
+function mislabelled(evidence: Evidence): string {
+  const { cross_fitted } = evidence;
+  if (!cross_fitted) return t('Probably mislabelled');
+  const side = cross_fitted.p_a >= 0.5 ? 'A' : 'B';
+  return t('Probably mislabelled: models that did not learn from it are for {{side}} ({{share}}), labellers for {{favoured}}', {
+    side, share: percent(Math.max(cross_fitted.p_a, 1 - cross_fitted.p_a), 0), favoured: favoured(evidence),
+  });
+}
+
 /** One reason, with the numbers it rests on. */
 export function reasonInWords(reason: WorthReason, evidence: Evidence): string {
   if (reason === 'flagged') return flagged(evidence);
   if (reason === 'split') return split(evidence);
+  if (reason === 'probably_mislabelled') return mislabelled(evidence);
   const { model } = evidence;
   if (!model) return REASONS.find(({ value }) => value === reason)?.label ?? inWords(reason);
   const { version } = model;

@@ -558,9 +558,77 @@ export interface RewardModel {
   state_reason: string;
   metrics: RewardModelMetrics;
   base_model: string;
+  n_members: number;
   comparison_set: { id: number; number: number };
   promoted_at: string | null;
   created_at: string;
+  /** Why the rules would not promote it now; empty: they would. */
+  blocks: PromotionBlock[];
+  /** 1 for the latest that was promoted, 2 for the one before it; null: never. */
+  promotion_rank: number | null;
+}
+
+export interface PromotionBlock {
+  code: string;
+  message: string;
+}
+
+export interface PromotionRules {
+  /** Null: any. */
+  max_length_correlation: number | null;
+  /** Null: none asked for. */
+  min_advantage: number | null;
+  must_beat_promoted: boolean;
+  min_batch_comparisons: number;
+}
+
+export interface Promotion {
+  promoted_at: string;
+  reason: string;
+  is_forced: boolean;
+  is_roll_back: boolean;
+  blocks: PromotionBlock[];
+  /** Version that was in use before. */
+  replaced: number | null;
+  /** Null: the rules promoted. */
+  actor: string | null;
+}
+
+export interface ExternalEvaluation {
+  id: number;
+  name: string;
+  filename: string;
+  created_at: string;
+  job: Job | null;
+  /** Null until the job has ended. */
+  report: Record<string, unknown> | null;
+}
+
+export interface ModelBrief {
+  id: number;
+  version: number;
+  state: RewardModel['state'];
+}
+
+export interface ModelComparison {
+  id: number;
+  a: ModelBrief;
+  b: ModelBrief;
+  comparison_set: { id: number; number: number };
+  created_at: string;
+  job: Job | null;
+}
+
+export interface ModelComparisonDetail extends ModelComparison {
+  /** Null until the job has ended. */
+  report: Record<string, unknown> | null;
+}
+
+export interface LineageLabeller {
+  /** Null where the account is gone. */
+  id: number | null;
+  name: string;
+  n_ratings: number;
 }
 
 export interface Lineage {
@@ -568,10 +636,13 @@ export interface Lineage {
   n_comparisons: number;
   n_ratings: number;
   n_labellers: number;
+  labellers: LineageLabeller[];
   guideline_versions: number[];
+  guidelines: { number: number; n_comparisons: number }[];
   base_models: { name: string; kind: string; metrics: Record<string, unknown> }[];
   refresh: { id: number; number: number } | null;
   sampling_rounds: { id: number; number: number }[];
+  policies: { id: number; name: string; created_at: string }[];
 }
 
 export interface RewardModelDetail extends RewardModel {
@@ -580,6 +651,9 @@ export interface RewardModelDetail extends RewardModel {
   config: Record<string, unknown>;
   lineage: Lineage;
   job: Job | null;
+  /** Each time that it was put into use, the latest first. */
+  promotions: Promotion[];
+  external: ExternalEvaluation[];
 }
 
 export type StageState = 'pending' | 'running' | 'succeeded' | 'skipped' | 'failed';
@@ -846,12 +920,25 @@ export interface ModelOpinion {
   is_held_out: boolean;
 }
 
-export type WorthReason = 'flagged' | 'split' | 'model_against' | 'model_sure' | 'model_unsure';
+/** What reward models say that were trained without the comparison. */
+export interface CrossFittedOpinion {
+  /** Number of the comparison set on which they were trained. */
+  comparison_set: number;
+  p_a: number;
+  /** Mean reward of A minus that of B. */
+  strength: number;
+  std: number | null;
+  /** 1 for the most suspicious label of the set; null: no suspicion. */
+  rank: number | null;
+}
+
+export type WorthReason = 'flagged' | 'split' | 'probably_mislabelled' | 'model_against' | 'model_sure' | 'model_unsure';
 
 /** Why a comparison is worth a reviewer's time. */
 export interface ComparisonAnswer {
   answer: Answer | null;
   model: ModelOpinion | null;
+  cross_fitted: CrossFittedOpinion | null;
   worth: number | null;
   reasons: WorthReason[];
 }
@@ -867,6 +954,7 @@ export interface DisagreementRow {
   reasons: WorthReason[];
   answer: Answer | null;
   model: ModelOpinion | null;
+  cross_fitted: CrossFittedOpinion | null;
 }
 
 export type Verdict = StoredSide | 'invalid';
