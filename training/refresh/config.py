@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from training.exports.spec import Spec
 from training.policy.services import BUILTIN, BaseSettings, validate_base_model
 from training.reward.options import TrainingOptions
@@ -26,6 +28,12 @@ class RefreshConfig:
 
     def __post_init__(self) -> None:
         validate_base_model(self.base_model)
+        if self.training.needs_strengths:
+            why = (
+                "A refresh writes a new comparison set, whose label noise nobody has estimated yet: "
+                "train on a set that has it."
+            )
+            raise ValidationError({"training.noise_treatment": why})
 
     @classmethod
     def build(

@@ -1,6 +1,8 @@
 """When a model may take over by itself."""
 
-from training.reward.rules import decide
+import pytest
+
+from training.reward.rules import Limits, blocks_of, decide
 
 
 def report(value: float, low: float | None, n: int = 100, incumbent: float | None = None, **more):
@@ -51,3 +53,66 @@ def test_an_incumbent_that_could_not_be_judged_stays():
 
 def test_being_no_better_than_length_is_said():
     assert "no more than the 60.0%" in decide(report(0.6, 0.55)).reason
+
+
+def codes(made: dict, **limits) -> list[str]:
+    return [block.code for block in blocks_of(made, Limits(**limits))]
+
+
+@pytest.mark.parametrize(
+    ("spearman", "limit", "expected"),
+    [
+        (0.51, 0.5, ["length_correlation"]),
+        (-0.51, 0.5, ["length_correlation"]),
+        (0.5, 0.5, []),
+        (0.9, None, []),
+        (None, 0.5, []),
+    ],
+)
+def test_a_reward_that_follows_length_is_not_promoted(spearman, limit, expected):
+    made = report(0.8, 0.7, length_correlation={"within_comparison": {"pearson": 0.1, "spearman": spearman}})
+    assert codes(made, max_length_correlation=limit) == expected
+
+
+def test_a_lead_over_the_longer_one_is_asked_for_where_the_project_says_so():
+    assert codes(report(0.64, 0.55)) == []
+    assert codes(report(0.64, 0.55), min_advantage=0.05) == ["advantage"]
+    assert codes(report(0.66, 0.55), min_advantage=0.05) == []
+
+
+def beside(**batches: tuple[float, float, int]) -> dict:
+    """The incumbent, slightly worse on the whole; by batch (difference, upper end of its interval, n)."""
+    rows = [
+        {"bucket": name, "difference": {"value": value, "low": 2 * value - high, "high": high, "n": n}}
+        for name, (value, high, n) in batches.items()
+    ]
+    return {"version": 3, "accuracy": {"value": 0.65, "n": 100}, "batches": rows}
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ((-0.2, -0.05, 40), ["worse_on_batch"]),
+        ((-0.2, 0.01, 40), []),
+        ((0.2, 0.3, 40), []),
+        ((-0.5, -0.1, 29), []),
+    ],
+)
+def test_gains_elsewhere_do_not_buy_a_batch_on_which_it_is_significantly_worse(batch, expected):
+    made = report(0.7, 0.6) | {"incumbent": beside(second=batch, first=(0.0, 0.1, 50))}
+    assert codes(made) == expected
+    assert codes(made, must_beat_promoted=False) == []
+    assert decide(made).promote == (not expected)
+
+
+def test_both_are_judged_on_the_comparisons_that_both_were_judged_on():
+    """0.7 on all of its test split, but 0.6 on those that the two share."""
+    made = report(0.7, 0.6) | {"incumbent": beside() | {"own_accuracy": {"value": 0.6, "n": 50}}}
+    assert codes(made) == ["worse_than_promoted"]
+
+
+def test_every_reason_is_told_at_once():
+    made = report(0.52, 0.45, incumbent=0.6, length_correlation={"within_comparison": {"spearman": 0.8}})
+    assert codes(made) == ["coin_toss", "worse_than_promoted", "length_correlation"]
+    told = decide(made).reason
+    assert told.startswith("Not promoted: ") and "coin toss" in told and "60.0% of v3" in told and "0.80" in told

@@ -1,0 +1,124 @@
+"""`manage.py train --project P --set N [--option name=value] [--watch]`: a candidate reward model, from a terminal."""
+
+import json
+import time
+from typing import Any, TextIO, cast
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from annotate.common.errors import DomainError
+from annotate.jobs.models import Job, JobState
+from annotate.projects.models import Project
+from training.exports.models import ComparisonSet
+from training.policy.services import BUILTIN
+from training.reward.models import MAX_MEMBERS, RewardModel
+from training.reward.options import TrainingOptions
+from training.reward.selectors import metrics
+from training.reward.services import request_training
+
+POLL_S = 0.5
+
+
+class Command(BaseCommand):
+    help = "Train a reward model on a comparison set. It becomes a candidate; promoting it is another step."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--project", required=True, metavar="SLUG")
+        parser.add_argument("--set", required=True, type=int, metavar="NUMBER", help="number of the comparison set")
+        parser.add_argument("--base-model", default=BUILTIN, help="builtin (default), a path on the worker or a hub id")
+        parser.add_argument("--members", type=int, default=1, metavar="N", help="an ensemble of so many")
+        parser.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="an option of the training, as epochs=3, tuning=lora, use_margins=true; may be given again",
+        )
+        parser.add_argument("--watch", action="store_true", help="follow it with a progress bar until it ends")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        model = self._start(options)
+        assert model.job is not None
+        console = Console(file=cast(TextIO, self.stdout), highlight=False)
+        console.print(f"Reward model v{model.version} of {escape(model.project.name)} is queued (job {model.job_id}).")
+        if not options["watch"]:
+            return
+        try:
+            job = watch(model.job, console)
+        except KeyboardInterrupt:
+            console.print(f"\nStopped watching. v{model.version} goes on in its worker; its page says how far it is.")
+            return
+        if job.state != JobState.SUCCEEDED:
+            raise CommandError(f"v{model.version} {job.state}: {job.error_message or 'on request'}")
+        model.refresh_from_db()
+        console.print(f"v{model.version} is {model.state}. {escape(_told(model))}")
+
+    def _start(self, options: dict[str, Any]) -> RewardModel:
+        project = Project.objects.select_related("pool").filter(slug=options["project"]).first()
+        if project is None:
+            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
+            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        comparison_set = ComparisonSet.objects.filter(project=project, number=options["set"]).first()
+        if comparison_set is None:
+            numbers = project.comparison_sets.order_by("number").values_list("number", flat=True)
+            known = ", ".join(map(str, numbers)) or "none yet"
+            raise CommandError(f"There is no comparison set {options['set']} in {project.slug}; there are: {known}.")
+        if not 1 <= options["members"] <= MAX_MEMBERS:
+            raise CommandError(f"--members: expected 1 to {MAX_MEMBERS}, got {options['members']}.")
+        try:
+            return request_training(
+                project=project,
+                comparison_set=comparison_set,
+                base_model=options["base_model"],
+                options=TrainingOptions.parse(dict(map(_pair, options["option"]))),
+                n_members=options["members"],
+                created_by=None,
+            )
+        except ValidationError as error:
+            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
+            raise CommandError(told) from error
+        except DomainError as error:
+            raise CommandError(error.message) from error
+
+
+def _pair(given: str) -> tuple[str, Any]:
+    """("epochs", 3) of "epochs=3": a value is JSON where it reads as such, else text."""
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise CommandError(f"--option {given}: expected name=value.")
+    try:
+        return name.strip(), json.loads(value)
+    except json.JSONDecodeError:
+        return name.strip(), value.strip()
+
+
+def watch(job: Job, console: Console) -> Job:
+    """Show a bar and the log's warnings until the job has ended. Reads only."""
+    last_line = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(job.title, total=1.0)
+        while True:
+            job.refresh_from_db()
+            for line in job.log_lines.filter(id__gt=last_line, level__in=["warning", "error"]).order_by("id"):
+                last_line = line.pk
+                progress.console.print(f"[yellow]![/] {escape(line.message)}")
+            waiting = f"waiting for a worker of queue {job.queue}" if job.state == JobState.QUEUED else "starting"
+            progress.update(bar, completed=job.fraction or 0.0, description=escape(job.message or waiting))
+            if job.is_finished:
+                return job
+            time.sleep(POLL_S)
+
+
+def _told(model: RewardModel) -> str:
+    found = metrics(model)
+    accuracy, longer = found["accuracy"], found["baselines"]["longer"]
+    if accuracy["value"] is None:
+        return "There are no held-out comparisons to judge it by."
+    interval = "" if accuracy["low"] is None else f" ({accuracy['low']:.1%} to {accuracy['high']:.1%})"
+    beside = "" if longer["value"] is None else f"; the longer one: {longer['value']:.1%}"
+    return f"Held-out accuracy {accuracy['value']:.1%}{interval}, n = {accuracy['n']}{beside}."
