@@ -108,7 +108,7 @@ class RewardEnsemble:
             directory = (path / name).resolve()
             if not directory.is_relative_to(path.resolve()):
                 raise EngineError("model_broken", f"{file} names a member outside its directory: {name!r}")
-            members.append(_load_member(directory, dtype, device))
+            members.append(load_member(directory, dtype, device))
         return cls(
             members,
             combination=description.get("combination", "mean"),
@@ -141,7 +141,8 @@ class RewardEnsemble:
         return one
 
 
-def _load_member(directory: Path, dtype: str, device: str) -> Member:
+def load_member(directory: Path, dtype: str = "float32", device: str = "cpu") -> Member:
+    """One member from its own directory. Raises EngineError as `RewardEnsemble.load` does."""
     model = RewardModel.load(directory, dtype, device=device)
     mean = float(model.metadata.get("reward_mean", 0.0))
     path = directory / HEADS_NAME
