@@ -47,9 +47,10 @@ def random_pairs(prompts: Sequence[str], rng: np.random.Generator, share: float)
     drawn without repetition up to n of them; there are none where all rows share one prompt.
     """
     n = len(prompts)
-    _, codes = np.unique(np.asarray(prompts, dtype=object).astype(str), return_inverse=True)
+    numbers: dict[str, int] = {}
+    codes = np.asarray([numbers.setdefault(prompt, len(numbers)) for prompt in prompts], dtype=np.int64)
     k = round(share * n)
-    if n == 0 or codes.max() == 0:
+    if len(numbers) < 2:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     rows = np.concatenate([rng.permutation(n) for _ in range(-(-k // n))] or [np.zeros(0, dtype=np.int64)])[:k]
     # With rows sorted by prompt, all rows of other prompts are one stretch that goes round the end: no draw is lost.
