@@ -20,11 +20,12 @@ django.setup()
 from django.urls import reverse
 from annotate.jobs.registry import kind_of
 import training.refresh.management.commands.refresh
+import training.reward.management.commands.train
 import annotate.wsgi
 
 for name in ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes"):
     assert reverse(f"api:{name}", args=["demo"]).startswith("/api/v1/projects/demo/")
-for kind, queue in (("export", "default"), ("train", "gpu"), ("refresh", "gpu")):
+for kind, queue in (("export", "default"), ("train", "gpu"), ("compare_models", "gpu"), ("noise", "gpu")):
     assert kind_of(kind).queue == queue
 print("imported")
 """

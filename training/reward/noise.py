@@ -205,17 +205,25 @@ def read_strengths(path: Path, directory: Path, manifest: dict[str, Any]) -> Jud
         name: table.column(name).to_numpy(zero_copy_only=False).astype(np.float64)[order]
         for name in ("p_chosen", "strength", "std")
     }
-    is_a, is_decided = np.zeros(len(ids), dtype=np.bool_), np.zeros(len(ids), dtype=np.bool_)
+    is_a, p_label = np.zeros(len(ids), dtype=np.bool_), np.ones(len(ids))
     for shard in manifest["shards"]:
         file = pq.ParquetFile(directory / shard["path"])
         for batch in file.iter_batches(batch_size=_ROWS, columns=["comparison_id", "chosen_is_a", "soft_preference"]):
-            mine = batch.column("comparison_id").to_numpy(zero_copy_only=False)
-            at = np.searchsorted(ids, mine)
-            known = (at < len(ids)) & (ids[np.minimum(at, len(ids) - 1)] == mine) if len(ids) else at < 0
-            is_a[at[known]] = batch.column("chosen_is_a").to_numpy(zero_copy_only=False)[known]
-            soft = batch.column("soft_preference").to_numpy(zero_copy_only=False)[known]
-            is_decided[at[known]] = soft != 0.5
-    doubted = np.flatnonzero(is_decided & (columns["p_chosen"] < SUSPICIOUS_P))
-    by_doubt = doubted[np.argsort(columns["strength"][doubted], kind="stable")][:MOST_SUSPICIOUS]
+            mine, chosen_is_a, preference = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+            at, is_known = _positions(ids, mine)
+            is_a[at] = chosen_is_a[is_known]
+            # A preference below ½ is for the rejected side.
+            p, preference = columns["p_chosen"][at], preference[is_known]
+            p_label[at] = np.where(preference > 0.5, p, np.where(preference < 0.5, 1 - p, 1.0))
+    doubted = np.flatnonzero(p_label < SUSPICIOUS_P)
+    by_doubt = doubted[np.argsort(p_label[doubted], kind="stable")][:MOST_SUSPICIOUS]
     ranks = {int(at): rank for rank, at in enumerate(by_doubt, start=1)}
     return Judged(ids, **columns, is_a=is_a, ranks=ranks, n_suspicious=len(doubted))
+
+
+def _positions(ids: NDArray[np.int64], mine: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where those of `mine` (n,) that are in the sorted `ids` stand there, and which these are (n,)."""
+    at = np.searchsorted(ids, mine)
+    is_known = at < len(ids)
+    is_known[is_known] = ids[at[is_known]] == mine[is_known]
+    return at[is_known], is_known
