@@ -1,33 +1,40 @@
-import { Accordion, Alert, Anchor, Button, Card, Code, Group, List, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
-import { LineChart, ScatterChart } from '@mantine/charts';
+import { Accordion, Alert, Button, Code, Menu, SimpleGrid, Stack, Text, Title, Group } from '@mantine/core';
+import { IconDownload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
-import { Filled } from '@/components/Filled';
-import { JobProgress, StateBadge } from '@/components/JobProgress';
+import { StateBadge } from '@/components/JobProgress';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
-import { StatText } from '@/components/StatValue';
-import { TimeAgo } from '@/components/TimeAgo';
+import { CountCard } from '@/components/StatValue';
 import { api } from '@/lib/api/client';
 import type { RewardModelDetail, Stat } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
 import { AccuracyBars } from './AccuracyBars';
-import { ChangeState } from './ChangeState';
-import { bucketText, calibration, evaluations, isStat, numberAt, slices, statAt, tableLabel } from './report';
+import { Blocks, ChangeState } from './ChangeState';
+import { ExternalSets } from './ExternalSets';
+import { ensemble, forgetting, isStat, statAt } from './report';
+import { RewardModelCharts } from './RewardModelCharts';
+import { RewardModelErrors } from './RewardModelErrors';
+import { RewardModelLength } from './RewardModelLength';
+import { Promotions, RewardModelLineage } from './RewardModelLineage';
+import { RewardModelSlices } from './RewardModelSlices';
+import { RewardModelTraining } from './RewardModelTraining';
 import { STATE_COLOURS } from './states';
 import { TryIt } from './TryIt';
+
+const isUnderWay = ({ state, external }: RewardModelDetail) =>
+  state === 'training' || external.some(({ job, report }) => job && !job.finished_at && !report);
 
 export function RewardModelPage() {
   const { slug } = useProject();
   const { id = '' } = useParams();
   const mayTrain = useMay('train');
-  const key = ['projects', slug, 'reward-models', id];
   const model = useQuery({
-    queryKey: key,
+    queryKey: ['projects', slug, 'reward-models', id],
     queryFn: () => api.get<RewardModelDetail>(`projects/${slug}/reward-models/${id}`),
-    refetchInterval: (query) => (query.state.data?.state === 'training' ? 3_000 : false),
+    refetchInterval: ({ state: { data } }) => (data && isUnderWay(data) ? 2_000 : false),
   });
   return (
     <Loaded query={model}>
@@ -38,19 +45,22 @@ export function RewardModelPage() {
             description={
               <Group gap="xs">
                 <StateBadge state={found.state} colour={STATE_COLOURS[found.state]} />
+                {found.n_members > 1 && <Text span>{t('ensemble of {{n}}', { n: found.n_members })}</Text>}
                 <Text span c="dimmed">
                   {found.state_reason}
                 </Text>
               </Group>
             }
-            actions={mayTrain && <ChangeState model={found} />}
+            actions={
+              <>
+                {found.metrics.n_test > 0 && <Downloads model={found} />}
+                {mayTrain && <ChangeState model={found} />}
+              </>
+            }
           />
           <Stack gap="xl">
-            {found.job && (found.state === 'training' || found.state === 'failed') && (
-              <Card withBorder radius="md">
-                <JobProgress job={found.job} />
-              </Card>
-            )}
+            {found.job && (found.state === 'training' || found.state === 'failed') && <RewardModelTraining job={found.job} />}
+            {found.blocks.length > 0 && <Blocks blocks={found.blocks} />}
             <Accuracy model={found} />
             {found.state === 'promoted' && <TryIt version={found.version} />}
             {(found.state === 'candidate' || found.state === 'retired') && (
@@ -58,8 +68,14 @@ export function RewardModelPage() {
                 {t('It can be tried on texts of your own while it is promoted: the scorer serves the promoted model only.')}
               </Text>
             )}
-            <Details model={found} />
-            <LineageList model={found} slug={slug} />
+            <RewardModelSlices model={found} />
+            <RewardModelCharts model={found} />
+            <RewardModelLength model={found} />
+            <Doubts model={found} />
+            <RewardModelErrors model={found} />
+            <ExternalSets model={found} />
+            <RewardModelLineage model={found} />
+            <Promotions model={found} />
             <Accordion variant="contained">
               <Accordion.Item value="config">
                 <Accordion.Control>{t('Configuration')}</Accordion.Control>
@@ -81,6 +97,33 @@ export function RewardModelPage() {
   );
 }
 
+function Downloads({ model }: { model: RewardModelDetail }) {
+  const { slug } = useProject();
+  const path = `/api/v1/projects/${slug}/reward-models/${model.id}`;
+  return (
+    <>
+      <Button component={Link} to={`/projects/${slug}/reward-models/compare?b=${model.id}`} variant="default">
+        {t('Compare')}
+      </Button>
+      <Menu>
+        <Menu.Target>
+          <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />}>
+            {t('Download')}
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item component="a" href={`${path}/card`} download>
+            {t('Model card, Markdown')}
+          </Menu.Item>
+          <Menu.Item component="a" href={`${path}/report`} download>
+            {t('Report, JSON')}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+    </>
+  );
+}
+
 function Accuracy({ model }: { model: RewardModelDetail }) {
   const { accuracy, baselines } = model.metrics;
   if (accuracy.n === 0) {
@@ -91,12 +134,16 @@ function Accuracy({ model }: { model: RewardModelDetail }) {
     );
   }
   const incumbent = model.report.incumbent as { version?: number; accuracy?: unknown } | undefined;
+  const first = statAt(model.report, 'baselines', 'first_shown');
+  const ceiling = statAt(model.report, 'human_ceiling');
   const rows: { label: string; stat: Stat; isModel?: boolean }[] = [
     { label: t('This model, v{{version}}', { version: model.version }), stat: accuracy, isModel: true },
     ...(incumbent && isStat(incumbent.accuracy)
       ? [{ label: t('In use before, v{{version}}', { version: incumbent.version ?? '' }), stat: incumbent.accuracy }]
       : []),
+    ...(ceiling ? [{ label: t('People: one labeller against the rest'), stat: ceiling }] : []),
     { label: t('“The longer one is better”'), stat: baselines.longer },
+    ...(first ? [{ label: t('“The one shown first”'), stat: first }] : []),
     { label: t('“Always a”'), stat: baselines.always_a },
   ];
   const advantage = statAt(model.report, 'advantage', 'longer');
@@ -120,167 +167,39 @@ function Accuracy({ model }: { model: RewardModelDetail }) {
   );
 }
 
-function Details({ model }: { model: RewardModelDetail }) {
-  const { intensity_labels } = useProject();
-  const tables = slices(model.report);
-  const bins = calibration(model.report);
-  const curve = evaluations(model.report);
-  const ece = numberAt(model.report, 'calibration', 'ece');
-  const byLength = numberAt(model.report, 'length_correlation', 'within_comparison', 'spearman');
-  if (tables.length === 0 && bins.length === 0 && curve.length < 2) return null;
+/** What an ensemble disagrees on, and what the base has forgotten. */
+function Doubts({ model: { report } }: { model: RewardModelDetail }) {
+  const lost = forgetting(report);
+  const found = ensemble(report);
+  if (!lost && found.length === 0) return null;
   return (
-    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="xl">
-      {tables.map(({ title, heading, rows }) => (
-        <section key={title}>
-          <Title order={3} size="h5" mb="xs">
-            {title}
-          </Title>
-          <Table aria-label={tableLabel(title)}>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>{heading}</Table.Th>
-                <Table.Th>{t('Accuracy')}</Table.Th>
-                <Table.Th ta="right">{t('Comparisons')}</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {rows.map((row) => (
-                <Table.Tr key={row.bucket}>
-                  <Table.Td>{bucketText(row.bucket, title, intensity_labels)}</Table.Td>
-                  <Table.Td>
-                    <StatText stat={row.accuracy} />
-                  </Table.Td>
-                  <Table.Td ta="right" c="dimmed">
-                    {number(row.accuracy.n)}
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </section>
-      ))}
-      {byLength !== null && (
+    <SimpleGrid cols={{ base: 1, md: lost && found.length > 0 ? 2 : 1 }}>
+      {found.length > 0 && (
         <section>
-          <Title order={3} size="h5" mb="xs">
-            {t('Length')}
+          <Title order={2} size="h4" mb="xs">
+            {t('Where its members differ')}
           </Title>
-          <Paper withBorder p="md" radius="md">
-            <Text fz={28} fw={650}>
-              {number(byLength, 2)}
-            </Text>
-            <Text size="sm" c="dimmed">
-              {t('Rank correlation of the reward gap with the difference in length. Far from 0, the model has learned length.')}
-            </Text>
-          </Paper>
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            {found.map(({ label, value }) => (
+              <CountCard key={label} label={label} value={value} />
+            ))}
+          </SimpleGrid>
         </section>
       )}
-      {bins.length > 1 && (
+      {lost && (
         <section>
-          <Title order={3} size="h5">
-            {ece === null ? t('Calibration') : t('Calibration, expected error {{error}}', { error: number(ece, 3) })}
+          <Title order={2} size="h4" mb="xs">
+            {t('What the base has forgotten')}
           </Title>
-          <Text size="sm" c="dimmed" mb="xs">
-            {t('How sure it is that a is better, and how often the labellers said so. On the line, the two are the same.')}
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            <CountCard label={t('Language-modelling loss before')} value={number(lost.before, 3)} />
+            <CountCard label={t('… and after training')} value={number(lost.after, 3)} />
+          </SimpleGrid>
+          <Text size="sm" c="dimmed" mt="xs">
+            {t('In nats a token. A rise says that training bent the base away from language: LoRA or a smaller learning rate helps.')}
           </Text>
-          <ScatterChart
-            h={240}
-            data={[{ name: 'bins', color: 'blue.6', data: bins.map(({ predicted, observed }) => ({ predicted, observed })) }]}
-            dataKey={{ x: 'predicted', y: 'observed' }}
-            xAxisLabel={t('predicted')}
-            yAxisLabel={t('observed')}
-            xAxisProps={{ domain: [0, 1] }}
-            yAxisProps={{ domain: [0, 1] }}
-            valueFormatter={(value) => number(value, 2)}
-            referenceLines={[{ segment: [{ x: 0, y: 0 }, { x: 1, y: 1 }], color: 'gray.5', label: '' }]}
-          />
-        </section>
-      )}
-      {curve.length > 1 && (
-        <section>
-          <Title order={3} size="h5" mb="xs">
-            {t('Validation loss in training')}
-          </Title>
-          <LineChart
-            h={240}
-            data={curve}
-            dataKey="step"
-            series={[{ name: 'loss', label: t('loss'), color: 'blue.6' }]}
-            withDots
-            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => number(value, 2) }}
-            valueFormatter={(value) => number(value, 3)}
-            xAxisLabel={t('update')}
-          />
         </section>
       )}
     </SimpleGrid>
-  );
-}
-
-function LineageList({ model, slug }: { model: RewardModelDetail; slug: string }) {
-  const { comparison_set, n_comparisons, n_ratings, n_labellers, guideline_versions, base_models, refresh, sampling_rounds } =
-    model.lineage;
-  return (
-    <section>
-      <Title order={2} size="h4" mb="xs">
-        {t('Where it comes from')}
-      </Title>
-      <List spacing={4}>
-        <List.Item>
-          <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${comparison_set.id}`}>
-            {t('Comparison set {{number}}', { number: comparison_set.number })}
-          </Anchor>
-          :{' '}
-          {t('{{comparisons}}, {{ratings}} by {{labellers}}', {
-            comparisons: t('{{count}} comparisons', { count: n_comparisons }),
-            ratings: t('{{count}} ratings', { count: n_ratings }),
-            labellers: t('{{count}} labellers', { count: n_labellers }),
-          })}
-          {guideline_versions.length > 0 &&
-            `, ${t('guidelines {{versions}}', { versions: guideline_versions.map((version) => `v${version}`).join(', ') })}`}
-        </List.Item>
-        {base_models.length > 0 ? (
-          base_models.map((base) => (
-            <List.Item key={base.name}>
-              {base.kind === 'sft' ? t('SFT model') : t('Base model')} {base.name}
-            </List.Item>
-          ))
-        ) : (
-          <List.Item>
-            {t('Base model')} {model.base_model}
-          </List.Item>
-        )}
-        {refresh && (
-          <List.Item>
-            <Anchor component={Link} to={`/projects/${slug}/refreshes/${refresh.id}`}>
-              {t('Refresh {{number}}', { number: refresh.number })}
-            </Anchor>
-          </List.Item>
-        )}
-        {sampling_rounds.map((round) => (
-          <List.Item key={round.id}>
-            <Filled
-              text={t('Chose {{round}}')}
-              round={
-                <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
-                  {t('sampling round {{number}}', { number: round.number })}
-                </Anchor>
-              }
-            />
-          </List.Item>
-        ))}
-        <List.Item>
-          <Filled
-            text={model.promoted_at ? t('Made {{when}}, promoted {{promotion}}') : t('Made {{when}}')}
-            when={<TimeAgo at={model.created_at} />}
-            promotion={<TimeAgo at={model.promoted_at} />}
-          />
-        </List.Item>
-      </List>
-      {model.job && (
-        <Button component={Link} to={`/projects/${slug}/jobs/${model.job.id}`} variant="subtle" size="compact-sm" mt="xs">
-          {t('Its job and log')}
-        </Button>
-      )}
-    </section>
   );
 }

@@ -1,5 +1,6 @@
 import { Anchor, Button, Text } from '@mantine/core';
 import { Link } from 'react-router';
+import { Filled } from '@/components/Filled';
 import { StateBadge } from '@/components/JobProgress';
 import { PagedTable } from '@/components/PagedTable';
 import { PageHeader } from '@/components/PageHeader';
@@ -10,21 +11,37 @@ import type { RewardModel } from '@/lib/api/types';
 import { percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
-import { useProject } from '@/lib/session';
+import { useMay, useProject } from '@/lib/session';
+import { RollBack } from './ChangeState';
+import { PromotionRulesButton } from './PromotionRulesDialog';
 import { STATE_COLOURS } from './states';
 
 export function RewardModelsPage() {
   const { slug } = useProject();
+  const mayTrain = useMay('train');
   const models = usePages<RewardModel>(['projects', slug, 'reward-models'], `projects/${slug}/reward-models`, {}, 10_000);
+  const hasEarlier = models.rows?.some(({ promotion_rank }) => promotion_rank === 2);
   return (
     <>
       <PageHeader
         title={t('Reward models')}
         description={t('Trained on this project’s ratings. The promoted one is served and chooses what to ask next.')}
         actions={
-          <Button component={Link} to={`/projects/${slug}/comparison-sets`} variant="default">
-            {t('Comparison sets')}
-          </Button>
+          <>
+            <PromotionRulesButton />
+            <Button component={Link} to={`/projects/${slug}/reward-models/compare`} variant="default">
+              {t('Compare')}
+            </Button>
+            <Button component={Link} to={`/projects/${slug}/comparison-sets`} variant="default">
+              {t('Comparison sets')}
+            </Button>
+            {mayTrain && hasEarlier && <RollBack />}
+            {mayTrain && (
+              <Button component={Link} to={`/projects/${slug}/reward-models/new`}>
+                {t('Train a reward model')}
+              </Button>
+            )}
+          </>
         }
       />
       <PagedTable
@@ -40,7 +57,7 @@ export function RewardModelsPage() {
               </Button>
             }
           >
-            {t('A refresh trains one on the ratings there are.')}
+            {t('A refresh trains one on the ratings there are; you may also train one on a comparison set.')}
           </EmptyState>
         }
         columns={[
@@ -52,7 +69,21 @@ export function RewardModelsPage() {
               </Anchor>
             ),
           },
-          { title: t('State'), cell: (model) => <StateBadge state={model.state} colour={STATE_COLOURS[model.state]} /> },
+          {
+            title: t('State'),
+            cell: (model) => (
+              <>
+                <StateBadge state={model.state} colour={STATE_COLOURS[model.state]} />
+                <Text size="xs" c="dimmed">
+                  {model.promoted_at ? (
+                    <Filled text={t('promoted {{when}}')} when={<TimeAgo at={model.promoted_at} />} />
+                  ) : (
+                    model.blocks.length > 0 && t('the rules are against it')
+                  )}
+                </Text>
+              </>
+            ),
+          },
           { title: t('Held-out accuracy'), cell: (model) => <StatText stat={model.metrics.accuracy} /> },
           {
             title: t('“Longer” · “always a”'),

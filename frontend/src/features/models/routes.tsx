@@ -2,6 +2,9 @@ import type { RouteObject } from 'react-router';
 
 export const modelsRoutes: RouteObject[] = [
   { path: 'reward-models', lazy: async () => ({ Component: (await import('./RewardModelsPage')).RewardModelsPage }) },
+  { path: 'reward-models/new', lazy: async () => ({ Component: (await import('./TrainPage')).TrainPage }) },
+  { path: 'reward-models/compare', lazy: async () => ({ Component: (await import('./ComparePage')).ComparePage }) },
+  { path: 'reward-models/compare/:id', lazy: async () => ({ Component: (await import('./CompareReportPage')).CompareReportPage }) },
   { path: 'reward-models/:id', lazy: async () => ({ Component: (await import('./RewardModelPage')).RewardModelPage }) },
   { path: 'comparison-sets', lazy: async () => ({ Component: (await import('./ComparisonSetsPage')).ComparisonSetsPage }) },
   { path: 'comparison-sets/:id', lazy: async () => ({ Component: (await import('./ComparisonSetPage')).ComparisonSetPage }) },
