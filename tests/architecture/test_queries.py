@@ -71,6 +71,8 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "qualification": get(f"{P}/qualification"),
     "qualifications": get(f"{P}/qualifications"),
     "reward-models": get(f"{P}/reward-models"),
+    "model-comparisons": get(f"{P}/reward-models/compare"),
+    "promotion-rules": get(f"{P}/reward-models/rules"),
     "refreshes": get(f"{P}/refreshes"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,
