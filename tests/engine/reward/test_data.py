@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.engine.common.chat import ChatEncoder
+from training.engine.common.chat import ChatEncoder, Encoded
 from training.engine.common.errors import EngineError
 from training.engine.lm.tokenizer import train_tokenizer
 from training.engine.reward.data import (
+    Comparisons,
+    Sizes,
     collate,
     epoch_batches,
+    examples_of,
     micro_batches,
     open_comparison_set,
-    pair_lengths,
     read_split,
+    sizes_of,
     tokenise,
 )
 
@@ -105,20 +108,51 @@ def test_buckets_make_a_batch_about_equally_long() -> None:
     assert spread(10) < spread(1) / 5
 
 
+def _sizes(longest: list[int], n_texts: list[int], packed: list[int], *, is_padded: bool) -> Sizes:
+    return Sizes(np.array(longest), np.array(n_texts), np.array(packed), is_padded)
+
+
 def test_micro_batches_split_a_batch_within_the_token_budget() -> None:
-    lengths = np.array([50, 10, 40, 300, 20, 30])
-    parts = micro_batches(np.array([0, 1, 2, 3, 4]), lengths, 160)
-    assert [part.tolist() for part in parts] == [[1, 4], [2], [0], [3]]
-    assert sorted(np.concatenate(parts).tolist()) == [0, 1, 2, 3, 4]
+    """Padded, two texts of 10 and two of 20 tokens cost 4 × 20; packed, what is in them."""
+    longest, packed = [50, 10, 40, 300, 20, 30], [70, 15, 60, 400, 30, 40]
+    padded = micro_batches(np.array([0, 1, 2, 3, 4]), _sizes(longest, [2] * 6, packed, is_padded=True), 160)
+    assert [part.tolist() for part in padded] == [[1, 4], [2], [0], [3]]
+    parts = micro_batches(np.array([0, 1, 2, 3, 4]), _sizes(longest, [2] * 6, packed, is_padded=False), 110)
+    assert [part.tolist() for part in parts] == [[1, 4, 2], [0], [3]]
 
 
-def test_a_micro_batch_holds_chosen_above_rejected(directory: Path, encoder: ChatEncoder) -> None:
+def test_all_pairs_of_a_ranking_are_one_example(directory: Path, encoder: ChatEncoder) -> None:
     comparisons = tokenise(read_split(open_comparison_set(directory), "train"), encoder)
-    batch = collate(comparisons, [4, 2], pad_id=0)
+    n = len(comparisons)
+    groups = [None, "r1", "r1", "r1", *[None] * (n - 4)]
+    grouped = Comparisons(
+        comparisons.chosen, comparisons.rejected, comparisons.numbers, {**comparisons.meta, "group": groups}
+    )
+    examples = examples_of(grouped)
+    assert [one.tolist() for one in examples] == [[0], [1, 2, 3], *([i] for i in range(4, n))]
+
+
+def test_sizes_count_a_shared_prompt_and_a_repeated_completion_once() -> None:
+    """A ranking of three completions of 2, 3 and 4 tokens over a prompt of 5: 5 + 2 + 3 + 4, in three texts."""
+    prompt, (x, y, z) = [1] * 5, ([2] * 2, [3] * 3, [4] * 4)
+    texts = [Encoded(prompt, one, False) for one in (x, y, z)]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    comparisons = Comparisons(
+        [texts[i] for i, _ in pairs], [texts[j] for _, j in pairs], {}, {"group": ["r", "r", "r"]}
+    )
+    sizes = sizes_of(comparisons, examples_of(comparisons), is_padded=False)
+    assert (sizes.longest.tolist(), sizes.n_texts.tolist(), sizes.packed.tolist()) == ([9], [3], [14])
+
+
+def test_a_padded_micro_batch_gives_chosen_above_rejected(directory: Path, encoder: ChatEncoder) -> None:
+    comparisons = tokenise(read_split(open_comparison_set(directory), "train"), encoder)
+    batch = collate(comparisons, [4, 2], pad_id=0, is_padded=True)
     assert len(batch) == 2
-    assert batch.input_ids.shape == (4, int(pair_lengths(comparisons)[[4, 2]].max()))
     expected = [comparisons.chosen[4], comparisons.chosen[2], comparisons.rejected[4], comparisons.rejected[2]]
-    for row, one in enumerate(expected):
-        assert batch.input_ids[row, : one.n_tokens].tolist() == one.input_ids
-        assert int(batch.attention_mask[row].sum()) == one.n_tokens
+    rows = batch.texts.input_ids[batch.texts.texts]
+    mask = batch.texts.attention_mask[batch.texts.texts]
+    assert rows.shape == (4, max(one.n_tokens for one in expected))
+    for row, n_tokens, one in zip(rows, mask.sum(dim=1), expected, strict=True):
+        assert int(n_tokens) == one.n_tokens
+        assert row[: one.n_tokens].tolist() == one.input_ids
     assert batch.soft_preference.tolist() == comparisons.numbers["soft_preference"][[4, 2]].tolist()

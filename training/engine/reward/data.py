@@ -19,7 +19,7 @@ from training.engine.common.atomic import sha256_file
 from training.engine.common.chat import ChatEncoder, Encoded
 from training.engine.common.errors import EngineError
 from training.engine.common.progress import Reporter
-from training.engine.reward.model import pad_right
+from training.engine.reward.packing import Pack, Padded, lay_out
 
 FORMATS = ("touchstone.comparison_set/1", "touchstone.comparison_set/2")
 NUMBERS = ("margin", "weight", "soft_preference", "intensity", "agreement")
@@ -91,10 +91,10 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Some comparisons of one step as tensors: rows 0..n−1 of `input_ids` (2n, t) are chosen, n..2n−1 rejected."""
+    """Some comparisons of one step: `texts` gives 2n texts, the n chosen ones first."""
 
-    input_ids: Tensor
-    attention_mask: Tensor
+    indices: NDArray[np.int64]
+    texts: Pack | Padded
     soft_preference: Tensor
     margin: Tensor
     weight: Tensor
@@ -140,6 +140,8 @@ def tokenise(
     chosen: list[Encoded] = []
     rejected: list[Encoded] = []
     prompts: dict[str, list[int]] = {}
+    completions: dict[str, list[int]] = {}  # of the last prompt: rankings repeat them
+    last = ""
     n_rows = table.num_rows
     for batch in table.to_batches(max_chunksize=512):
         for row in batch.select(["prompt", "prompt_digest", "chosen", "rejected"]).to_pylist():
@@ -147,9 +149,13 @@ def tokenise(
             key = row["prompt_digest"] or json.dumps(messages)
             if key not in prompts:
                 prompts[key] = encoder.prompt_ids(messages)
+            if key != last:
+                completions, last = {}, key
             for side, target in (("chosen", chosen), ("rejected", rejected)):
-                ids = encoder.completion_ids(messages, row[side][0]["content"])
-                target.append(encoder.join(prompts[key], ids))
+                text = row[side][0]["content"]
+                if text not in completions:
+                    completions[text] = encoder.completion_ids(messages, text)
+                target.append(encoder.join(prompts[key], completions[text]))
         if reporter is not None:
             reporter.progress("tokenise", len(chosen), n_rows, unit="comparisons", message=split)
     numbers = {
@@ -167,12 +173,23 @@ def tokenise(
     return Comparisons(chosen, rejected, numbers, meta)
 
 
+def examples_of(comparisons: Comparisons) -> list[NDArray[np.int64]]:
+    """The comparisons by example: all pairs of one ranking are one (InstructGPT, arXiv 2203.02155 §3.5).
+
+    Shuffled apart, each completion of a ranking of K would be seen in K − 1 updates, which overfits in one epoch.
+    """
+    groups: dict[Any, list[int]] = {}
+    for index, group in enumerate(comparisons.meta.get("group") or [None] * len(comparisons)):
+        groups.setdefault(("alone", index) if group is None else group, []).append(index)
+    return [np.asarray(members, dtype=np.int64) for members in groups.values()]
+
+
 def epoch_batches(
     lengths: NDArray[np.int64], *, batch_size: int, seed: int, epoch: int, bucket_batches: int
 ) -> list[NDArray[np.int64]]:
     """Indices of one epoch in batches of `batch_size` (the last may be smaller): a pure function of its arguments.
 
-    The comparisons are shuffled, every run of `bucket_batches` batches is sorted by length so that a batch's texts are
+    The examples are shuffled, every run of `bucket_batches` batches is sorted by length so that a batch's texts are
     about equally long, and the order of the batches is shuffled. bucket_batches = 1 leaves plain shuffled batches.
     """
     random = np.random.default_rng((seed, epoch))
@@ -187,35 +204,64 @@ def epoch_batches(
     return [batches[i] for i in random.permutation(len(batches))]
 
 
-def micro_batches(indices: NDArray[np.int64], lengths: NDArray[np.int64], tokens: int) -> list[NDArray[np.int64]]:
-    """Split a batch in order of length so that padded tokens (2 texts × count × longest) stay within `tokens`.
+def micro_batches(indices: NDArray[np.int64], sizes: Sizes, tokens: int) -> list[NDArray[np.int64]]:
+    """Split a batch in order of length so that what is computed in one forward pass stays within `tokens`.
 
     The split changes memory and speed only: the loss is a sum over comparisons, so the gradient is the batch's.
     """
-    order = indices[np.argsort(lengths[indices], kind="stable")]
+    order = indices[np.argsort(sizes.longest[indices], kind="stable")]
     parts: list[list[int]] = []
+    n_texts = n_tokens = 0
     for index in order.tolist():
-        if parts and 2 * (len(parts[-1]) + 1) * int(lengths[index]) <= tokens:
-            parts[-1].append(index)
-        else:
-            parts.append([index])
+        longest = int(sizes.longest[index])
+        padded, packed = longest * (n_texts + int(sizes.n_texts[index])), n_tokens + int(sizes.packed[index])
+        cost = padded if sizes.is_padded else packed
+        if not parts or cost > tokens:
+            parts.append([])
+            n_texts = n_tokens = 0
+        parts[-1].append(index)
+        n_texts += int(sizes.n_texts[index])
+        n_tokens += int(sizes.packed[index])
     return [np.asarray(part, dtype=np.int64) for part in parts]
 
 
-def pair_lengths(comparisons: Comparisons) -> NDArray[np.int64]:
-    """Tokens of the longer text of each comparison (n,): what its two padded rows cost."""
-    return np.asarray(
-        [max(c.n_tokens, r.n_tokens) for c, r in zip(comparisons.chosen, comparisons.rejected, strict=True)],
-        dtype=np.int64,
-    )
+@dataclass(frozen=True)
+class Sizes:
+    """What examples cost, (n,) each: tokens of the longest text, distinct texts, tokens without padding or repeats."""
+
+    longest: NDArray[np.int64]
+    n_texts: NDArray[np.int64]
+    packed: NDArray[np.int64]
+    is_padded: bool
 
 
-def collate(comparisons: Comparisons, indices: Sequence[int] | NDArray[np.int64], pad_id: int) -> MicroBatch:
-    """Right-padded tensors of some comparisons."""
+def sizes_of(comparisons: Comparisons, examples: Sequence[NDArray[np.int64]], *, is_padded: bool) -> Sizes:
+    """The sizes of some examples. A prompt that texts of an example share counts once towards `packed`."""
+    longest, n_texts, packed = (np.zeros(len(examples), dtype=np.int64) for _ in range(3))
+    for at, members in enumerate(examples):
+        texts = [side[i] for side in (comparisons.chosen, comparisons.rejected) for i in members.tolist()]
+        if len(texts) > 2:
+            texts = list({(id(one.prompt_ids), id(one.completion_ids)): one for one in texts}.values())
+        prompts = {id(one.prompt_ids): len(one.prompt_ids) for one in texts}
+        longest[at] = max(one.n_tokens for one in texts)
+        n_texts[at] = len(texts)
+        packed[at] = sum(prompts.values()) + sum(len(one.completion_ids) for one in texts)
+    return Sizes(longest, n_texts, packed, is_padded)
+
+
+def collate(
+    comparisons: Comparisons,
+    indices: Sequence[int] | NDArray[np.int64],
+    *,
+    pad_id: int,
+    is_padded: bool,
+    dtype: torch.dtype = torch.float32,
+) -> MicroBatch:
+    """Some comparisons as tensors; `dtype` of a pack's masks."""
     picked = [int(index) for index in indices]
-    rows = [comparisons.chosen[i].input_ids for i in picked] + [comparisons.rejected[i].input_ids for i in picked]
-    input_ids, attention_mask = pad_right(rows, pad_id)
+    texts = [side[i] for side in (comparisons.chosen, comparisons.rejected) for i in picked]
     numbers = {
         name: torch.from_numpy(comparisons.numbers[name][picked]) for name in ("soft_preference", "margin", "weight")
     }
-    return MicroBatch(input_ids, attention_mask, **numbers)
+    laid_out = lay_out(texts, pad_id=pad_id, is_padded=is_padded, dtype=dtype)
+    return MicroBatch(np.asarray(picked, dtype=np.int64), laid_out, **numbers)

@@ -8,6 +8,8 @@ the first ([CLS]) token through its pooler. Either way the saved directory loads
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +25,15 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from training.engine.common.chat import ChatEncoder, Encoded, Message
 from training.engine.common.errors import EngineError
 from training.engine.common.quiet import quiet_transformers
+from training.engine.reward.packing import (
+    Pack,
+    Padded,
+    can_pack,
+    lay_out,
+    packed_features,
+    packing,
+    padded_features,
+)
 
 PADDING = "<|pad|>"
 MAX_LENGTH_DEFAULT = 512
@@ -161,14 +172,14 @@ class RewardModel:
 
     def score_encoded(self, encoded: Sequence[Encoded], *, tokens_per_batch: int = 8192) -> NDArray[np.float32]:
         """Rewards (n,) of texts that are already token ids; batched in order of length under a token budget."""
-        _, rewards = self._run([one.input_ids for one in encoded], tokens_per_batch)
+        _, rewards = self._run(encoded, tokens_per_batch)
         return rewards
 
     def features(
         self, items: Sequence[tuple[Sequence[Message], str]], *, tokens_per_batch: int = 8192
     ) -> NDArray[np.float32]:
         """What the head reads for each item: (n, d) float32, d = `feature_size`; reward = head(features)."""
-        features, _ = self._run([self.encode(m, completion).input_ids for m, completion in items], tokens_per_batch)
+        features, _ = self._run([self.encode(m, completion) for m, completion in items], tokens_per_batch)
         return features
 
     def score_and_features(
@@ -182,7 +193,7 @@ class RewardModel:
         self, encoded: Sequence[Encoded], *, tokens_per_batch: int = 8192
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """`score_and_features` of texts that are already token ids."""
-        features, rewards = self._run([one.input_ids for one in encoded], tokens_per_batch)
+        features, rewards = self._run(encoded, tokens_per_batch)
         return rewards, features
 
     def save(self, path: str | Path) -> None:
@@ -198,49 +209,63 @@ class RewardModel:
                 json.dumps(self.metadata, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
             )
 
+    @functools.cached_property
+    def is_packable(self) -> bool:
+        """Whether texts are computed packed, a shared prompt once; otherwise in padded batches."""
+        return can_pack(self.model)
+
     @torch.no_grad()
-    def _run(
-        self, sequences: list[list[int]], tokens_per_batch: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        features = np.zeros((len(sequences), self.feature_size), dtype=np.float32)
-        rewards = np.zeros(len(sequences), dtype=np.float32)
+    def _run(self, texts: Sequence[Encoded], tokens_per_batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        features = np.zeros((len(texts), self.feature_size), dtype=np.float32)
+        rewards = np.zeros(len(texts), dtype=np.float32)
         was_training = self.model.training
         self.model.eval()
+        chunks = packed_chunks if self.is_packable else padded_chunks
+        kind = self.device.type
+        mask_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.head.weight.dtype
         try:
-            for chunk in token_budget_chunks([len(one) for one in sequences], tokens_per_batch):
-                input_ids, attention_mask = pad_right([sequences[i] for i in chunk], self.tokenizer.pad_token_id)
-                hidden = final_features(self.model, input_ids.to(self.device), attention_mask.to(self.device))
-                features[chunk] = hidden.float().cpu().numpy()
-                rewards[chunk] = self.head(hidden).squeeze(-1).float().cpu().numpy()
+            with packing(self.model) if self.is_packable else contextlib.nullcontext():
+                for chunk in chunks(texts, tokens_per_batch):
+                    laid_out = lay_out(
+                        [texts[i] for i in chunk],
+                        pad_id=self.tokenizer.pad_token_id,
+                        is_padded=not self.is_packable,
+                        dtype=mask_dtype,
+                    )
+                    hidden = features_of(self.model, laid_out.to(self.device))
+                    features[chunk] = hidden.float().cpu().numpy()
+                    rewards[chunk] = rewards_from(self.head, hidden).cpu().numpy()
         finally:
             self.model.train(was_training)
         return features, rewards
 
 
-def final_features(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """What the scalar head reads, (n, d), for right-padded `input_ids` and `attention_mask` (n, t).
+def features_of(model: nn.Module, texts: Pack | Padded) -> Tensor:
+    """What the scalar head reads for each of n texts, (n, d), differentiable. A pack needs `packing(model)` around it.
 
-    Decoders: the last hidden state at each row's final token (no vocabulary logits, and no head over all positions).
-    Encoders: the input of their final linear layer, whatever stands before it (pooler, dense, activation, dropout).
+    Decoders: the last hidden state at each text's final token (no vocabulary logits, no head over all positions).
     """
-    if is_decoder(model):
-        base: Any = model.base_model
-        hidden: Tensor = base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
-        final = attention_mask.sum(dim=1) - 1
-        return hidden[torch.arange(hidden.shape[0], device=hidden.device), final]
+    if isinstance(texts, Pack):
+        return packed_features(model, texts)
+    return padded_features(model, texts) if is_decoder(model) else _head_input(model, texts)
+
+
+def rewards_from(head: nn.Linear, features: Tensor) -> Tensor:
+    """Rewards (n,) of features (n, d) in float32, whatever the trunk computes in: bfloat16 has 8 bits of precision."""
+    bias = None if head.bias is None else head.bias.float()
+    with torch.autocast(features.device.type, enabled=False):
+        return nn.functional.linear(features.float(), head.weight.float(), bias).squeeze(-1)
+
+
+def _head_input(model: nn.Module, padded: Padded) -> Tensor:
+    """The input of an encoder's final linear layer, whatever stands before it (pooler, dense, activation, dropout)."""
     caught: list[Tensor] = []
     hook = final_linear(model).register_forward_pre_hook(lambda _module, inputs: caught.append(inputs[0]))
     try:
-        model(input_ids=input_ids, attention_mask=attention_mask)
+        model(input_ids=padded.input_ids, attention_mask=padded.attention_mask)
     finally:
         hook.remove()
-    return caught[0]
-
-
-def rewards_of(model: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """Rewards (n,) of right-padded token ids (n, t), differentiable."""
-    rewards: Tensor = final_linear(model)(final_features(model, input_ids, attention_mask)).squeeze(-1)
-    return rewards
+    return caught[0][padded.texts]
 
 
 def is_decoder(model: nn.Module) -> bool:
@@ -256,26 +281,39 @@ def final_linear(model: nn.Module) -> nn.Linear:
     return found[-1]
 
 
-def pad_right(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Right-pad id lists to (n, t) int64 ids and an (n, t) int64 mask of ones over real tokens."""
-    longest = max(len(sequence) for sequence in sequences)
-    input_ids = torch.full((len(sequences), longest), pad_id, dtype=torch.int64)
-    attention_mask = torch.zeros((len(sequences), longest), dtype=torch.int64)
-    for row, sequence in enumerate(sequences):
-        input_ids[row, : len(sequence)] = torch.as_tensor(sequence, dtype=torch.int64)
-        attention_mask[row, : len(sequence)] = 1
-    return input_ids, attention_mask
-
-
-def token_budget_chunks(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def padded_chunks(texts: Sequence[Encoded], budget: int) -> list[list[int]]:
     """Indices in order of length, in chunks of at least one whose padded tokens (count × longest) fit `budget`."""
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    order = sorted(range(len(texts)), key=lambda i: (texts[i].n_tokens, i))
     chunks: list[list[int]] = []
     for index in order:  # ascending, so the newest one is the longest of its chunk
-        if chunks and (len(chunks[-1]) + 1) * lengths[index] <= budget:
+        if chunks and (len(chunks[-1]) + 1) * texts[index].n_tokens <= budget:
             chunks[-1].append(index)
         else:
             chunks.append([index])
+    return chunks
+
+
+def packed_chunks(texts: Sequence[Encoded], budget: int) -> list[list[int]]:
+    """Indices in chunks of at least one prompt whose tokens fit `budget`; texts of one prompt stay together.
+
+    Prompts come in order of length. One whose texts alone exceed the budget is cut into several chunks.
+    """
+    prompts: dict[tuple[int, ...], list[int]] = {}
+    for index, text in enumerate(texts):
+        prompts.setdefault(tuple(text.prompt_ids), []).append(index)
+    chunks: list[list[int]] = []
+    left = 0
+    for prompt, members in sorted(prompts.items(), key=lambda item: (len(item[0]), item[1][0])):
+        is_open = False  # whether the chunk has the prompt already
+        for index in members:
+            n_completion = len(texts[index].completion_ids)
+            cost = n_completion if is_open else len(prompt) + n_completion
+            if not chunks or cost > left:
+                chunks.append([])
+                left, cost = budget, len(prompt) + n_completion
+            chunks[-1].append(index)
+            left -= cost
+            is_open = True
     return chunks
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from training.engine.common.atomic import atomic_directory, write_json
@@ -29,26 +33,36 @@ from training.engine.common.optimisation import (
     use_threads,
 )
 from training.engine.common.progress import Pace, Reporter
+from training.engine.common.rows import read_rows, row_messages
 from training.engine.reward.data import (
     Comparisons,
     ComparisonSet,
     MicroBatch,
     collate,
     epoch_batches,
+    examples_of,
     micro_batches,
     open_comparison_set,
-    pair_lengths,
     read_split,
+    sizes_of,
     tokenise,
 )
 from training.engine.reward.evaluate import report_on, score_comparisons
-from training.engine.reward.loss import PreferenceLoss, preference_loss
+from training.engine.reward.forgetting import LanguageHead, language_loss
+from training.engine.reward.length import fit_length_calibration
+from training.engine.reward.loss import PreferenceLoss
 from training.engine.reward.metrics import log_loss
-from training.engine.reward.model import RewardModel, rewards_of
+from training.engine.reward.model import RewardModel, features_of
+from training.engine.reward.objective import Learner, Objective
+from training.engine.reward.packing import packing
 from training.engine.reward.posterior import HeadPosterior
+from training.engine.reward.preparation import prepare
+from training.engine.reward.tuning import Weights, lora_weights, merge_lora
+from training.engine.reward.tuning import prepare as prepare_tuning
 
 ENGINE_VERSION = "1"
 MODEL_FORMAT = "touchstone.reward_model/1"
+HEADS_FILE = "heads.safetensors"
 
 
 @dataclass(frozen=True)
@@ -127,6 +141,7 @@ class RewardTrainConfig:
     patience: int = option(4, help="stop after this many validation passes without a better loss", at_least=1)
     divergence_loss: float = option(5.0, help="stop when the mean loss of 20 updates exceeds this", above=0)
     reward_rows: int = option(1000, help="training comparisons from which reward mean and std are taken", at_least=1)
+    measure_forgetting: bool = option(True, help="the trunk's language-modelling loss before and after (decoders)")
     seed: int = option(0, help="of the head and the data order", at_least=0)
     precision: str = option("auto", help="bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
     device: str = option("auto", help="auto, cpu, cuda, cuda:0, …")
@@ -158,6 +173,13 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         head_std=config.head_std,
         dropout=config.dropout,
     )
+    prepare_tuning(
+        reward_model.model,
+        reward_model.head,
+        tuning=config.tuning,
+        lora_rank=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+    )
     reward_model.model.to(device)
     training = tokenise(read_split(source, "train"), reward_model.encoder, reporter, split="train")
     validation = tokenise(read_split(source, "validation"), reward_model.encoder, reporter, split="validation")
@@ -169,7 +191,15 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         f"{len(validation)} for validation, {len(test)} for the test; {device}, {precision}"
     )
     run = TrainingRun(config, reward_model, training, validation, out / "checkpoints", device, precision)
+    is_asked = config.measure_forgetting and reward_model.is_decoder
+    language = LanguageHead.of(config.base_model) if is_asked else None
+    unseen = texts_unseen(config, reward_model, validation)
+    before = language_loss(reward_model.model, language, unseen) if language else None
     summary = run.fit(reporter, stop)
+    after = language_loss(reward_model.model, language, unseen) if language else None
+    adapter = lora_weights(reward_model.model)
+    if adapter:
+        merge_lora(reward_model.model)
     reporter.progress("evaluate", 0, len(test), unit="comparisons", message="scoring the held-out test split")
     result: dict[str, Any] = {
         "model": str(out / "model"),
@@ -189,14 +219,24 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         report["training"] = summary
         result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
     reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
-    reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens)
+    result["seconds"] = round(time.monotonic() - started, 1)
+    reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens) | {
+        "length_calibration": length_calibration_of(reward_model, validation, run.micro_batch_tokens),
+        "forgetting": forgetting_of(before, after),
+        "seconds": result["seconds"],
+    }
     posterior = posterior_of(reward_model, run.training, run.micro_batch_tokens)
     with atomic_directory(out / "model") as directory:
         reward_model.save(directory)
         posterior.save(directory)
+        if run.learner.heads is not None:
+            save_file(
+                heads_of(run.learner.heads, reward_model, training, run.micro_batch_tokens), directory / HEADS_FILE
+            )
+        if adapter:
+            save_file(adapter, directory / "lora.safetensors")
         if report is not None:
             write_json(directory / "report.json", report)
-    result["seconds"] = round(time.monotonic() - started, 1)
     write_json(out / "result.json", result)
     run.checkpoints.clear()
     return result
@@ -221,18 +261,48 @@ class TrainingRun:
         self.pad_id = int(reward_model.tokenizer.pad_token_id)
         self.device = device
         self.precision = precision
-        self.micro_batch_tokens = config.micro_batch_tokens or (2048 if device == "cpu" else 32768)
-        self.training = _prepare(training, config)
+        self.training = prepare(training, config, reward_model.encoder)
         self.validation = validation
-        self.lengths = pair_lengths(training)
+        if config.packing == "packed" and not reward_model.is_packable:
+            raise EngineError("bad_config", f"packing: {config.base_model} cannot compute packed texts; use auto")
+        self.is_padded = config.packing == "padded" or not reward_model.is_packable
+        # Half as much on a CPU's caches where a pack has no padding; both measured on two cores.
+        self.micro_batch_tokens = config.micro_batch_tokens or (4096 if device == "cpu" else 32768)
+        self.examples = examples_of(self.training)
+        self.sizes = sizes_of(self.training, self.examples, is_padded=self.is_padded)
+        self.learner = Learner(
+            Objective(
+                label_smoothing=config.label_smoothing,
+                centring=config.centring,
+                ties=config.ties,
+                objective=config.objective,
+                length_remedy=config.length_remedy,
+                n_heads=config.n_heads,
+                seed=config.seed,
+            ),
+            reward_model.head,
+            self.training,
+        ).to(device)
+        # Of a frozen trunk: what the head reads never changes.
+        self.features: NDArray[np.float32] | None = None
+        self.weights = Weights(
+            reward_model,
+            self.learner,
+            in_half=precision == "bf16" and config.tuning == "full" and not self.is_padded,
+        )
+        if config.gradient_checkpointing:
+            self.model.activation_checkpointing_enable()
         self.checkpoints = Checkpoints(directory)
-        self.steps_per_epoch = math.ceil(len(training) / config.batch_size)
+        self.steps_per_epoch = math.ceil(len(self.examples) / config.batch_size)
         self.n_steps = min(self.steps_per_epoch * config.epochs, config.max_steps or 10**9)
         self.evaluation_steps = math.ceil(self.steps_per_epoch / config.evaluations_per_epoch)
         self.optimiser = adamw(
-            self.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.95)
+            self.weights,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            betas=(0.9, 0.95),
         )
-        _split_head_group(self.optimiser, reward_model.head, config.head_learning_rate_factor)
+        _split_head_group(self.optimiser, [reward_model.head, self.learner], config.head_learning_rate_factor)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimiser, schedule(self.n_steps, config.warmup_share))
         self.step = 0
         self.losses: list[float] = []
@@ -248,6 +318,8 @@ class TrainingRun:
         """
         torch.manual_seed(self.config.seed)
         self._resume(reporter)
+        if self.config.tuning == "head":
+            self._read_features(reporter)
         pace = Pace(done=self.step)
         self.model.train()
         while self.step < self.n_steps and not self.is_over:
@@ -255,12 +327,19 @@ class TrainingRun:
             self.step += 1
             self.losses.append(loss)
             speed = pace.rate(self.step) * self.config.batch_size
+            tokens_per_s = pace.rate(self.step) * self.tokens_per_step
             reporter.progress(
                 "train",
                 self.step,
                 self.n_steps,
                 message=f"loss {loss:.3f}, {speed:.0f} comparisons/s, ETA {pace.eta(self.step, self.n_steps)}",
-                metrics={"loss": loss, "accuracy": accuracy, "gradient_norm": norm, "comparisons_per_s": speed},
+                metrics={
+                    "loss": loss,
+                    "accuracy": accuracy,
+                    "gradient_norm": norm,
+                    "comparisons_per_s": speed,
+                    "tokens_per_s": tokens_per_s,
+                },
             )
             recent = self.losses[-20:]
             if len(recent) == 20 and float(np.mean(recent)) > self.config.divergence_loss:
@@ -275,7 +354,9 @@ class TrainingRun:
                 raise StopRequested
         if self.best is not None:
             best = torch.load(self._best_path(int(self.best["step"])), map_location="cpu", weights_only=True)
-            self.model.load_state_dict(best)
+            self.weights.load(best)
+        self.weights.restore()
+        self.learner.settle()
         self.model.eval()
         tail = self.losses[-max(1, len(self.losses) // 10) :]
         return {
@@ -292,7 +373,7 @@ class TrainingRun:
         epoch, index = divmod(self.step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             batches = epoch_batches(
-                self.lengths,
+                self.sizes.longest,
                 batch_size=self.config.batch_size,
                 seed=self.config.seed,
                 epoch=epoch,
@@ -301,44 +382,86 @@ class TrainingRun:
             self._order = (epoch, batches)
         batch = self._order[1][index]
         total, n_correct, n_decided = 0.0, 0.0, 0.0
-        for part in micro_batches(batch, self.lengths, self.micro_batch_tokens):
-            loss = self.loss_of(collate(self.training, part, self.pad_id))
-            (loss.total / len(batch)).backward()
-            total += float(loss.total.detach())
-            n_correct += float(loss.n_correct)
-            n_decided += float(loss.n_decided)
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm))
+        with self._packing():
+            for part in self._prepared(micro_batches(batch, self.sizes, self.micro_batch_tokens)):
+                loss = self.loss_of(part)
+                (loss.total / len(batch)).backward()
+                self.weights.collect_gradients()
+                total += float(loss.total.detach())
+                n_correct += float(loss.n_correct)
+                n_decided += float(loss.n_decided)
+        norm = float(nn.utils.clip_grad_norm_(self.weights.parameters(), self.config.max_grad_norm))
         value = total / len(batch)
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise EngineError("diverged", _diverged(value, self.step + 1))
         self.optimiser.step()
         self.scheduler.step()
         self.optimiser.zero_grad(set_to_none=True)
+        self.weights.publish()
         return value, n_correct / max(1.0, n_decided), norm
 
     def loss_of(self, batch: MicroBatch) -> PreferenceLoss:
-        """Forward pass and loss of one micro-batch."""
-        with autocast(self.device, self.precision):
-            rewards = rewards_of(self.model, batch.input_ids.to(self.device), batch.attention_mask.to(self.device))
-        rewards = rewards.float()
-        chosen, rejected = rewards[: len(batch)], rewards[len(batch) :]
-        return preference_loss(
-            chosen,
-            rejected,
-            soft_preference=batch.soft_preference.to(self.device),
-            margin=batch.margin.to(self.device),
-            weight=batch.weight.to(self.device),
-        )
+        """Forward pass and loss of one micro-batch. The heads are computed in float32 whatever the trunk is."""
+        if self.features is not None:
+            n = len(self.training)
+            rows = np.concatenate([batch.indices, batch.indices + n])
+            features = torch.from_numpy(self.features[rows]).to(self.device)
+        else:
+            with self._autocast():
+                features = features_of(self.model, batch.texts.to(self.device))
+        loss: PreferenceLoss = self.learner(features, batch)
+        return loss
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens that an update computes on average."""
+        return float(self.sizes.packed.sum()) / self.steps_per_epoch
+
+    def _prepared(self, parts: list[NDArray[np.int64]]) -> Iterator[MicroBatch]:
+        """The micro-batches of some examples each; while one is computed, the next is laid out."""
+
+        def lay_out(part: NDArray[np.int64]) -> MicroBatch:
+            return collate(
+                self.training,
+                np.concatenate([self.examples[i] for i in part]),
+                pad_id=self.pad_id,
+                is_padded=self.is_padded,
+                dtype=torch.bfloat16 if self.precision == "bf16" else torch.float32,
+            )
+
+        if self.device == "cpu":
+            # A second thread there takes a core from the products, and brings threads of its own for them.
+            yield from map(lay_out, parts)
+            return
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(lay_out, parts[0])
+            for following in [*parts[1:], None]:
+                ready = coming.result()
+                if following is not None:
+                    coming = pool.submit(lay_out, following)
+                yield ready
+
+    def _autocast(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.weights.in_half else autocast(self.device, self.precision)
+
+    def _packing(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.is_padded else packing(self.model)
+
+    def _read_features(self, reporter: Reporter) -> None:
+        texts = [*self.training.chosen, *self.training.rejected]
+        reporter.log(f"reading the frozen trunk's features of {len(texts)} texts")
+        with self._autocast():
+            _, self.features = self.reward_model.score_and_features_encoded(
+                texts, tokens_per_batch=self.micro_batch_tokens
+            )
 
     @torch.no_grad()
     def _evaluate(self, reporter: Reporter) -> None:
         """Validation: unweighted log-loss against the soft preferences, which rewards calibration as well as order."""
-        self.model.eval()
-        gap = np.zeros(len(self.validation))
-        lengths = pair_lengths(self.validation)
-        for part in micro_batches(np.arange(len(self.validation)), lengths, self.micro_batch_tokens):
-            gap[part] = self.loss_of(collate(self.validation, part, self.pad_id)).reward_gap.cpu().numpy()
-        self.model.train()
+        self.learner.settle()
+        with self._autocast():
+            chosen, rejected = score_comparisons(self.reward_model, self.validation, self.micro_batch_tokens)
+        gap = chosen.astype(np.float64) - rejected
         p = self.validation.numbers["soft_preference"]
         decided = p != 0.5
         hits = 0.5 * (1 + np.sign(gap[decided]) * np.sign(p[decided] - 0.5))
@@ -352,7 +475,7 @@ class TrainingRun:
             self.best = record
             path = self._best_path(self.step)
             with atomic_directory(path.parent) as directory:
-                torch.save(self.model.state_dict(), directory / path.name)
+                torch.save(self.weights.state(), directory / path.name)
         else:
             since = sum(one["step"] > self.best["step"] for one in self.evaluations)
             self.is_over = since >= self.config.patience
@@ -371,7 +494,7 @@ class TrainingRun:
         self.checkpoints.save(
             self.step,
             {
-                "model": self.model.state_dict(),
+                "trained": self.weights.state(),
                 "optimiser": self.optimiser.state_dict(),
                 "scheduler": self.scheduler.state_dict(),
                 "losses": self.losses,
@@ -388,7 +511,7 @@ class TrainingRun:
         state = self.checkpoints.load()
         if state is None:
             return
-        self.model.load_state_dict(state["model"])
+        self.weights.load(state["trained"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.step, self.losses, self.evaluations = state["step"], state["losses"], state["evaluations"]
@@ -421,8 +544,19 @@ def metadata_of(
         "reward_std": float(rewards.std()),
         "comparison_set_digest": source.digest,
         "engine_version": ENGINE_VERSION,
+        "tuning": config.tuning,
         "config": config_to_dict(config),
     }
+
+
+def heads_of(
+    heads: nn.Linear, reward_model: RewardModel, training: Comparisons, tokens_per_batch: int
+) -> dict[str, Tensor]:
+    """Weights (h, d) of several heads, and each one's mean reward (h,) on training texts, to bring them to one level."""
+    weight = heads.weight.detach().cpu().contiguous()
+    some = [*training.chosen[:500], *training.rejected[:500]]
+    _, features = reward_model.score_and_features_encoded(some, tokens_per_batch=tokens_per_batch)
+    return {"weight": weight, "reward_mean": (torch.from_numpy(features) @ weight.T).mean(dim=0)}
 
 
 def posterior_of(reward_model: RewardModel, training: Comparisons, tokens_per_batch: int) -> HeadPosterior:
@@ -433,35 +567,47 @@ def posterior_of(reward_model: RewardModel, training: Comparisons, tokens_per_ba
     return HeadPosterior.fit(features[:n] - features[n:], rewards[:n] - rewards[n:], training.numbers["weight"])
 
 
-def normalised_weights(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights scaled to mean 1, so that the learning rate means the same with and without them.
-
-    Raises EngineError "bad_input" for a negative weight or no positive one.
-    """
-    if len(weights) == 0 or weights.min() < 0 or weights.max() <= 0:
-        raise EngineError("bad_input", "weights of a comparison set must be at least 0 and not all 0")
-    scaled: NDArray[np.float32] = (weights / weights.mean(dtype=np.float64)).astype(np.float32)
-    return scaled
-
-
-def _prepare(training: Comparisons, config: RewardTrainConfig) -> Comparisons:
-    """The training comparisons with the columns that the config does not use set to their neutral values."""
-    numbers = dict(training.numbers)
-    ones = np.ones(len(training), dtype=np.float32)
-    numbers["weight"] = normalised_weights(numbers["weight"]) if config.use_weights else ones
-    if not config.use_margins:
-        numbers["margin"] = 0 * ones
-    if not config.use_soft_preferences:
-        p = numbers["soft_preference"]
-        numbers["soft_preference"] = np.where(p > 0.5, 1.0, np.where(p < 0.5, 0.0, 0.5)).astype(np.float32)
-    return Comparisons(training.chosen, training.rejected, numbers, training.meta)
+def texts_unseen(config: RewardTrainConfig, reward_model: RewardModel, validation: Comparisons) -> list[list[int]]:
+    """Token ids of the texts by which forgetting is measured: the config's file, or the chosen ones of validation."""
+    if not config.forgetting_texts:
+        return [one.input_ids for one in validation.chosen]
+    return [
+        reward_model.encoder.conversation_ids(row_messages(row, f"{config.forgetting_texts} row {number}"))[
+            : reward_model.max_length
+        ]
+        for number, row in enumerate(read_rows(config.forgetting_texts), start=1)
+    ]
 
 
-def _split_head_group(optimiser: torch.optim.AdamW, head: nn.Linear, factor: float) -> None:
-    """Give the head's parameters their own learning rate."""
+def forgetting_of(before: dict[str, float] | None, after: dict[str, float] | None) -> dict[str, float] | None:
+    """The language-modelling loss of the trunk before and after, in nats a token."""
+    if before is None or after is None:
+        return None
+    return {"before": before["loss"], "after": after["loss"], "n_tokens": before["n_tokens"]}
+
+
+def length_calibration_of(
+    reward_model: RewardModel, validation: Comparisons, tokens_per_batch: int
+) -> dict[str, float] | None:
+    """What would take the excess of the model's taste for length over the labellers' out of its rewards."""
+    if not len(validation):
+        return None
+    chosen, rejected = score_comparisons(reward_model, validation, tokens_per_batch)
+    lengths = [np.asarray(validation.meta[name], dtype=np.float64) for name in ("chosen_chars", "rejected_chars")]
+    found = fit_length_calibration(
+        chosen.astype(np.float64) - rejected,
+        lengths[0] - lengths[1],
+        validation.numbers["soft_preference"],
+        lengths=(lengths[0], lengths[1]),
+    )
+    return dataclasses.asdict(found)
+
+
+def _split_head_group(optimiser: torch.optim.AdamW, heads: Sequence[nn.Module], factor: float) -> None:
+    """Give the heads' parameters their own learning rate."""
     if factor == 1.0:
         return
-    head_ids = {id(parameter) for parameter in head.parameters()}
+    head_ids = {id(parameter) for head in heads for parameter in head.parameters()}
     extra: list[dict[str, Any]] = []
     for group in optimiser.param_groups:
         mine: Sequence[Tensor] = [p for p in group["params"] if id(p) in head_ids]
