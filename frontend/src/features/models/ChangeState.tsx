@@ -132,7 +132,7 @@ function ReasonForm({ verb, model, close }: { verb: Verb; model?: RewardModel; c
 /** What the project's rules say against promoting a model. */
 export function Blocks({ blocks }: { blocks: PromotionBlock[] }) {
   return (
-    <Alert color="orange" title={t('The rules are against promoting it')} role="status">
+    <Alert color="orange" title={t('The rules are against promoting it')} role="status" styles={{ title: { color: 'var(--mantine-color-text)' } }}>
       <List size="sm" spacing={4}>
         {blocks.map(({ code, message }, position) => (
           <List.Item key={`${code} ${position}`}>{message}</List.Item>

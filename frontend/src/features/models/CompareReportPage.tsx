@@ -44,7 +44,7 @@ export function CompareReportPage() {
               <Filled
                 text={t('Held-out comparisons of {{set}}, compared {{when}}')}
                 set={
-                  <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${found.comparison_set.id}`}>
+                  <Anchor underline="always" component={Link} to={`/projects/${slug}/comparison-sets/${found.comparison_set.id}`}>
                     {t('comparison set {{number}}', { number: found.comparison_set.number })}
                   </Anchor>
                 }
@@ -115,7 +115,7 @@ function Verdict({ difference, a, b, p }: { difference: Stat; a: ModelBrief; b: 
   const winner = better(difference);
   const told = [
     difference.value !== null &&
-      t('{{b}} is {{points}} points from {{a}}', { a: named(a), b: named(b), points: signedPoints(difference.value, 1) }),
+      t('{{b}} minus {{a}}: {{points}} points', { a: named(a), b: named(b), points: signedPoints(difference.value, 1) }),
     pointRange(difference) && t('95 % interval {{range}}', { range: pointRange(difference) }),
     p !== null && (p < 0.001 ? t('p < 0.001') : t('p = {{p}}', { p: number(p, 3) })),
     `n = ${number(difference.n)}`,

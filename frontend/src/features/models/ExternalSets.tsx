@@ -27,7 +27,7 @@ export function ExternalSets({ model }: { model: RewardModelDetail }) {
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
         {t('Comparisons that your labellers did not make, such as RewardBench: a JSONL file, one comparison a line. With several rejected ones the chosen has to beat all.')}{' '}
-        <Code>{EXAMPLE}</Code>
+        <Code style={{ overflowWrap: 'anywhere' }}>{EXAMPLE}</Code>
       </Text>
       {mayTrain && isTrained && <Upload model={model} />}
       <Stack mt="md">
@@ -70,7 +70,15 @@ function Upload({ model }: { model: RewardModelDetail }) {
         </Alert>
       )}
       <Group align="flex-end">
-        <FileInput label={t('JSONL file')} placeholder={t('Choose a file')} accept={ACCEPTED} value={file} onChange={setFile} w={220} />
+        <FileInput
+          label={t('JSONL file')}
+          placeholder={t('Choose a file')}
+          accept={ACCEPTED}
+          value={file}
+          onChange={setFile}
+          w={220}
+          styles={{ placeholder: { color: 'var(--mantine-color-dimmed)' } }}
+        />
         <TextInput label={t('Name')} placeholder={t('that of the file')} maxLength={120} value={name} onChange={(event) => setName(event.currentTarget.value)} />
         <Button type="submit" variant="default" disabled={!file} loading={upload.isPending}>
           {t('Evaluate')}

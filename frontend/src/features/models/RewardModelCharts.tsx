@@ -34,8 +34,8 @@ export function RewardModelCharts({ model }: { model: RewardModelDetail }) {
               h={240}
               data={histogram}
               dataKey="reward"
-              type="default"
               withLegend
+              withDots={false}
               curveType="step"
               series={[
                 { name: 'chosen', label: t('chosen'), color: 'var(--chart-main)' },
@@ -121,6 +121,7 @@ function Reliability({ model: { report, version } }: { model: RewardModelDetail 
           xAxisProps={{ domain: [0, 1] }}
           yAxisProps={{ domain: [0, 1] }}
           valueFormatter={(value) => number(value, 2)}
+          scatterChartProps={{ accessibilityLayer: false }}
           referenceLines={[{ segment: [{ x: 0, y: 0 }, { x: 1, y: 1 }], color: 'var(--chart-mark)', label: '' }]}
         />
       }

@@ -21,7 +21,7 @@ export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
       </Title>
       <List spacing={4}>
         <List.Item>
-          <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${comparison_set.id}`}>
+          <Anchor underline="always" component={Link} to={`/projects/${slug}/comparison-sets/${comparison_set.id}`}>
             {t('Comparison set {{number}}', { number: comparison_set.number })}
           </Anchor>
           :{' '}
@@ -33,11 +33,11 @@ export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
         </List.Item>
         {versions.map((version) => (
           <List.Item key={version.number}>
-            <Anchor component={Link} to={`/projects/${slug}/guidelines`}>
+            <Anchor underline="always" component={Link} to={`/projects/${slug}/guidelines`}>
               {t('Guidelines v{{version}}', { version: version.number })}
             </Anchor>
             {version.n_comparisons !== null && `: ${t('{{count}} comparisons', { count: version.n_comparisons })}`}{' '}
-            <Anchor component={Link} to={ratingsOf(slug, { version: version.number })} size="sm">
+            <Anchor underline="always" component={Link} to={ratingsOf(slug, { version: version.number })} size="sm">
               {t('their ratings')}
             </Anchor>
           </List.Item>
@@ -51,7 +51,7 @@ export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
                 {id === null ? (
                   name
                 ) : (
-                  <Anchor component={Link} to={ratingsOf(slug, { labeller: id })}>
+                  <Anchor underline="always" component={Link} to={ratingsOf(slug, { labeller: id })}>
                     {name}
                   </Anchor>
                 )}{' '}
@@ -75,7 +75,7 @@ export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
         )}
         {refresh && (
           <List.Item>
-            <Anchor component={Link} to={`/projects/${slug}/refreshes/${refresh.id}`}>
+            <Anchor underline="always" component={Link} to={`/projects/${slug}/refreshes/${refresh.id}`}>
               {t('Refresh {{number}}', { number: refresh.number })}
             </Anchor>
           </List.Item>
@@ -95,7 +95,7 @@ export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
                 <Filled
                   text={t('Chose {{round}}')}
                   round={
-                    <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
+                    <Anchor underline="always" component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
                       {t('sampling round {{number}}', { number: round.number })}
                     </Anchor>
                   }

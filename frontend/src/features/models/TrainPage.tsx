@@ -336,7 +336,7 @@ function About({ set }: { set: ComparisonSet }) {
         validation: number(validation),
         test: number(test),
       })}{' '}
-      <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${set.id}`} inherit>
+      <Anchor component={Link} to={`/projects/${slug}/comparison-sets/${set.id}`} inherit underline="always">
         {t('Open it')}
       </Anchor>
     </>
