@@ -66,7 +66,7 @@ def blocks_of(report: dict[str, Any], limits: Limits) -> list[Block]:
       model for ever where gains are small, and "not significantly worse" would let quality sink in small steps.
     - worse_on_batch: on the held-out slice of one batch it is significantly worse than the model in use (the 95 %
       interval of the paired difference lies below 0), whatever it gains elsewhere. Single batches are small, so here
-      significance is asked for: with ten of them one is below by chance.
+      significance is asked for: of ten, some are below by chance.
     - promoted_not_judged: the model in use could not be judged on the same comparisons, or has not been.
     - length_correlation: how long a completion is says too much about its reward.
     - advantage: too little lead over preferring the longer completion.
@@ -126,11 +126,15 @@ def _beside_promoted(
             found.append(
                 Block(
                     "worse_on_batch",
-                    f"On batch {batch['bucket']} it is {-difference['value']:.1%} less accurate than {name} "
+                    f"On {_batch(batch['bucket'])} it is {-difference['value']:.1%} less accurate than {name} "
                     f"(at least {-high:.1%}, n = {difference['n']}).",
                 )
             )
     return found
+
+
+def _batch(bucket: str) -> str:
+    return "what no sampling round asked for" if bucket == "0" else f"batch {bucket}"
 
 
 def length_correlation(report: dict[str, Any]) -> float | None:

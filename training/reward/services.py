@@ -1,6 +1,5 @@
 """Training, evaluating, promoting and retiring reward models: the only writers of `RewardModel.state`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from training import artifacts
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN, BaseModel, validate_base_model
 from training.reward import registry
+from training.reward.comparing import read_report
 from training.reward.defaults import engine_options
 from training.reward.engine import run_engine
 from training.reward.models import Promotion, PromotionRules, RewardModel, RewardModelState
@@ -179,7 +179,7 @@ def evaluate_reward_model(*, model: RewardModel, context: JobContext) -> RewardM
         return model
     directory = artifacts.local_directory(model.artifact_uri)
     report_path = directory / "report.json"
-    report: dict[str, Any] = json.loads(report_path.read_text()) if report_path.is_file() else {}
+    report: dict[str, Any] = read_report(report_path) if report_path.is_file() else {}
     report["training"] = {**report.get("training", {}), **model.report.get("training", {})}
     incumbent = promoted_model(model.project)
     if incumbent is not None and (report.get("accuracy") or {}).get("n"):

@@ -111,7 +111,7 @@ def beside(report: dict[str, Any], incumbent: RewardModel, *, is_a: bool) -> dic
         "batches": [
             {"bucket": row["bucket"], "difference": _turned(row["difference"], turn=not is_a)}
             for row in (report.get("slices") or {}).get("batch") or []
-            if row["bucket"] not in ("", "0", "unknown")
+            if row["bucket"] not in ("", "unknown")
         ],
     }
 
