@@ -132,7 +132,7 @@ function Evaluation({ evaluation: { name, created_at, job, report }, version }: 
                 <Table.Tr key={category}>
                   <Table.Td>{category || t('unknown')}</Table.Td>
                   <Table.Td>
-                    <StatText stat={accuracy} />
+                    <StatText stat={accuracy} isStacked />
                   </Table.Td>
                   <Table.Td ta="right">{number(accuracy.n)}</Table.Td>
                 </Table.Tr>

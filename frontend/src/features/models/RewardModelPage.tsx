@@ -141,7 +141,7 @@ function Accuracy({ model }: { model: RewardModelDetail }) {
     ...(incumbent && isStat(incumbent.accuracy)
       ? [{ label: t('In use before, v{{version}}', { version: incumbent.version ?? '' }), stat: incumbent.accuracy }]
       : []),
-    ...(ceiling ? [{ label: t('People: one labeller against the rest'), stat: ceiling }] : []),
+    ...(ceiling?.n ? [{ label: t('People: one labeller against the rest'), stat: ceiling }] : []),
     { label: t('“The longer one is better”'), stat: baselines.longer },
     ...(first ? [{ label: t('“The one shown first”'), stat: first }] : []),
     { label: t('“Always a”'), stat: baselines.always_a },

@@ -31,6 +31,7 @@ describe('an evaluation report', () => {
     expect(bucketText('1.0', 'agreement', [])).toBe('all agree');
     expect(bucketText('0', 'batch', [])).toBe('not asked for by a round');
     expect(bucketText('', 'language', [])).toBe('unknown');
+    expect(bucketText('sft · early_policy', 'source_pair', [])).toBe('sft · early policy');
   });
 
   it('of another version breaks nothing', () => {
@@ -73,6 +74,7 @@ it('reads the differences of two models by slice', () => {
 it('reads the loss of a training that runs', () => {
   expect(lossIn('loss 0.612, 40 comparisons/s, ETA 3 min')).toBe(0.612);
   expect(lossIn('validation loss 0.612, accuracy 61.0%')).toBeNull();
+  expect(lossIn('loss 4.21, 1,428 tokens/s, ETA 2 min')).toBeNull();
   expect(lossIn('')).toBeNull();
 });
 

@@ -78,6 +78,11 @@ const BUCKETS: Record<string, string> = {
   'preferred is longer': t('preferred is longer'),
   'preferred is shorter': t('preferred is shorter'),
   'equal length': t('equal length'),
+  'shorter by more than half': t('shorter by more than half'),
+  'shorter by 10 to 50 %': t('shorter by 10 to 50 %'),
+  'within 10 %': t('within 10 %'),
+  'longer by 10 to 50 %': t('longer by 10 to 50 %'),
+  'longer by more than half': t('longer by more than half'),
   hard: t('hard'),
   'not hard': t('not hard'),
 };
@@ -96,7 +101,7 @@ export function slices(report: Report): SliceGroup[] {
   return SLICES.map(({ name, old, tab, title, heading }) => {
     const rows = slicesOf(inside[name]);
     return { name, tab, title, heading, rows: rows.length > 0 || !old ? rows : slicesOf(report[old]) };
-  }).filter(({ rows }) => rows.length > 0);
+  }).filter(({ name, rows }) => rows.length > (name === 'hard' ? 1 : 0));
 }
 
 /** The same groups with differences of two models in place of accuracies. */
@@ -125,6 +130,7 @@ export function bucketText(bucket: string, name: string, intensityLabels: string
   if (bucket === '') return t('unknown');
   const [, low, high] = /^(\d\.\d) to (\d\.\d)$/.exec(bucket) ?? [];
   if (low && high) return t('{{low}} to {{high}}', { low: number(Number(low), 1), high: number(Number(high), 1) });
+  if (name === 'source_pair') return bucket.split(' · ').map(inWords).join(' · ');
   return BUCKETS[bucket] ?? inWords(bucket);
 }
 
@@ -206,9 +212,10 @@ export function evaluations(report: Report): Evaluation[] {
   );
 }
 
-/** What a job in training says of its loss: "loss 0.612, 40 comparisons/s, …", as the engine writes it. */
+/** What a job in training says of its loss: "loss 0.612, 40 comparisons/s, …", as the engine writes it. A base that is
+ * made first counts in tokens: its loss is another one. */
 export function lossIn(message: string): number | null {
-  const found = /^loss (\d+(?:\.\d+)?)/.exec(message)?.[1];
+  const found = /^loss (\d+(?:\.\d+)?), [\d,]+ comparisons\/s/.exec(message)?.[1];
   return found === undefined ? null : Number(found);
 }
 
