@@ -74,6 +74,9 @@ const WORDS: Record<string, string> = {
   too_few_ratings: t('too few ratings'),
   tied: t('tied'),
   low_agreement: t('low agreement'),
+  filtered: t('not of the chosen kinds'),
+  too_weak: t('too weak a preference'),
+  too_many: t('too many of one kind'),
   // What jobs count in.
   rows: t('rows'),
   bytes: t('bytes'),

@@ -9,28 +9,34 @@ import type { ComparisonSet } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
-import { useProject } from '@/lib/session';
+import { useMay, useProject } from '@/lib/session';
 
 export function ComparisonSetsPage() {
   const { slug } = useProject();
+  const mayTrain = useMay('train');
   const sets = usePages<ComparisonSet>(['projects', slug, 'comparison-sets'], `projects/${slug}/comparison-sets`);
   return (
     <>
-      <PageHeader title={t('Comparison sets')} description={t('Ratings, filtered and frozen as Parquet files: what reward models are trained on.')} />
+      <PageHeader
+        title={t('Comparison sets')}
+        description={t('Ratings, filtered and frozen as Parquet files: what reward models are trained on.')}
+        actions={
+          mayTrain && (
+            <Button component={Link} to={`/projects/${slug}/comparison-sets/new`}>
+              {t('New comparison set')}
+            </Button>
+          )
+        }
+      />
       <PagedTable
         label={t('Comparison sets')}
         query={sets}
         rowKey={(set) => set.id}
         empty={
-          <EmptyState
-            title={t('No comparison set yet')}
-            action={
-              <Button component={Link} to={`/projects/${slug}/refreshes`}>
-                {t('To Refresh')}
-              </Button>
-            }
-          >
-            {t('The first stage of a refresh makes one.')}
+          <EmptyState title={t('No comparison set yet')}>
+            {mayTrain
+              ? t('Choose which ratings go into the first one. A refresh makes one too, as its first stage.')
+              : t('Researchers make them from the ratings; a refresh does so too.')}
           </EmptyState>
         }
         columns={[

@@ -7,5 +7,6 @@ export const modelsRoutes: RouteObject[] = [
   { path: 'reward-models/compare/:id', lazy: async () => ({ Component: (await import('./CompareReportPage')).CompareReportPage }) },
   { path: 'reward-models/:id', lazy: async () => ({ Component: (await import('./RewardModelPage')).RewardModelPage }) },
   { path: 'comparison-sets', lazy: async () => ({ Component: (await import('./ComparisonSetsPage')).ComparisonSetsPage }) },
+  { path: 'comparison-sets/new', lazy: async () => ({ Component: (await import('./NewComparisonSetPage')).NewComparisonSetPage }) },
   { path: 'comparison-sets/:id', lazy: async () => ({ Component: (await import('./ComparisonSetPage')).ComparisonSetPage }) },
 ];

@@ -508,6 +508,11 @@ export interface Spec {
   max_comparisons?: number | null;
 }
 
+export interface BucketCount {
+  bucket: string;
+  n: number;
+}
+
 export interface SetPreview {
   comparisons: number;
   prompts: number;
@@ -517,6 +522,57 @@ export interface SetPreview {
   test: number;
   left_out: Record<string, number>;
   unrated: number;
+  by_agreement: BucketCount[];
+  by_intensity: BucketCount[];
+  by_source_kind: BucketCount[];
+  by_language: BucketCount[];
+  by_batch: BucketCount[];
+  /** Below the least agreement, and kept as hard ones. */
+  hard: number;
+  disagreement: { share: number | null; n: number; limit: number; is_above: boolean };
+  warnings: { code: string; message: string }[];
+}
+
+/** What a spec can choose from in a project. */
+export interface SetChoices {
+  guideline_versions: { number: number; n_ratings: number }[];
+  languages: { value: string; n: number }[];
+  tags: { value: string; n: number }[];
+  sources: { id: number; name: string; kind: string; n: number }[];
+  labellers: { id: number; name: string; is_excluded: boolean; n_ratings: number }[];
+  n_intensities: number;
+  intensity_labels: string[];
+  ties_allowed: boolean;
+  disagreement_limit: number;
+  n_clusters: number;
+}
+
+/** A row of a comparison set, to be read. */
+export interface SetRow {
+  comparison_id: number;
+  prompt: Message[];
+  chosen: Message[];
+  rejected: Message[];
+  margin: number | null;
+  weight: number | null;
+  soft_preference: number | null;
+  intensity: number | null;
+  agreement: number | null;
+  n_ratings: number;
+  is_hard: boolean;
+  chosen_source: string;
+  rejected_source: string;
+  language: string;
+  tags: string[];
+}
+
+/** How far the judging of a set's labels is, and the verdicts it doubts most. */
+export interface SetNoise {
+  state: string;
+  job: Job | null;
+  summary: Record<string, unknown> | null;
+  suspicious: { comparison_id: number; p_chosen: number; strength: number; std: number | null }[];
+  finished_at: string | null;
 }
 
 export interface SetCounts {
