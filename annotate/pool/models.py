@@ -52,6 +52,8 @@ class Prompt(TimestampedModel):
     language = models.CharField(max_length=12, blank=True)
     origin = models.CharField(max_length=200, blank=True)
     tags = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    # Which of its pool's clusters of like prompts it is in; null until they are made (`exports.clusters`).
+    cluster = models.IntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.exports.spec import Spec
 
@@ -24,7 +24,7 @@ class Verdict:
 
     `chosen` is "a" or "b"; `soft_preference` is P(chosen preferred), ½ for a tie; `agreement` the share of the ratings
     that gave the verdict; `intensity` their mean (None when none of them carries one); `margin` and `weight` follow
-    from it.
+    from it. `is_hard`: agreement is below the spec's floor, and it was kept all the same.
     """
 
     chosen: str
@@ -34,6 +34,7 @@ class Verdict:
     margin: float
     weight: float
     is_tie: bool
+    is_hard: bool = False
 
 
 def preferred_side(n_a: int, n_b: int) -> str:
@@ -63,11 +64,15 @@ def weight_of(intensity: float | None, n_levels: int) -> float:
     return 1.0 if intensity is None else intensity / ((n_levels + 1) / 2)
 
 
-def aggregate(votes: Sequence[Vote], spec: Spec, *, n_levels: int, comparison_id: int) -> Verdict | None:
-    """The verdict of a comparison's current ratings, or None when the spec leaves it out.
+def aggregate(
+    votes: Sequence[Vote], spec: Spec, *, n_levels: int, comparison_id: int, posterior_a: float | None = None
+) -> Verdict | None:
+    """The verdict of a comparison's ratings that count, or None when the spec leaves it out.
 
     soft_preference = (w + ½) / (n + 1), w the votes for the chosen side. Single ties are left out of w and n with
     ties="drop" and count half for each side with ties="soft". The chosen side of a tie is drawn by the comparison's id.
+    `posterior_a` is the model of labellers' P(a preferred), ties halved: with preference="posterior" it takes the
+    votes' place wherever the votes are no tie, and may turn the verdict round.
     """
     n_a = sum(vote.preferred == "a" for vote in votes)
     n_b = sum(vote.preferred == "b" for vote in votes)
@@ -75,20 +80,32 @@ def aggregate(votes: Sequence[Vote], spec: Spec, *, n_levels: int, comparison_id
     if n < spec.min_ratings or n == 0:
         return None
     side = preferred_side(n_a, n_b)
-    if side == "tie":
-        agreement = (n - n_a - n_b) / n
-        if spec.ties == "drop" or agreement + EPSILON < spec.min_agreement:
-            return None
-        return _verdict(drawn_side(comparison_id), 0.5, agreement, None, spec, n_levels, is_tie=True)
-    n_chosen = max(n_a, n_b)
-    agreement = n_chosen / n
-    if agreement + EPSILON < spec.min_agreement:
-        return None
     n_ties = n - n_a - n_b
-    p = smoothed_share(n_chosen + n_ties / 2, n) if spec.ties == "soft" else smoothed_share(n_chosen, n_a + n_b)
-    intensities = [vote.intensity for vote in votes if vote.preferred == side and vote.intensity is not None]
-    intensity = sum(intensities) / len(intensities) if intensities else None
-    return _verdict(side, p, agreement, intensity, spec, n_levels, is_tie=False)
+    n_side = n_ties if side == "tie" else max(n_a, n_b)
+    is_hard = n_side / n + EPSILON < spec.min_agreement
+    if (side == "tie" and spec.ties == "drop") or (is_hard and spec.low_agreement == "drop"):
+        return None
+    if side == "tie":
+        verdict = _verdict(drawn_side(comparison_id), 0.5, n_side / n, None, spec, n_levels, is_tie=True)
+        return _as_hard(verdict, spec) if is_hard else verdict
+    strength = mean_intensity(votes, side)
+    if strength is not None and spec.min_intensity is not None and strength + EPSILON < spec.min_intensity:
+        return None
+    p = smoothed_share(n_side + n_ties / 2, n) if spec.ties == "soft" else smoothed_share(n_side, n_a + n_b)
+    if spec.preference == "posterior" and posterior_a is not None:
+        p_side = posterior_a if side == "a" else 1 - posterior_a
+        if p_side < 0.5:
+            side = "b" if side == "a" else "a"
+            n_side, strength = n - n_ties - n_side, mean_intensity(votes, side)
+        p = max(p_side, 1 - p_side)
+    verdict = _verdict(side, p, n_side / n, strength, spec, n_levels, is_tie=False)
+    return _as_hard(verdict, spec) if is_hard else verdict
+
+
+def mean_intensity(votes: Sequence[Vote], side: str) -> float | None:
+    """Mean intensity of those who preferred a side; None when none of them gave one."""
+    given = [vote.intensity for vote in votes if vote.preferred == side and vote.intensity is not None]
+    return sum(given) / len(given) if given else None
 
 
 def adjudicated(
@@ -104,6 +121,8 @@ def adjudicated(
         if spec.ties == "drop":
             return None
         return _verdict(drawn_side(comparison_id), 0.5, 1.0, None, spec, n_levels, is_tie=True)
+    if intensity is not None and spec.min_intensity is not None and intensity + EPSILON < spec.min_intensity:
+        return None
     n_ratings = max(n_ratings, 1)
     p = smoothed_share(n_ratings, n_ratings)
     return _verdict(verdict, p, 1.0, intensity, spec, n_levels, is_tie=False)
@@ -127,4 +146,11 @@ def _verdict(
     chosen: str, p: float, agreement: float, intensity: float | None, spec: Spec, n_levels: int, *, is_tie: bool
 ) -> Verdict:
     weight = weight_of(intensity, n_levels) if spec.intensity_weighting == "scaled_bt" else 1.0
-    return Verdict(chosen, p, agreement, intensity, margin_of(intensity, n_levels), weight, is_tie)
+    if spec.agreement_weighting == "share":
+        weight *= agreement
+    margin = {"none": 0.0, "small": 1.0, "large": 3.0}[spec.margins] * margin_of(intensity, n_levels)
+    return Verdict(chosen, p, agreement, intensity, margin, weight, is_tie)
+
+
+def _as_hard(verdict: Verdict, spec: Spec) -> Verdict:
+    return replace(verdict, weight=verdict.weight * spec.hard_weight, is_hard=True)

@@ -1,9 +1,15 @@
-"""The same rules as `aggregation`, as SQL over the counts that comparisons carry, for selection and live counts."""
+"""The same rules as `aggregation`, as SQL, for selection and live counts.
 
+Without a choice among ratings it reads the counts that comparisons carry; with one it counts the ratings that are left.
+"""
+
+import math
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models import (
+    Avg,
     Case,
     Count,
     F,
@@ -16,8 +22,9 @@ from django.db.models import (
     Subquery,
     Value,
     When,
+    Window,
 )
-from django.db.models.functions import MD5, Cast, Coalesce, Greatest, NullIf
+from django.db.models.functions import MD5, Cast, Coalesce, Greatest, NullIf, RowNumber
 
 from annotate.comparisons.models import Comparison
 from annotate.projects.models import Membership, Project
@@ -30,7 +37,22 @@ from training.exports.spec import Spec
 TAKEN = "taken"
 IS_TAKEN = Q(fate=TAKEN)
 # Why a comparison is left out, in the order in which the reasons are looked at.
-LEFT_OUT = ("gold", "flagged", "invalid", "adjudicated", "excluded", "too_few_ratings", "tied", "low_agreement")
+LEFT_OUT = (
+    "gold",
+    "flagged",
+    "filtered",
+    "invalid",
+    "adjudicated",
+    "excluded",
+    "too_few_ratings",
+    "tied",
+    "low_agreement",
+    "too_weak",
+)
+
+
+# An order that has nothing to do with anything, and never changes.
+_DRAW = MD5(Cast("pk", models.TextField()))
 
 
 class DigestTenth(Func):
@@ -51,9 +73,25 @@ def excluded_labellers(project: Project) -> list[int]:
     return list(members.order_by("user").values_list("user", flat=True))
 
 
+def kept(ratings: QuerySet[Rating], spec: Spec, excluded: list[int]) -> QuerySet[Rating]:
+    """Those of some ratings that count in a set: current, one a labeller, of nobody excluded, as the spec chooses."""
+    found = counted(ratings)
+    if without := {*excluded, *spec.without_labellers}:
+        found = found.exclude(labeller__in=without)
+    if spec.labellers:
+        found = found.filter(labeller__in=spec.labellers)
+    if spec.guideline_versions:
+        found = found.filter(guideline_version__number__in=spec.guideline_versions)
+    if spec.rated_from:
+        found = found.filter(created_at__gte=_start_of(spec.rated_from))
+    if spec.rated_to:
+        found = found.filter(created_at__lt=_start_of(spec.rated_to) + timedelta(days=1))
+    return found
+
+
 def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]) -> QuerySet[Comparison]:
     """Annotate `verdict` and `verdict_intensity` (newest adjudication, null without one or when the comparison was sent
-    back to labelling since), `n_kept`, the ratings that are not of `excluded` labellers, and `fate`: taken, or why not.
+    back to labelling since), `n_kept`, the ratings that count, `agreement` and `fate`: taken, or why not.
     """
     newest = Adjudication.objects.filter(comparison=OuterRef("pk")).order_by("-id")
     kept_a, kept_b, kept_ties = F("kept_a"), F("kept_b"), F("kept_ties")
@@ -64,51 +102,119 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]
     conditions = {
         "gold": Q(gold_preferred__isnull=False),
         "flagged": Q(n_flags__gt=0),
+        "filtered": ~_is_wanted(spec),
         "invalid": Q(verdict="invalid"),
         "adjudicated": Q(verdict__isnull=False) & Q(Value(not spec.include_adjudicated)),
         "excluded": by_ratings & Q(n_kept=0),
         "too_few_ratings": by_ratings & Q(n_kept__lt=spec.min_ratings),
         "tied": is_tied & Q(Value(spec.ties == "drop")),
-        "low_agreement": by_ratings & Q(agreement__lt=spec.min_agreement - EPSILON),
+        "low_agreement": by_ratings
+        & Q(agreement__lt=spec.min_agreement - EPSILON)
+        & Q(Value(spec.low_agreement == "drop")),
+        "too_weak": ~is_tied & Q(strength__lt=(spec.min_intensity or 0) - EPSILON),
     }
-    return (
-        comparisons.annotate(
-            verdict=NullIf(Subquery(newest.values("verdict")[:1]), Value(REOPENED)),
-            verdict_intensity=Subquery(newest.values("intensity")[:1]),
-            kept_a=_kept("n_a", Preferred.A, excluded),
-            kept_b=_kept("n_b", Preferred.B, excluded),
-            kept_ties=_kept("n_ties", Preferred.TIE, excluded),
-        )
-        .annotate(n_kept=kept_a + kept_b + kept_ties)
-        .annotate(agreement=agreement)
-        .annotate(
-            fate=Case(
-                *[When(conditions[name], then=Value(name)) for name in LEFT_OUT],
-                default=Value(TAKEN),
-                output_field=models.CharField(),
-            )
+    judged = comparisons.annotate(
+        verdict=NullIf(Subquery(newest.values("verdict")[:1]), Value(REOPENED)),
+        verdict_intensity=Subquery(newest.values("intensity")[:1]),
+        kept_a=_kept("n_a", Preferred.A, spec, excluded),
+        kept_b=_kept("n_b", Preferred.B, spec, excluded),
+        kept_ties=_kept("n_ties", Preferred.TIE, spec, excluded),
+    )
+    judged = judged.annotate(n_kept=kept_a + kept_b + kept_ties).annotate(agreement=agreement)
+    return judged.annotate(strength=_strength(spec, excluded)).annotate(
+        fate=Case(
+            *[When(conditions[name], then=Value(name)) for name in LEFT_OUT],
+            default=Value(TAKEN),
+            output_field=models.CharField(),
         )
     )
 
 
-def _kept(column: str, answer: Preferred, excluded: list[int]) -> Any:
-    """A comparison's count of one answer without the excluded labellers'. Without any of these it is the column."""
-    if not excluded:
-        return F(column)
-    theirs = counted(Rating.objects.filter(comparison=OuterRef("pk"), labeller__in=excluded, preferred=answer))
-    n_theirs = theirs.order_by().values("comparison").annotate(n=Count("pk")).values("n")
-    return F(column) - Coalesce(Subquery(n_theirs), 0, output_field=IntegerField())
-
-
 def taken(project: Project, spec: Spec) -> QuerySet[Comparison]:
-    """The comparisons of the set, in the order of their ids."""
-    excluded = excluded_labellers(project)
-    chosen = with_fate(rated(project), spec, excluded).filter(IS_TAKEN)
+    """The comparisons of the set, in the order of their ids: what the fates leave, less what is too many of one kind of
+    source, of one cluster, or in all.
+    """
+    chosen = with_fate(rated(project), spec, excluded_labellers(project)).filter(IS_TAKEN)
+    for kind, share in sorted(spec.max_source_share.items()):
+        if share < 1:
+            has_kind = Q(a__source__kind=kind) | Q(b__source__kind=kind)
+            most = math.floor(share / (1 - share) * chosen.exclude(has_kind).count() + EPSILON)
+            chosen = chosen.exclude(pk__in=_beyond(chosen.filter(has_kind), most))
+    if spec.max_cluster_share is not None:
+        in_cluster = chosen.filter(prompt__cluster__isnull=False)
+        sizes = in_cluster.values("prompt__cluster").annotate(n=Count("pk")).order_by()
+        most = largest_cluster([row["n"] for row in sizes], chosen.count(), spec.max_cluster_share)
+        chosen = chosen.exclude(pk__in=_beyond(in_cluster, most, partition="prompt__cluster"))
     if spec.max_comparisons is not None:
-        drawn = (
-            chosen.annotate(draw=MD5(Cast("pk", models.TextField())))
-            .order_by("draw", "pk")
-            .values("pk")[: spec.max_comparisons]
-        )
-        chosen = with_fate(Comparison.objects.filter(pk__in=drawn), spec, excluded)
+        first = chosen.annotate(draw=_DRAW).order_by("draw", "pk").values("pk")[: spec.max_comparisons]
+        chosen = chosen.filter(pk__in=first)
     return chosen.order_by("pk")
+
+
+def largest_cluster(sizes: list[int], n: int, share: float) -> int:
+    """The most comparisons of one cluster of these sizes so that none is above `share` of what is left; 1 at least.
+
+    `n` are all comparisons, those without a cluster among them. Fewer of the large ones leave fewer in all, so the
+    bound falls until it holds.
+    """
+    others = n - sum(sizes)
+    most = max(sizes, default=0)
+    while most > 1:
+        allowed = math.floor(share * (others + sum(min(size, most) for size in sizes)) + EPSILON)
+        if allowed >= most:
+            return most
+        most = max(1, allowed)
+    return max(1, most)
+
+
+def _beyond(comparisons: QuerySet[Comparison], most: int, partition: str | None = None) -> QuerySet[Any, Any]:
+    """What comes after the first `most`, by the draw; of each value of `partition`, where there is one."""
+    place = Window(RowNumber(), partition_by=[F(partition)] if partition else None, order_by=[_DRAW, F("pk")])
+    return comparisons.annotate(place=place).filter(place__gt=most).values("pk")
+
+
+def _is_wanted(spec: Spec) -> Q:
+    """Whether the spec wants a comparison for its prompt and its completions' sources."""
+    wanted = Q(Value(True))
+    for names, values in (
+        (("a__source__in", "b__source__in"), spec.sources),
+        (("a__source__kind__in", "b__source__kind__in"), spec.source_kinds),
+        (("prompt__language__in",), spec.languages),
+        (("prompt__tags__overlap",), spec.tags),
+    ):
+        if values:
+            for name in names:
+                wanted &= Q(**{name: values})
+    if spec.without_tags:
+        wanted &= ~Q(prompt__tags__overlap=spec.without_tags)
+    return wanted
+
+
+def _kept(column: str, answer: Preferred, spec: Spec, excluded: list[int]) -> Any:
+    """A comparison's count of one answer among the ratings that count: its column where all of them do."""
+    if not excluded and not spec.chooses_ratings:
+        return F(column)
+    theirs = kept(Rating.objects.filter(comparison=OuterRef("pk"), preferred=answer), spec, excluded)
+    n_theirs = theirs.order_by().values("comparison").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(n_theirs), 0, output_field=IntegerField())
+
+
+def _strength(spec: Spec, excluded: list[int]) -> Any:
+    """Mean intensity of those who gave the verdict, or the reviewer's; null where it is unknown or nobody asks."""
+    if spec.min_intensity is None:
+        return Value(None, output_field=FloatField())
+
+    def mean(answer: Preferred) -> Subquery:
+        theirs = kept(Rating.objects.filter(comparison=OuterRef("pk"), preferred=answer), spec, excluded)
+        return Subquery(theirs.order_by().values("comparison").annotate(mean=Avg("intensity")).values("mean"))
+
+    return Case(
+        When(verdict__isnull=False, then=Cast("verdict_intensity", FloatField())),
+        When(kept_a__gt=F("kept_b"), then=mean(Preferred.A)),
+        When(kept_b__gt=F("kept_a"), then=mean(Preferred.B)),
+        output_field=FloatField(),
+    )
+
+
+def _start_of(day: str) -> datetime:
+    return datetime.combine(datetime.fromisoformat(day).date(), time(), tzinfo=UTC)

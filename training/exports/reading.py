@@ -1,15 +1,17 @@
 """Rows of a comparison set, streamed from the database."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from annotate.agreement.models import ComparisonAnswer
+from annotate.comparisons.models import Comparison
 from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Project
+from annotate.rankings.models import RankingAnswer
 from annotate.ratings.models import Rating
-from annotate.ratings.selectors import included
 from training.exports.aggregation import Verdict, Vote, adjudicated, aggregate, split_of
-from training.exports.querysets import taken
+from training.exports.querysets import excluded_labellers, kept, taken
 from training.exports.spec import Spec
 
 CHUNK = 2_000
@@ -18,50 +20,69 @@ CHUNK = 2_000
 def comparison_rows(project: Project, spec: Spec) -> Iterator[dict[str, Any]]:
     """The rows of the set in the order of comparison ids, each with `labeller_ids` on top of the shards' columns.
 
-    A server-side cursor walks the comparisons, so memory does not grow with them; texts and ratings are fetched with
-    three queries a chunk. The verdict is taken from the ratings themselves, so a rating that arrives while this runs
-    cannot make a row whose numbers contradict the ratings it names.
+    A server-side cursor walks the comparisons, so memory does not grow with them; texts, ratings and what is known
+    beside them are fetched with a few queries a chunk. The verdict is taken from the ratings themselves, so a rating
+    that arrives while this runs cannot make a row whose numbers contradict the ratings it names.
     """
+    excluded = excluded_labellers(project)
     columns = ("id", "prompt_id", "a_id", "b_id", "verdict", "verdict_intensity")
     cursor = taken(project, spec).values_list(*columns).iterator(chunk_size=CHUNK)
     chunk: list[tuple] = []
     for comparison in cursor:
         chunk.append(comparison)
         if len(chunk) == CHUNK:
-            yield from _rows_of(project, spec, chunk)
+            yield from _rows_of(project, spec, excluded, chunk)
             chunk = []
     if chunk:
-        yield from _rows_of(project, spec, chunk)
+        yield from _rows_of(project, spec, excluded, chunk)
 
 
-def _rows_of(project: Project, spec: Spec, chunk: list[tuple]) -> Iterator[dict[str, Any]]:
+def _rows_of(project: Project, spec: Spec, excluded: list[int], chunk: list[tuple]) -> Iterator[dict[str, Any]]:
+    ids = [row[0] for row in chunk]
     prompts = {
-        pk: (messages, digest)
-        for pk, messages, digest in Prompt.objects.filter(pk__in={row[1] for row in chunk}).values_list(
-            "id", "messages", "digest"
+        row[0]: row[1:]
+        for row in Prompt.objects.filter(pk__in={row[1] for row in chunk}).values_list(
+            "id", "messages", "digest", "language", "tags", "cluster"
         )
     }
     completions = {
-        pk: (text, source)
-        for pk, text, source in Completion.objects.filter(
+        row[0]: row[1:]
+        for row in Completion.objects.filter(
             pk__in={completion for row in chunk for completion in row[2:4]}
-        ).values_list("id", "text", "source__name")
+        ).values_list("id", "text", "source__name", "source__kind")
     }
-    ratings = defaultdict(list)
+    ratings: dict[int, list[tuple]] = defaultdict(list)
     for comparison_id, *rating in (
-        included(Rating.objects.filter(comparison_id__in=[row[0] for row in chunk]))
+        kept(Rating.objects.filter(comparison_id__in=ids), spec, excluded)
         .order_by("id")
-        .values_list("comparison_id", "id", "preferred", "intensity", "guideline_version__number", "labeller_id")
+        .values_list(
+            "comparison_id",
+            "id",
+            "preferred",
+            "intensity",
+            "guideline_version__number",
+            "labeller_id",
+            "labeller__pseudonym",
+            "assignment__first",
+            "bucket",
+            "ranking_id",
+        )
     ):
-        ratings[comparison_id].append(rating)
+        ratings[comparison_id].append(tuple(rating))
+    rankings = _rankings({rating[8] for given in ratings.values() for rating in given if rating[8] is not None})
+    batches = _batches(ids)
+    posteriors = _posteriors(ids) if spec.preference == "posterior" else {}
     for comparison_id, prompt_id, a_id, b_id, verdict, verdict_intensity in chunk:
         given = ratings[comparison_id]
-        decided = _decide(project, spec, comparison_id, verdict, verdict_intensity, given)
+        decided = _decide(
+            project, spec, comparison_id, verdict, verdict_intensity, given, posteriors.get(comparison_id)
+        )
         if decided is None:
             continue
-        messages, digest = prompts[prompt_id]
-        sides = {"a": completions[a_id], "b": completions[b_id]}
-        chosen, rejected = sides[decided.chosen], sides["b" if decided.chosen == "a" else "a"]
+        messages, digest, language, tags, cluster = prompts[prompt_id]
+        is_a = decided.chosen == "a"
+        chosen, rejected = (completions[pk] for pk in ((a_id, b_id) if is_a else (b_id, a_id)))
+        asked_as = sorted(rankings[rating[8]] for rating in given if rating[8] in rankings)
         yield {
             "prompt": [{"role": m["role"], "content": m["content"]} for m in messages],
             "chosen": [{"role": "assistant", "content": chosen[0]}],
@@ -77,22 +98,74 @@ def _rows_of(project: Project, spec: Spec, chunk: list[tuple]) -> Iterator[dict[
             "rejected_source": rejected[1],
             "chosen_chars": len(chosen[0]),
             "rejected_chars": len(rejected[0]),
-            "chosen_is_a": decided.chosen == "a",
+            "chosen_is_a": is_a,
             "comparison_id": comparison_id,
             "prompt_digest": digest,
             "split": split_of(digest),
             "rating_ids": [rating[0] for rating in given],
             "guideline_versions": sorted({rating[3] for rating in given if rating[3] is not None}),
+            "group": f"ranking-{asked_as[0]}" if asked_as else None,
+            "is_hard": decided.is_hard,
+            "safety_bucket": _commonest([rating[7] for rating in given if rating[7] is not None]),
+            "language": language,
+            "tags": tags,
+            "cluster": cluster,
+            "batch": batches.get(comparison_id, 0),
+            "chosen_source_kind": chosen[2],
+            "rejected_source_kind": rejected[2],
+            "labellers": [rating[5] for rating in given],
+            "sides": [_towards(rating[1], decided.chosen) for rating in given],
+            "firsts": [_towards(rating[6], decided.chosen) for rating in given],
             "labeller_ids": {rating[4] for rating in given},
             "is_tie": decided.is_tie,
         }
 
 
 def _decide(
-    project: Project, spec: Spec, comparison_id: int, verdict: str | None, intensity: int | None, given: list[list]
+    project: Project,
+    spec: Spec,
+    comparison_id: int,
+    verdict: str | None,
+    intensity: int | None,
+    given: list[tuple],
+    posterior_a: float | None,
 ) -> Verdict | None:
     n_levels = project.n_intensities
     if verdict is not None:
         return adjudicated(verdict, intensity, len(given), spec, n_levels=n_levels, comparison_id=comparison_id)
-    votes = [Vote(preferred, strength) for _, preferred, strength, _, _ in given]
-    return aggregate(votes, spec, n_levels=n_levels, comparison_id=comparison_id)
+    votes = [Vote(rating[1], rating[2]) for rating in given]
+    return aggregate(votes, spec, n_levels=n_levels, comparison_id=comparison_id, posterior_a=posterior_a)
+
+
+def _towards(side: str | None, chosen: str) -> int:
+    """+1 where a side is the chosen one, −1 where it is the other, 0 for a tie and for unknown."""
+    return 0 if side not in ("a", "b") else 1 if side == chosen else -1
+
+
+def _commonest(values: list[int]) -> int | None:
+    """The commonest value, the lowest of several; None of none."""
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value)) if counts else None
+
+
+def _rankings(answers: set) -> dict[Any, int]:
+    """The ranking that was asked for by each answer of one."""
+    if not answers:
+        return {}
+    found = RankingAnswer.objects.filter(client_id__in=answers)
+    return dict(found.values_list("client_id", "assignment__ranking_id"))
+
+
+def _batches(ids: list[int]) -> dict[int, int]:
+    """The number of the sampling round that first asked for each comparison that one asked for."""
+    found = Comparison.objects.filter(pk__in=ids, sampled_in__isnull=False)
+    batches: dict[int, int] = {}
+    for pk, number in found.values_list("pk", "sampled_in__sampling_round__number"):
+        batches[pk] = min(number, batches.get(pk, number))
+    return batches
+
+
+def _posteriors(ids: list[int]) -> dict[int, float]:
+    """The model of labellers' P(a preferred), a tie being half of each."""
+    found = ComparisonAnswer.objects.filter(pk__in=ids).values_list("pk", "p_a", "p_tie")
+    return {pk: p_a + p_tie / 2 for pk, p_a, p_tie in found}

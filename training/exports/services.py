@@ -12,19 +12,22 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
+from annotate.common.errors import DomainError
 from annotate.jobs.context import JobContext
 from annotate.jobs.models import Job
 from annotate.jobs.services import enqueue
 from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
+from training.exports.card import dataset_card
 from training.exports.models import ComparisonSet
 from training.exports.querysets import excluded_labellers, taken
 from training.exports.reading import comparison_rows
+from training.exports.selectors import preview
 from training.exports.shards import SPLITS, ShardWriter, digest_of
 from training.exports.spec import Spec
 
-FORMAT = "touchstone.comparison_set/1"
+FORMAT = "touchstone.comparison_set/2"
 
 
 @transaction.atomic
@@ -43,8 +46,23 @@ def create_comparison_set(
 
 
 @transaction.atomic
-def request_comparison_set(*, project: Project, spec: Spec, name: str = "", created_by: User | None) -> ComparisonSet:
-    """Make a set and queue the job that writes it."""
+def request_comparison_set(
+    *, project: Project, spec: Spec, name: str = "", created_by: User | None, is_warned: bool = True
+) -> ComparisonSet:
+    """Make a set and queue the job that writes it.
+
+    Raises DomainError "disagreement_above_limit" where labellers disagree more than the project allows and the caller
+    has not been told of it yet.
+    """
+    if not is_warned:
+        disagreement = preview(project, spec)["disagreement"]
+        if disagreement["is_above"]:
+            raise DomainError(
+                "disagreement_above_limit",
+                f"Labellers disagree on {disagreement['share']:.0%} of these comparisons; the project's limit is "
+                f"{disagreement['limit']:.0%}.",
+                disagreement=disagreement,
+            )
     made = create_comparison_set(project=project, spec=spec, name=name, created_by=created_by)
     made.job = enqueue(
         kind="export",
@@ -75,16 +93,20 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
     per_split: Counter[str] = Counter()
     labellers: set[int] = set()
     guideline_versions: set[int] = set()
-    n_ratings = n_ties = 0
+    n_ratings = n_ties = n_hard = 0
+    groups: set[str] = set()
     with ShardWriter(filesystem, directory) as writer:
         for done, row in enumerate(comparison_rows(project, spec), start=1):
             labellers |= row.pop("labeller_ids")
             n_ties += row.pop("is_tie")
+            n_hard += row["is_hard"]
+            if row["group"] is not None:
+                groups.add(row["group"])
             guideline_versions.update(row["guideline_versions"])
             n_ratings += row["n_ratings"]
             per_split[row["split"]] += 1
             writer.add(row)
-            if done % 200 == 0:
+            if done % 1000 == 0:
                 context.progress(
                     done, max(done, expected["comparisons"]), unit="comparisons", message="writing comparisons"
                 )
@@ -101,12 +123,16 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
         "code_version": code_version(),
         "digest": digest_of(writer.shards),
     }
+    card = dataset_card(comparison_set, manifest, n_ratings=n_ratings, n_labellers=len(labellers))
+    artifacts.write_file(f"{url}/README.md", card.encode())
     artifacts.write_file(f"{url}/manifest.json", (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
     counts: dict[str, Any] = split_counts | {
         "comparisons": sum(per_split.values()),
         "prompts": expected["prompts"],
         "ratings": n_ratings,
         "ties": n_ties,
+        "hard": n_hard,
+        "rankings": len(groups),
         "labellers": len(labellers),
         "excluded_labellers": len(pseudonyms),
         "guideline_versions": sorted(guideline_versions),

@@ -34,6 +34,18 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
         ("rating_ids", pa.list_(pa.int64())),
         ("guideline_versions", pa.list_(pa.int32())),
+        ("group", pa.string()),
+        ("is_hard", pa.bool_()),
+        ("safety_bucket", pa.int32()),
+        ("language", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("cluster", pa.int32()),
+        ("batch", pa.int32()),
+        ("chosen_source_kind", pa.string()),
+        ("rejected_source_kind", pa.string()),
+        ("labellers", pa.list_(pa.string())),
+        ("sides", pa.list_(pa.int8())),
+        ("firsts", pa.list_(pa.int8())),
     ]
 )
 
@@ -112,7 +124,9 @@ class _Split:
         if self._writer is None:
             self._file = _HashedFile(self.filesystem.open(f"{self.directory}/{self._name()}", "wb"))
             self._writer = pq.ParquetWriter(self._file, SCHEMA, compression="zstd")
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
+        # By columns: `from_pylist` looks every field up in every row, twice as slow.
+        columns = [pa.array([row[field.name] for row in self._rows], type=field.type) for field in SCHEMA]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
         self._n_written += len(self._rows)
         self._rows = []
 

@@ -42,7 +42,7 @@ def test_it_is_made_by_a_job_and_numbered(cast, url, comparisons):
     read = client.get(f"{url}/{made.pk}").json()
     assert read["counts"]["comparisons"] == 1 and len(read["digest"]) == 64
     manifest = client.get(f"{url}/{made.pk}/manifest").json()
-    assert manifest["format"] == "touchstone.comparison_set/1"
+    assert manifest["format"] == "touchstone.comparison_set/2"
     assert manifest["digest"] == read["digest"]
     assert manifest["spec"]["ties"] == "soft"
 

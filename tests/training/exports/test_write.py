@@ -238,7 +238,7 @@ def test_queries_grow_with_chunks_not_with_comparisons(cast, rated, monkeypatch)
             assert len(list(comparison_rows(cast.project, Spec()))) == 12
         return len(captured)
 
-    assert n_queries(4) - n_queries(6) == 3  # one chunk more: prompts, completions, ratings
+    assert n_queries(4) - n_queries(6) == 4  # one chunk more: prompts, completions, ratings, batches
 
 
 def test_a_frozen_set_is_not_written_again(cast, rated):
