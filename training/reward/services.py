@@ -19,7 +19,7 @@ from training import artifacts
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN, BaseModel, validate_base_model
 from training.reward import registry
-from training.reward.comparing import read_report
+from training.reward.comparing import compare_on, read_report
 from training.reward.defaults import engine_options
 from training.reward.engine import run_engine
 from training.reward.models import Promotion, PromotionRules, RewardModel, RewardModelState
@@ -28,7 +28,7 @@ from training.reward.opinions import request_opinions
 from training.reward.options import TrainingOptions
 from training.reward.rules import Decision, decide
 from training.reward.sources import sources_of
-from training.reward.standing import Standing, blocks_as_json
+from training.reward.standing import Standing, beside, blocks_as_json
 
 
 # --- making ---------------------------------------------------------------------------------------------------------
@@ -192,20 +192,13 @@ def evaluate_reward_model(*, model: RewardModel, context: JobContext) -> RewardM
 
 
 def _evaluate_incumbent(model: RewardModel, incumbent: RewardModel, context: JobContext) -> dict[str, Any]:
-    run = artifacts.run_directory(context.job.pk, f"incumbent-v{incumbent.version}")
-    told: dict[str, Any] = {"id": incumbent.pk, "version": incumbent.version}
-    config = {
-        "n_threads": settings.ENGINE_THREADS,
-        "model": str(artifacts.local_directory(incumbent.artifact_uri)),
-        "comparison_set": str(artifacts.local_directory(model.comparison_set.uri)),
-        "out": str(run / "report.json"),
-    }
+    """The promoted model beside the new one on the new one's held-out comparisons, paired (`standing.beside`)."""
     try:
-        result = run_engine(context, run, "evaluate", config, what=f"Evaluating reward model v{incumbent.version}")
+        report = compare_on(model, incumbent, model.comparison_set, context)
     except JobFailed as failure:
         context.log(f"v{incumbent.version} could not be judged on the same comparisons: {failure.message}", "warning")
-        return {**told, "accuracy": None, "error": failure.message}
-    return {**told, "accuracy": result["accuracy"]}
+        return {"id": incumbent.pk, "version": incumbent.version, "accuracy": None, "error": failure.message}
+    return beside(report, incumbent, is_a=False)
 
 
 def training_ended(*, job: Job) -> None:

@@ -78,3 +78,16 @@ def test_an_ensemble_is_trained_and_kept_whole(cast):
     assert model.state == "candidate" and model.report["accuracy"]["n"] > 0
     told = json.loads((Path(model.artifact_uri) / "ensemble.json").read_text())
     assert len(told["members"]) == 2
+
+
+def test_a_newer_model_is_judged_beside_the_one_in_use_on_the_same_comparisons(cast):
+    found, base = make_comparison_set(cast.project), make_base(cast.project)
+    first = train(found, base)
+    assert sum(first.sources["labellers"].values()) == found.counts["ratings"]
+    services.promote(model=first, reason="the first", actor=None)
+    second = train(found, base, seed=1)
+    told = second.report["incumbent"]
+    assert (told["id"], told["version"], told["accuracy"]["n"]) == (first.pk, 1, second.report["accuracy"]["n"])
+    assert told["own_accuracy"]["value"] == pytest.approx(second.report["accuracy"]["value"])
+    difference = told["own_accuracy"]["value"] - told["accuracy"]["value"]
+    assert told["difference"]["value"] == pytest.approx(difference, abs=1e-6)
