@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import log_loss as sklearn_log_loss
 
 from training.engine.common.chat import Encoded
 from training.engine.common.cli import StopFlag
@@ -29,8 +31,8 @@ def _comparisons(p: list[float], is_a: list[bool], chosen_chars: list[int], reje
         "soft_preference": np.array(p, dtype=np.float32),
         "weight": one,
         "margin": 0 * one,
-        "intensity": np.array([4, 4, 1, np.nan, 2][:n], dtype=np.float32),
-        "agreement": np.array([1.0, 0.8, 0.6, 0.5, 1.0][:n], dtype=np.float32),
+        "intensity": np.resize(np.array([4, 4, 1, np.nan, 2], dtype=np.float32), n),
+        "agreement": np.resize(np.array([1.0, 0.8, 0.6, 0.5, 1.0], dtype=np.float32), n),
     }
     meta: dict[str, list[Any]] = {
         "comparison_id": list(range(n)),
@@ -106,6 +108,132 @@ def test_swapping_every_comparison_gives_the_same_report() -> None:
     assert other["reward_gap"]["mean"] == pytest.approx(-one["reward_gap"]["mean"])
     within = "within_comparison"
     assert other["length_correlation"][within]["pearson"] == pytest.approx(one["length_correlation"][within]["pearson"])
+
+
+@pytest.fixture
+def full() -> tuple[Comparisons, pa.Table]:
+    """Forty comparisons in all columns; in each fourth the stored rejected side is the preferred one."""
+    n = 40
+    index = np.arange(n)
+    chosen_chars, rejected_chars = 100 + 10 * (index % 7), np.full(n, 120)
+    comparisons = _comparisons([0.2 if i % 4 == 0 else 0.9 for i in index], (index % 2 == 0).tolist(), [], [])
+    comparisons.numbers["intensity"] = np.tile(np.array([1, 2, 3, np.nan], dtype=np.float32), 10)
+    comparisons.numbers["agreement"] = np.full(n, 0.75, dtype=np.float32)
+    comparisons.meta.update(
+        chosen_chars=chosen_chars.tolist(),
+        rejected_chars=rejected_chars.tolist(),
+        chosen_source_kind=["sft"] * n,
+        rejected_source_kind=["early_policy"] * 20 + [""] * 20,
+        rejected_source=["old"] * n,
+        axis=["helpfulness"] * n,
+        language=["en"] * 30 + [""] * 10,
+        cluster=[None if i < 2 else int(i) for i in index],
+        batch=[0] * 10 + [2] * 20 + [10] * 10,
+        is_hard=[i < 5 for i in index],
+        n_ratings=[3] * n,
+        sides=[[1, 1, 1] if i % 4 else [-1, -1, 1] for i in index],
+        firsts=[[1, -1, 1] if i % 2 else [0, 0, 0] for i in index],
+    )
+    texts = {
+        "prompt": [[{"role": "system", "content": "s"}, {"role": "user", "content": f"question {i}"}] for i in index],
+        "chosen": [[{"role": "assistant", "content": f"chosen {i} " + "x" * 1000}] for i in index],
+        "rejected": [[{"role": "assistant", "content": f"rejected {i}"}] for i in index],
+    }
+    return comparisons, pa.table(texts)
+
+
+def test_every_way_to_slice_covers_the_decided_comparisons(full: tuple[Comparisons, pa.Table]) -> None:
+    """Against scikit-learn's log-loss and plain sums, slice by slice."""
+    comparisons, table = full
+    gap = np.random.default_rng(0).normal(0.5, 1, 40).astype(np.float32)
+    found = report_on(comparisons, gap, 0 * gap, split="test", table=table)
+    p = comparisons.numbers["soft_preference"].astype(np.float64)
+    is_right = (gap > 0) == (p > 0.5)
+    slices = {name: {one["bucket"]: one for one in rows} for name, rows in found["slices"].items()}
+    n = {name: sum(one["accuracy"]["n"] for one in rows.values()) for name, rows in slices.items()}
+    assert n.pop("cluster") == 31  # of 39 clusters the thirty largest: the two of none, and 29 single ones
+    assert set(n.values()) == {40}
+    assert list(slices["intensity"]) == ["1", "2", "3", "unknown"]
+    assert list(slices["batch"]) == ["0", "2", "10"]
+    assert [one["accuracy"]["n"] for one in slices["batch"].values()] == [10, 20, 10]
+    assert len(slices["cluster"]) == 30
+    assert slices["cluster"]["unknown"]["accuracy"]["n"] == 2
+    assert {name: one["accuracy"]["n"] for name, one in slices["language"].items()} == {"en": 30, "unknown": 10}
+    pairs = {name: one["accuracy"]["n"] for name, one in slices["source_pair"].items()}
+    assert pairs == {"sft · early_policy": 15, "early_policy · sft": 5, "sft · old": 15, "old · sft": 5}
+    hard = slices["hard"]["hard"]
+    assert hard["accuracy"]["value"] == pytest.approx(is_right[:5].mean())
+    one = 1 / (1 + np.exp(-gap[:5].astype(np.float64)))
+    assert hard["predicted"] == pytest.approx(np.where(p[:5] > 0.5, one, 1 - one).mean())
+    both = np.concatenate([one, one])
+    expected = sklearn_log_loss(np.repeat([1, 0], 5), both, sample_weight=np.concatenate([p[:5], 1 - p[:5]]))
+    assert hard["log_loss"] == pytest.approx(expected, abs=1e-6)
+    assert found["n_hard"] == 5
+
+
+def test_ceiling_and_order_on_the_screen_are_those_of_the_ratings(full: tuple[Comparisons, pa.Table]) -> None:
+    """Thirty comparisons of three that agree: 1. Ten of −, −, +: only the + has a majority beside it, and is wrong."""
+    comparisons, _ = full
+    gap = np.ones(40, dtype=np.float32)
+    found = report_on(comparisons, gap, 0 * gap, split="test")
+    assert found["human_ceiling"]["value"] == pytest.approx(30 / 40)
+    assert found["human_ceiling"]["n"] == 40
+    # Known for the twenty odd ones, of which + is preferred and was shown first to two of three.
+    assert found["baselines"]["first_shown"]["value"] == pytest.approx(2 / 3)
+    assert found["baselines"]["first_shown"]["n"] == 20
+    assert found["advantage"]["first_shown"]["value"] == pytest.approx(1 / 3)
+
+
+def test_where_length_points_the_other_way_a_model_of_length_is_wrong(full: tuple[Comparisons, pa.Table]) -> None:
+    comparisons, _ = full
+    chars = [np.asarray(comparisons.meta[name], dtype=np.float32) for name in ("chosen_chars", "rejected_chars")]
+    signal = np.where(comparisons.numbers["soft_preference"] > 0.5, 0.3, -0.3).astype(np.float32)
+    found = report_on(comparisons, signal + chars[0] / 10, chars[1] / 10, split="test")
+    length = found["length"]
+    assert (length["opposed"]["value"], length["agreed"]["value"]) == (0.0, 1.0)
+    assert sum(length[name]["n"] for name in ("matched", "opposed", "agreed")) == 40
+    assert length["coefficient"] > 0
+    by_difference = {one["bucket"]: one["accuracy"]["n"] for one in found["slices"]["length_difference"]}
+    assert by_difference["within 10 %"] == length["matched"]["n"]
+    assert sum(by_difference.values()) == 40
+
+
+def test_the_hardest_errors_come_first_with_the_preferred_side_as_chosen(full: tuple[Comparisons, pa.Table]) -> None:
+    comparisons, table = full
+    gap = np.linspace(-1, 2, 40).astype(np.float32)
+    found = report_on(comparisons, gap, 0 * gap, split="test", table=table)["errors"]
+    p = comparisons.numbers["soft_preference"]
+    towards = np.where(p > 0.5, gap, -gap)
+    np.testing.assert_allclose([one["reward_gap"] for one in found], np.sort(towards)[: min(20, (towards < 0).sum())])
+    assert found[0]["comparison_id"] == 36  # its stored rejected side is preferred
+    assert found[0]["reward_gap"] == pytest.approx(-float(gap[36]))
+    assert found[0]["chosen"] == "rejected 36"
+    assert found[0]["prompt"] == "question 36"
+    assert len(found[0]["rejected"]) == 600
+    assert found[0]["rejected"].startswith("chosen 36 xx")
+    assert found[0]["soft_preference"] == pytest.approx(0.8)
+    assert (found[0]["agreement"], found[0]["n_ratings"]) == (0.75, 3)
+    json.dumps(found)
+
+
+def test_members_are_told_beside_their_mean(full: tuple[Comparisons, pa.Table]) -> None:
+    comparisons, _ = full
+    gap = np.ones(40)
+    gaps = np.stack([gap, gap, np.where(np.arange(40) < 10, -0.5, 1.0)])
+    found = report_on(comparisons, gap.astype(np.float32), np.zeros(40, np.float32), split="test", ensemble=gaps)
+    assert found["ensemble"]["n_members"] == 3
+    assert found["ensemble"]["disagreement"]["value"] == pytest.approx(10 / 40)
+    assert found["ensemble"]["mean_std"] == pytest.approx(np.std([1, 1, -0.5]) * 10 / 40)
+
+
+def test_a_set_of_ties_has_a_report_without_an_accuracy() -> None:
+    comparisons = _comparisons([0.5, 0.5], [True, False], [1, 2], [2, 1])
+    found = report_on(comparisons, np.ones(2, np.float32), np.zeros(2, np.float32), split="test")
+    assert found["accuracy"]["n"] == 0
+    assert found["accuracy"]["value"] is None
+    assert found["errors"] == []
+    assert not any(found["slices"].values())
+    json.dumps(found, allow_nan=False)
 
 
 @pytest.fixture(scope="module")

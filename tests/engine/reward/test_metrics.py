@@ -5,18 +5,24 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from training.engine.reward.metrics import (
     Z95,
     brier_score,
     calibration,
+    ceiling_hits,
     correlation,
     difference_stat,
     distribution,
+    first_hits,
     log_loss,
+    mcnemar_exact,
     share_stat,
     sign_hits,
+    temperature,
     wilson_interval,
 )
 
@@ -113,3 +119,69 @@ def test_correlation_and_distribution() -> None:
     assert (d["n"], d["mean"], d["median"], d["std"]) == (4, 2.5, 2.5, pytest.approx(math.sqrt(1.25)))
     assert sum(d["histogram"]["counts"]) == 4
     assert distribution([])["mean"] is None
+
+
+def test_the_temperature_is_sklearns_logistic_regression_on_soft_labels() -> None:
+    """Soft labels as two weighted rows each; the coefficient without intercept or penalty is 1 / T."""
+    random = np.random.default_rng(3)
+    gap = random.normal(0, 4, 300)
+    p = np.clip(np.round(1 / (1 + np.exp(-gap / 2.5)) + random.normal(0, 0.15, 300), 2), 0, 1)
+    fitted = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000).fit(
+        np.concatenate([gap, gap])[:, None], np.repeat([1, 0], 300), sample_weight=np.concatenate([p, 1 - p])
+    )
+    found = temperature(gap, p)
+    assert found == pytest.approx(1 / fitted.coef_[0, 0], rel=1e-4)
+    assert temperature(3 * gap, p) == pytest.approx(3 * found)
+    assert log_loss(gap / found, p) < min(log_loss(gap / (1.05 * found), p), log_loss(1.05 * gap / found, p))
+
+
+def test_there_is_no_temperature_for_what_ranks_backwards_or_makes_no_mistake() -> None:
+    assert temperature([1.0, 2.0, -1.0], [0.0, 0.0, 1.0]) is None
+    assert temperature([1.0, 2.0, 0.5], [1.0, 1.0, 1.0]) is None
+    assert temperature([0.0, 0.0], [1.0, 0.0]) is None
+    assert temperature([], []) is None
+
+
+def test_mcnemar_is_that_of_statsmodels() -> None:
+    random = np.random.default_rng(4)
+    a, b = (random.random(200) < 0.7).astype(float), (random.random(200) < 0.6).astype(float)
+    table = [[int((a * b).sum()), int((a * (1 - b)).sum())], [int(((1 - a) * b).sum()), int(((1 - a) * (1 - b)).sum())]]
+    found = mcnemar_exact(a, b)
+    assert found["p_value"] == pytest.approx(mcnemar(table, exact=True).pvalue)
+    assert (found["only_a"], found["only_b"]) == (table[0][1], table[1][0])
+    assert mcnemar_exact(a, a) == {"only_a": 0, "only_b": 0, "p_value": 1.0}
+
+
+def test_one_labeller_is_held_against_the_majority_of_the_others() -> None:
+    """Of +, +, −: each + has one + and one − beside it, which is even; the − stands against two +: wrong."""
+    found = ceiling_hits([[1, 1, -1], [1, 1], [1, -1], [1], [], [1, 1, 1, -1], [0, 1], [0, 0]])
+    expected = [0.0, 1.0, 0.0, np.nan, np.nan, 0.75, 0.5, np.nan]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_first_shown_is_a_share_of_the_ratings_whose_order_is_known() -> None:
+    found = first_hits([[1, 1, -1], [0, -1], [0], []], [1, -1, 1, 1])
+    np.testing.assert_allclose(found, [2 / 3, 1.0, np.nan, np.nan])
+
+
+def test_the_calibration_interval_covers_the_error_of_an_overconfident_model() -> None:
+    """150 sets of 300 comparisons, two a prompt; the truth is the error over 200,000. About 90 % are to cover it."""
+    random = np.random.default_rng(5)
+
+    def drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
+        gap = random.normal(0, 1.5, n)
+        return 1 / (1 + np.exp(-2.5 * gap)), (random.random(n) < 1 / (1 + np.exp(-gap))).astype(float)
+
+    truth = calibration(*drawn(200_000))["ece"]
+    found = [calibration(*drawn(300), prompts=np.arange(300) // 2, n_draws=200) for _ in range(150)]
+    assert 0.85 <= np.mean([one["low"] <= truth <= one["high"] for one in found]) <= 0.99
+
+
+def test_copies_of_comparisons_leave_the_calibration_interval_as_it_is() -> None:
+    random = np.random.default_rng(6)
+    q, y, prompts = random.random(80), (random.random(80) < 0.5).astype(float), np.arange(80)
+    one = calibration(q, y, prompts=prompts)
+    copied = calibration(np.repeat(q, 4), np.repeat(y, 4), prompts=np.repeat(prompts, 4))
+    assert (copied["low"], copied["high"]) == pytest.approx((one["low"], one["high"]))
+    assert one["low"] > 0  # as random as it is, it is not calibrated
+    assert all(one["observed_low"] <= one["observed"] <= one["observed_high"] for one in one["bins"] if one["n"] > 1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 Z95 = 1.959963984540054
 TOO_FEW_COMPARISONS = 30
@@ -92,14 +93,24 @@ def log_loss(reward_gap: ArrayLike, soft_preference: ArrayLike) -> float:
     return float(np.mean(p * np.logaddexp(0, -gap) + (1 - p) * np.logaddexp(0, gap)))
 
 
-def calibration(predicted: ArrayLike, observed: ArrayLike, n_bins: int = 10) -> dict[str, Any]:
+def calibration(
+    predicted: ArrayLike,
+    observed: ArrayLike,
+    n_bins: int = 10,
+    *,
+    prompts: ArrayLike | None = None,
+    n_draws: int = 1000,
+) -> dict[str, Any]:
     """Expected calibration error over equal-width bins of the predicted probability, with the bins for a diagram.
 
     ECE = Σ_b n_b / n · |mean predicted − mean observed| (Naeini et al. 2015; Guo et al. 2017). Empty bins are left out.
+    With `prompts` (n,) there are `low` and `high` beside it, a 95 % bootstrap interval over prompts, and each bin has
+    `observed_low` and `observed_high`. An ECE is never 0 by chance, and that of a resample is larger still by about as
+    much; so the interval is the basic one, 2 ECE − quantiles, cut at 0.
     """
     q, y = np.asarray(predicted, dtype=np.float64), np.asarray(observed, dtype=np.float64)
     index = np.minimum((q * n_bins).astype(np.int64), n_bins - 1)
-    bins = []
+    bins: list[dict[str, Any]] = []
     ece = 0.0
     for b in range(n_bins):
         inside = index == b
@@ -109,7 +120,37 @@ def calibration(predicted: ArrayLike, observed: ArrayLike, n_bins: int = 10) -> 
         mean_q, mean_y = float(q[inside].mean()), float(y[inside].mean())
         ece += n / len(q) * abs(mean_q - mean_y)
         bins.append({"low": b / n_bins, "high": (b + 1) / n_bins, "n": n, "predicted": mean_q, "observed": mean_y})
-    return {"ece": ece if len(q) else None, "bins": bins}
+        if prompts is not None:
+            stat = share_stat(y[inside], np.asarray(prompts)[inside])
+            bins[-1] |= {"observed_low": stat["low"], "observed_high": stat["high"]}
+    found: dict[str, Any] = {"ece": ece if len(q) else None, "bins": bins}
+    if prompts is not None:
+        found["low"], found["high"] = _ece_interval(q - y, index, np.asarray(prompts), ece, n_bins, n_draws)
+    return found
+
+
+def _ece_interval(
+    error: NDArray[np.float64],
+    index: NDArray[np.int64],
+    prompts: NDArray[Any],
+    ece: float,
+    n_bins: int,
+    n_draws: int,
+) -> tuple[float | None, float | None]:
+    _, codes = np.unique(prompts, return_inverse=True)
+    n_prompts = int(codes.max()) + 1 if len(codes) else 0
+    if n_prompts < 2:
+        return None, None
+    sums = np.zeros((n_prompts, n_bins))
+    np.add.at(sums, (codes, index), error)
+    sizes = np.bincount(codes, minlength=n_prompts).astype(np.float64)
+    random = np.random.default_rng(0)
+    drawn = np.empty(n_draws)
+    for nth in range(n_draws):
+        times = np.bincount(random.integers(0, n_prompts, n_prompts), minlength=n_prompts)
+        drawn[nth] = np.abs(times @ sums).sum() / (times @ sizes)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return max(0.0, 2 * ece - float(high)), max(0.0, 2 * ece - float(low))
 
 
 def correlation(x: ArrayLike, y: ArrayLike) -> dict[str, float | None]:
@@ -135,6 +176,67 @@ def distribution(values: ArrayLike, n_bins: int = 20) -> dict[str, Any]:
         **{name: float(value) for name, value in zip(names, quantiles, strict=True)},
         "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
     }
+
+
+def temperature(reward_gap: ArrayLike, soft_preference: ArrayLike) -> float | None:
+    """T of σ(Δ / T) with the least log-loss: above 1 the rewards are too far apart, below 1 too close.
+
+    Guo et al. 2017, for soft labels. None where no positive finite T is best: a model that ranks the wrong way round,
+    or one that is right on all of a few comparisons, of which any smaller T would be better still.
+    """
+    gap, p = np.asarray(reward_gap, dtype=np.float64), np.asarray(soft_preference, dtype=np.float64)
+    unit = float(np.sqrt(np.mean(gap**2))) if len(gap) else 0.0
+    if unit == 0 or not np.isfinite(unit):
+        return None
+    z = gap / unit
+
+    def slope(beta: float) -> float:
+        return float(np.mean(z * (0.5 * (1 + np.tanh(0.5 * beta * z)) - p)))
+
+    # The loss is convex in 1 / T: its least value is where the slope is 0, if it is anywhere.
+    steepest = 1000.0
+    if slope(0.0) >= 0 or slope(steepest) <= 0:
+        return None
+    return unit / float(optimize.brentq(slope, 0.0, steepest, xtol=1e-12))
+
+
+def mcnemar_exact(hits: ArrayLike, other_hits: ArrayLike) -> dict[str, Any]:
+    """McNemar's exact test of two models on the same comparisons: {"only_a", "only_b", "p_value"}.
+
+    only_a: comparisons on which the first does better. p is two-sided binomial on those on which they differ (1 where
+    there are none). It takes comparisons as independent; where prompts have several, rely on the interval over prompts.
+    """
+    a, b = np.asarray(hits, dtype=np.float64), np.asarray(other_hits, dtype=np.float64)
+    only_a, only_b = int((a > b).sum()), int((b > a).sum())
+    p = float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+    return {"only_a": only_a, "only_b": only_b, "p_value": p}
+
+
+def ceiling_hits(sides: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """How often one labeller's side is that of the rest's majority, (n,) in [0, 1], NaN where that cannot be said.
+
+    `sides` holds +1, −1 or 0 (tie) of each rating of n comparisons. Each rating is held against the sum of the others;
+    a tie counts ½, and a rating whose others are even is left out. What is left is averaged over the comparison.
+    """
+    found = np.full(len(sides), np.nan)
+    for nth, one in enumerate(sides):
+        x = np.asarray(one, dtype=np.float64)
+        if len(x) < 2:
+            continue
+        rest = np.sign(x.sum() - x)
+        if rest.any():
+            found[nth] = sign_hits(x * rest)[rest != 0].mean()
+    return found
+
+
+def first_hits(firsts: Sequence[Sequence[int]], side: ArrayLike) -> NDArray[np.float64]:
+    """How often the preferred side (n,) in ±1 was the one shown first, over a comparison's ratings; NaN: not known."""
+    found = np.full(len(firsts), np.nan)
+    for nth, (one, preferred) in enumerate(zip(firsts, np.asarray(side).tolist(), strict=True)):
+        known = [first for first in one if first]
+        if known:
+            found[nth] = sum(first == preferred for first in known) / len(known)
+    return found
 
 
 def _clustered_variance(x: NDArray[np.float64], codes: NDArray[np.intp], n_clusters: int) -> float:

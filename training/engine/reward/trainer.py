@@ -214,7 +214,7 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     report = None
     if len(test):
         chosen, rejected = score_comparisons(reward_model, test, run.micro_batch_tokens)
-        report = report_on(test, chosen, rejected, split="test")
+        report = report_on(test, chosen, rejected, split="test", table=read_split(source, "test"))
         report["comparison_set_digest"] = source.digest
         report["training"] = summary
         result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
@@ -552,7 +552,7 @@ def metadata_of(
 def heads_of(
     heads: nn.Linear, reward_model: RewardModel, training: Comparisons, tokens_per_batch: int
 ) -> dict[str, Tensor]:
-    """Weights (h, d) of several heads, and each one's mean reward (h,) on training texts, to bring them to one level."""
+    """Weights (h, d) of several heads, and each one's mean reward (h,) on training texts: brings them to one level."""
     weight = heads.weight.detach().cpu().contiguous()
     some = [*training.chosen[:500], *training.rejected[:500]]
     _, features = reward_model.score_and_features_encoded(some, tokens_per_batch=tokens_per_batch)
