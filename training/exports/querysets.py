@@ -97,7 +97,8 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]
     kept_a, kept_b, kept_ties = F("kept_a"), F("kept_b"), F("kept_ties")
     n_verdict = Case(When(kept_a=kept_b, then=kept_ties), default=Greatest(kept_a, kept_b), output_field=IntegerField())
     agreement = Cast(n_verdict, FloatField()) / NullIf(Cast(F("n_kept"), FloatField()), Value(0.0))
-    is_tied = Q(verdict="tie") | Q(verdict=None, kept_a=kept_b)
+    # Each side is never null: what is not known to be tied is to be known as not tied.
+    is_tied = Q(verdict__isnull=False, verdict="tie") | Q(verdict=None, kept_a=kept_b)
     by_ratings = Q(verdict=None)
     conditions = {
         "gold": Q(gold_preferred__isnull=False),

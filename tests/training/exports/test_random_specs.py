@@ -1,0 +1,101 @@
+"""Whatever the spec: the preview counts what is written, by every figure that both tell."""
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from annotate.pool.models import CompletionSource, Prompt
+from annotate.ratings.services import adjudicate
+from tests.training.ratings import labeller, rate
+from training.exports.reading import comparison_rows
+from training.exports.selectors import preview
+from training.exports.spec import Spec
+
+
+@pytest.fixture
+def mixed(cast, comparisons):
+    """Sixty comparisons with one to four ratings each, of several languages, tags, clusters and kinds of sources."""
+    rng = random.Random(7)
+    made = comparisons(60)
+    kinds = ["sft", "early_policy", "external"]
+    sources = [CompletionSource.objects.create(pool=cast.project.pool, name=f"s-{kind}", kind=kind) for kind in kinds]
+    for comparison in made:
+        rate(comparison, *[_answer(rng) for _ in range(rng.randint(1, 4))])
+        Prompt.objects.filter(pk=comparison.prompt_id).update(
+            language=rng.choice(["en", "de", ""]),
+            tags=rng.sample(["code", "safety", "chat"], rng.randint(0, 2)),
+            cluster=rng.choice([0, 0, 0, 1, 2, None]),
+        )
+        for completion in (comparison.a, comparison.b):
+            completion.source = rng.choice(sources)
+            completion.save(update_fields=["source"])
+    for comparison, verdict in zip(made[:8], ["a", "b", "tie", "invalid"] * 2, strict=True):
+        adjudicate(
+            project=cast.project, reviewer=cast.reviewer, comparison_id=comparison.pk, verdict=verdict,
+            intensity=rng.randint(1, 4) if verdict in ("a", "b") else None, note="",
+        )  # fmt: skip
+    return made
+
+
+def _answer(rng: random.Random) -> tuple[str, int | None]:
+    side = rng.choice(["a", "a", "a", "b", "b", "tie"])
+    return side, None if side == "tie" else rng.randint(1, 4)
+
+
+def _draw(rng: random.Random) -> dict[str, Any]:
+    """A spec with about a third of the fields set."""
+    offered: dict[str, list[Any]] = {
+        "min_ratings": [1, 2, 3],
+        "min_agreement": [0.5, 0.6, 2 / 3, 1.0],
+        "low_agreement": ["hard"],
+        "min_intensity": [1.5, 2, 3],
+        "ties": ["soft"],
+        "agreement_weighting": ["share"],
+        "margins": ["large", "none"],
+        "include_adjudicated": [False],
+        "max_comparisons": [5, 20],
+        "source_kinds": [["sft", "external"]],
+        "max_source_share": [{"sft": 0.3}, {"sft": 0.5, "external": 0.4}],
+        "languages": [["en"], ["de", ""]],
+        "tags": [["code", "chat"]],
+        "without_tags": [["safety"]],
+        "labellers": [[labeller("0").pk, labeller("2").pk]],
+        "without_labellers": [[labeller("1").pk]],
+        "max_cluster_share": [0.2, 0.4],
+    }
+    return {name: rng.choice(values) for name, values in offered.items() if rng.random() < 0.3}
+
+
+def test_the_preview_counts_what_is_written(cast, mixed):
+    rng = random.Random(1)
+    n_not_empty = 0
+    for _ in range(40):
+        drawn = _draw(rng)
+        spec = Spec(**drawn)
+        rows = list(comparison_rows(cast.project, spec))
+        told = preview(cast.project, spec)
+        splits = Counter(row["split"] for row in rows)
+        assert told["comparisons"] == len(rows), drawn
+        assert {split: told[split] for split in ("train", "validation", "test")} == {
+            split: splits[split] for split in ("train", "validation", "test")
+        }, drawn
+        assert told["ratings"] == sum(row["n_ratings"] for row in rows), drawn
+        assert told["hard"] == sum(row["is_hard"] for row in rows), drawn
+        assert told["prompts"] == len({row["prompt_digest"] for row in rows}), drawn
+        assert sum(one["n"] for one in told["by_agreement"]) == len(rows), drawn
+        assert told["comparisons"] + sum(told["left_out"].values()) == len(mixed), drawn
+        assert {one["bucket"]: one["n"] for one in told["by_language"]} == Counter(row["language"] for row in rows)
+        n_not_empty += bool(rows)
+    assert n_not_empty > 20, "specs that leave nothing prove little"
+
+
+def test_the_caps_hold_among_what_is_written(cast, mixed):
+    rows = list(comparison_rows(cast.project, Spec(ties="soft", max_source_share={"sft": 0.3}, max_cluster_share=0.3)))
+    assert rows
+    of_cluster = Counter(row["cluster"] for row in rows if row["cluster"] is not None)
+    assert max(of_cluster.values()) <= max(1, 0.3 * len(rows))
+    by_source = list(comparison_rows(cast.project, Spec(ties="soft", max_source_share={"sft": 0.3})))
+    n_sft = sum("sft" in (row["chosen_source_kind"], row["rejected_source_kind"]) for row in by_source)
+    assert 0 < n_sft <= 0.3 * len(by_source)
