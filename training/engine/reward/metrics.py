@@ -215,17 +215,15 @@ def mcnemar_exact(hits: ArrayLike, other_hits: ArrayLike) -> dict[str, Any]:
 def ceiling_hits(sides: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """How often one labeller's side is that of the rest's majority, (n,) in [0, 1], NaN where that cannot be said.
 
-    `sides` holds +1, −1 or 0 (tie) of each rating of n comparisons. Each rating is held against the sum of the others;
-    a tie counts ½, and a rating whose others are even is left out. What is left is averaged over the comparison.
+    `sides` holds +1, −1 or 0 (tie) of each rating of n comparisons. Each rating is held against the sum of the others
+    and the comparison's ratings are averaged. A tie counts ½ on either side: leaving out ratings whose others are even
+    would leave only the outvoted one of three, so that labellers who toss coins agreed in ¼ of comparisons, not ½.
     """
     found = np.full(len(sides), np.nan)
     for nth, one in enumerate(sides):
         x = np.asarray(one, dtype=np.float64)
-        if len(x) < 2:
-            continue
-        rest = np.sign(x.sum() - x)
-        if rest.any():
-            found[nth] = sign_hits(x * rest)[rest != 0].mean()
+        if len(x) >= 2:
+            found[nth] = sign_hits(x * (x.sum() - x)).mean()
     return found
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from training.engine.common.atomic import atomic_directory, write_json
+from training.engine.common.atomic import atomic_directory, write_json, write_text
 from training.engine.common.checkpoint import Checkpoints
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import claim_run_directory, config_to_dict, finished_result, option
@@ -34,6 +34,7 @@ from training.engine.common.optimisation import (
 )
 from training.engine.common.progress import Pace, Reporter
 from training.engine.common.rows import read_rows, row_messages
+from training.engine.reward.card import model_card
 from training.engine.reward.data import (
     Comparisons,
     ComparisonSet,
@@ -152,8 +153,8 @@ class RewardTrainConfig:
 def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
     """Train, keep the weights with the best validation loss, evaluate on the test split, write OUT/model.
 
-    OUT/model is a directory for AutoModelForSequenceClassification with touchstone.json, report.json and the posterior
-    of its head. Result: model,
+    OUT/model is a directory for AutoModelForSequenceClassification with touchstone.json, report.json, the posterior
+    of its head and README.md, the model card. Result: model,
     n_train, n_steps, best_step, validation_loss, accuracy and baselines (null without a test split), seconds.
     Raises EngineError: those of `open_comparison_set` and `RewardModel.from_base`, "empty_input", "diverged".
     """
@@ -223,6 +224,7 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens) | {
         "length_calibration": length_calibration_of(reward_model, validation, run.micro_batch_tokens),
         "forgetting": forgetting_of(before, after),
+        "temperature": report and report["temperature"],
         "seconds": result["seconds"],
     }
     posterior = posterior_of(reward_model, run.training, run.micro_batch_tokens)
@@ -237,6 +239,7 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
             save_file(adapter, directory / "lora.safetensors")
         if report is not None:
             write_json(directory / "report.json", report)
+        write_text(directory / "README.md", model_card(reward_model.metadata, report or {}))
     write_json(out / "result.json", result)
     run.checkpoints.clear()
     return result
