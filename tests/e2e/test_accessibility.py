@@ -129,8 +129,8 @@ def test_every_other_page(seeded: str, sign_in: Any) -> None:
         "", "prompts", f"prompts/{comparison.prompt_id}", "imports", "guidelines", "guidelines/edit", "agreement",
         "labellers", f"labellers/{labeller}", "ratings", "ratings?agreement=split", "disagreements", "comparisons",
         f"comparisons/{comparison.pk}", f"comparisons/{comparison.pk}?queue=1", "audit", "guidelines?tab=disagreement",
-        "my-ratings", "reward-models", "reward-models/new", "reward-models/compare", "comparison-sets", "refreshes",
-        "jobs", "members", "settings", "rank",
+        "my-ratings", "reward-models", "reward-models/new", "reward-models/compare", "comparison-sets",
+        "comparison-sets/new?min_ratings=2&low_agreement=hard&margins=large", "refreshes", "jobs", "members", "settings", "rank",
     )  # fmt: skip
     found: list[str] = []
     for path in ["projects", "projects/new", "account", *(f"projects/{project.slug}/{path}" for path in inside)]:

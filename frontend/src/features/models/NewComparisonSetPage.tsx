@@ -80,6 +80,11 @@ function Form({ choices }: { choices: SetChoices }) {
             </Alert>
           )}
           <Group justify="flex-end">
+            {preview.data && (
+              <Text size="sm" c="dimmed" mr="auto" hiddenFrom="md">
+                {t('{{count}} comparisons', { count: preview.data.comparisons })}
+              </Text>
+            )}
             <Button variant="default" disabled={Object.keys(spec).length === 0} onClick={() => form.setFieldValue('spec', formOf(specIn(new URLSearchParams())))}>
               {t('Without filters')}
             </Button>
@@ -88,7 +93,7 @@ function Form({ choices }: { choices: SetChoices }) {
             </Button>
           </Group>
         </Stack>
-        <Box style={{ minWidth: 0 }}>
+        <Box style={{ minWidth: 0, alignSelf: 'start' }} pos={{ base: 'static', md: 'sticky' }} top={72}>
           <SpecPreview preview={preview.data} error={preview.error} choices={choices} isCounting={preview.isPlaceholderData} />
         </Box>
       </SimpleGrid>

@@ -252,7 +252,7 @@ interface EitherProps {
 function Either({ label, options, value, onChange }: EitherProps) {
   return (
     <div>
-      <Text size="sm" fw={500} mb={4}>
+      <Text size="sm" fw={600} mb={4} aria-hidden>
         {label}
       </Text>
       <SegmentedControl aria-label={label} data={options.map(([one, text]) => ({ value: one, label: text }))} value={value} onChange={onChange} />

@@ -59,7 +59,10 @@ function Counts({ preview, choices }: { preview: SetPreview; choices: SetChoices
         </Text>
       </div>
       {preview.warnings.length > 0 && (
-        <Alert color="orange" variant="light" title={t('Before you make it')}>
+        <Alert color="orange" variant="light">
+          <Text size="sm" fw={600} mb={4}>
+            {t('Before you make it')}
+          </Text>
           <List size="sm" spacing={4}>
             {preview.warnings.map(({ code, message }) => (
               <List.Item key={code}>{message}</List.Item>
