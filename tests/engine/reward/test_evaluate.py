@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import save_file
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from training.engine.common.chat import Encoded
@@ -299,3 +302,22 @@ def test_it_says_when_the_split_is_empty(untrained: Path, real_set: Callable[...
     )
     with pytest.raises(EngineError, match="no test split"):
         evaluate(config, Reporter(io.StringIO()), StopFlag())
+
+
+def test_heads_beside_a_model_are_told_as_its_ensemble(
+    untrained: Path, real_set: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Three heads, the third the model's own turned round: it votes against the mean wherever there is a gap."""
+    model = RewardModel.load(untrained)
+    own = model.head.weight.detach()
+    path = tmp_path / "model"
+    shutil.copytree(untrained, path)
+    save_file({"weight": torch.cat([own, own, -own]), "reward_mean": torch.zeros(3)}, path / "heads.safetensors")
+    values = {"model": str(path), "comparison_set": str(real_set("pandalm", limit=120)), "split": "train"}
+    config = config_from_dict(EvaluateConfig, {**values, "out": str(tmp_path / "report.json"), "n_threads": 1})
+    evaluate(config, Reporter(io.StringIO()), StopFlag())
+    report = json.loads((tmp_path / "report.json").read_text())
+    members = [one["value"] for one in report["ensemble"]["members"]]
+    assert members == pytest.approx([report["accuracy"]["value"]] * 2 + [1 - report["accuracy"]["value"]])
+    assert report["ensemble"]["disagreement"]["value"] == 1.0
+    assert report["ensemble"]["accuracy"] == report["accuracy"]
