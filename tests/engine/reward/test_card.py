@@ -45,7 +45,7 @@ def report() -> dict[str, Any]:
         "chosen_chars": [100 if i % 3 else 40 for i in index],
         "rejected_chars": [50] * n,
         "language": ["en" if i % 2 else "a|b" for i in index],
-        "sides": [[1, 1, -1]] * n,
+        "sides": [[1, 1, 1, -1]] * n,
     }
     chosen = np.asarray(meta["chosen_chars"], dtype=np.float32) / 10
     return report_on(Comparisons([], [], numbers, meta), chosen, 5 * one, split="test")
@@ -73,7 +73,7 @@ def test_it_tells_accuracy_ceiling_baselines_and_slices(report: dict[str, Any]) 
     text = model_card(TOUCHSTONE, report)
     accuracy = report["accuracy"]
     assert f"| **this model** | 66.0% ({accuracy['low']:.1%} to {accuracy['high']:.1%}) | 100 |" in text
-    assert "| one labeller against the rest | 33.3%" in text
+    assert "| one labeller against the rest | 75.0%" in text
     assert "| “the longer one is better” | 66.0%" in text
     assert "“the one shown first”" not in text  # not known
     assert text.count("| Intensity | accuracy | n |") == 1

@@ -83,7 +83,7 @@ def test_the_directory_is_one_model_and_an_ensemble(made: Made, comparison_set: 
     assert report["accuracy"] == result["accuracy"]
     assert report["ensemble"]["accuracy"]["mean"]["value"] == pytest.approx(np.mean(0.5 * (1 + np.sign(gap))))
     assert report["ensemble"]["members"][0]["value"] == pytest.approx(result["accuracy"]["value"])
-    assert report["ensemble"]["gap_std"] > 0
+    assert report["ensemble"]["mean_std"] > 0
 
 
 def test_its_progress_is_that_of_one_job_and_nothing_else_is_left(made: Made) -> None:
@@ -129,7 +129,7 @@ def test_the_report_is_the_closed_form() -> None:
     assert report["accuracy"]["mean"]["value"] == pytest.approx((1 + 0.5 + 1) / 3)
     assert [one["value"] for one in report["members"]] == pytest.approx([1 / 3, 1.0])
     assert report["agreement"] == pytest.approx(1 / 3)
-    assert report["gap_std"] == pytest.approx(5 / 3)
+    assert report["mean_std"] == pytest.approx(5 / 3)
     # Least: chosen (1, 1, 0), rejected (0, 1, 0), so gaps 1, 0, 0: right, half, half.
     assert report["accuracy"]["worst"]["value"] == pytest.approx(2 / 3)
     # Chosen (2 − ½, 1.5 − ⅛, 1 − ½), rejected (0, 1.5 − ⅛, 2 − 2): gaps 1.5, 0, 0.5: right, half, wrong.

@@ -153,12 +153,20 @@ def test_mcnemar_is_that_of_statsmodels() -> None:
 
 
 def test_one_labeller_is_held_against_the_majority_of_the_others() -> None:
-    """Of +, +, −: each + has one + and one − beside it, which is even: ½; the − stands against two +: wrong."""
-    found = ceiling_hits([[1, 1, -1], [1, 1], [1, -1], [1], [], [1, 1, 1, -1], [0, 1], [0, 0]])
-    expected = [1 / 3, 1.0, 0.0, np.nan, np.nan, 0.75, 0.5, 0.5]
-    np.testing.assert_allclose(found, expected)
+    """Of +, +, −: each + has one + and one − beside it, which decides nothing; the − stands against two +: wrong."""
+    hits, whose = ceiling_hits([[1, 1, -1], [1, 1], [1, -1], [], [1, 1, 1, -1], [0, 1, 1], [0, 0, 0]])
+    np.testing.assert_allclose(hits, [0, 1, 1, 1, 0, 0.5, 1, 1])
+    assert whose.tolist() == [0, 4, 4, 4, 4, 5, 5, 5]
     coins = np.random.default_rng(7).choice([-1, 1], (4000, 3))
-    assert ceiling_hits(coins.tolist()).mean() == pytest.approx(0.5, abs=0.02)
+    assert ceiling_hits(coins.tolist())[0].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_ceiling_is_how_often_a_labeller_agrees_with_two_others_that_agree() -> None:
+    """Labellers right with probability q: given that two others agree, q q² + (1 − q)³ over q² + (1 − q)²."""
+    q = 0.8
+    said = np.where(np.random.default_rng(3).random((20_000, 3)) < q, 1, -1)
+    expected = (q**3 + (1 - q) ** 3) / (q**2 + (1 - q) ** 2)
+    assert ceiling_hits(said.tolist())[0].mean() == pytest.approx(expected, abs=0.01)
 
 
 def test_the_first_shown_is_a_share_of_the_ratings_whose_order_is_known() -> None:

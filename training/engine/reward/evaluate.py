@@ -108,7 +108,7 @@ def report_on(
     baselines "longer is better" (characters; equal lengths count half) and "always a" (the stored first side) are taken
     over the very same comparisons, "first shown" over those of them whose order on the screen is known (the key is
     missing where it is of none), and `advantage` is the paired difference to each. So are `human_ceiling` (one labeller
-    against the rest of a comparison's; None where no comparison has several), `slices`, `length` and `errors`.
+    against the majority of a comparison's others, over ratings; None where no comparison has three), `slices`, `length` and `errors`.
     Calibration is that of σ(reward of a − reward of b) against the soft preference for a, over all comparisons, ties
     included, as are log-loss, Brier score and `temperature`.
 
@@ -134,8 +134,7 @@ def report_on(
     if is_known.any():
         baselines["first_shown"] = share_stat(first[is_known], groups[is_known])
         advantage["first_shown"] = difference_stat(hits["model"][is_known], first[is_known], groups[is_known])
-    ceiling = ceiling_hits(judged.column("sides"))
-    has_ceiling = np.isfinite(ceiling)
+    ceiling, rated = ceiling_hits(judged.column("sides"))
 
     def slices(buckets: list[Bucket]) -> list[dict[str, Any]]:
         return [
@@ -158,7 +157,7 @@ def report_on(
         "n_truncated": comparisons.n_truncated,
         "n_hard": int(sum(bool(one) for one in comparisons.meta.get("is_hard", []))),
         "accuracy": share_stat(hits["model"], groups),
-        "human_ceiling": share_stat(ceiling[has_ceiling], groups[has_ceiling]) if has_ceiling.any() else None,
+        "human_ceiling": share_stat(ceiling, groups[rated]) if len(rated) else None,
         "baselines": baselines,
         "advantage": advantage,
         "by_intensity": by["intensity"],

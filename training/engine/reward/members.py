@@ -112,7 +112,8 @@ def ensemble_report(
 
     n_members; accuracy: a Stat for each way to combine them; members: the accuracy of each; log_loss of the mean, and
     member_log_loss the mean of theirs; agreement: how often two of them prefer the same side (null for one member);
-    gap_std: the mean standard deviation of their reward gaps. Accuracies leave preferences of ½ out.
+    mean_std: the mean standard deviation of their reward gaps; disagreement: the share of comparisons on which one
+    prefers another side than their mean. Accuracies leave preferences of ½ out.
     """
     c, r = np.asarray(chosen, dtype=np.float64), np.asarray(rejected, dtype=np.float64)
     p = np.asarray(soft_preference, dtype=np.float64)
@@ -134,7 +135,8 @@ def ensemble_report(
         "log_loss": log_loss(gaps.mean(axis=0), p),
         "member_log_loss": float(np.mean([log_loss(gap, p) for gap in gaps])),
         "agreement": float(np.mean(pairs)) if pairs else None,
-        "gap_std": float(gaps.std(axis=0).mean()),
+        "mean_std": float(gaps.std(axis=0).mean()),
+        "disagreement": float((signs != np.sign(gaps.mean(axis=0))).any(axis=0).mean()),
     }
 
 

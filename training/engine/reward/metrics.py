@@ -212,19 +212,24 @@ def mcnemar_exact(hits: ArrayLike, other_hits: ArrayLike) -> dict[str, Any]:
     return {"only_a": only_a, "only_b": only_b, "p_value": p}
 
 
-def ceiling_hits(sides: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """How often one labeller's side is that of the rest's majority, (n,) in [0, 1], NaN where that cannot be said.
+def ceiling_hits(sides: Sequence[Sequence[int]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Whether each rating is what the majority of the comparison's others says: (m,) in [0, 1], and whose it is, (m,).
 
-    `sides` holds +1, −1 or 0 (tie) of each rating of n comparisons. Each rating is held against the sum of the others
-    and the comparison's ratings are averaged. A tie counts ½ on either side: leaving out ratings whose others are even
-    would leave only the outvoted one of three, so that labellers who toss coins agreed in ¼ of comparisons, not ½.
+    `sides` holds +1, −1 or 0 (tie) of each rating of n comparisons. A rating counts where there are two others at least
+    and they are not even; a tie agrees by half. It is what one labeller reaches against people, by ratings and not by
+    comparisons: of one that splits 2 to 1 only the third meets an even-handed majority, and to average within it would
+    count just those who were outvoted. It is no ceiling for a model that is held against the majority of all ratings,
+    which errs less than the majority of the others; and a set that leaves low agreement out has a higher one.
     """
-    found = np.full(len(sides), np.nan)
+    hits: list[NDArray[np.float64]] = []
+    whose: list[int] = []
     for nth, one in enumerate(sides):
         x = np.asarray(one, dtype=np.float64)
-        if len(x) >= 2:
-            found[nth] = sign_hits(x * (x.sum() - x)).mean()
-    return found
+        rest = x.sum() - x
+        if len(x) >= 3 and (rest != 0).any():
+            hits.append(sign_hits((x * rest)[rest != 0]))
+            whose += [nth] * int((rest != 0).sum())
+    return np.concatenate(hits) if hits else np.zeros(0), np.asarray(whose, dtype=np.int64)
 
 
 def first_hits(firsts: Sequence[Sequence[int]], side: ArrayLike) -> NDArray[np.float64]:
