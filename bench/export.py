@@ -19,7 +19,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from bench.snapshot import seed, timed  # noqa: E402
+from snapshot import seed, timed  # noqa: E402  # beside this file
 
 
 def per_second(name: str, n: int, work: Callable[[], Any]) -> Any:

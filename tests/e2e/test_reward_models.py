@@ -1,21 +1,25 @@
 """A researcher trains a reward model in the browser, reads its report, promotes it, and compares it with another."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.common.processes import wait_until
 from annotate.projects.models import Project
+from tests.engine.conftest import tiny_base
 from training.exports.models import ComparisonSet
 from training.exports.services import request_comparison_set
 from training.exports.spec import Spec
 from training.reward.models import ModelComparison, Promotion, RewardModel
 
+__all__ = ["tiny_base"]
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
-def test_from_the_form_to_two_models_side_by_side(seeded, sign_in, celery_workers):
+def test_from_the_form_to_two_models_side_by_side(seeded, sign_in, celery_workers, tiny_base):
     project = Project.objects.get(slug="demo-helpfulness")
     comparison_set = request_comparison_set(project=project, spec=Spec(), created_by=None)
     assert wait_until(lambda: ComparisonSet.objects.filter(frozen_at__isnull=False).exists(), 60, 0.2)
@@ -24,7 +28,7 @@ def test_from_the_form_to_two_models_side_by_side(seeded, sign_in, celery_worker
 
     page.goto(f"{models}/new?set={comparison_set.pk}")
     expect(page.get_by_role("radio", name="Recommended")).to_be_checked()
-    train(page, seed=1)
+    train(page, tiny_base, seed=1)
     first = RewardModel.objects.get()
     assert first.config["options"] == {"epochs": 1, "seed": 1}
     accuracy = first.report["accuracy"]
@@ -61,7 +65,7 @@ def test_from_the_form_to_two_models_side_by_side(seeded, sign_in, celery_worker
     assert promotion.is_forced and "advantage" in {block["code"] for block in promotion.blocks}
 
     page.goto(f"{models}/new?set={comparison_set.pk}")
-    train(page, seed=2)
+    train(page, tiny_base, seed=2)
     second = RewardModel.objects.get(version=2)
     page.get_by_role("link", name="Compare").click()
     page.get_by_role("button", name="Compare").click()
@@ -73,8 +77,9 @@ def test_from_the_form_to_two_models_side_by_side(seeded, sign_in, celery_worker
     expect(page.get_by_text(f"n = {beside.report['difference']['n']}").first).to_be_visible()
 
 
-def train(page: Page, *, seed: int) -> None:
+def train(page: Page, base: Path, *, seed: int) -> None:
     """Fill in the form for the smallest training there is, and wait for its report."""
+    page.get_by_label("Base model").fill(str(base))
     page.get_by_role("button", name="Advanced").click()
     page.get_by_label("Epochs").fill("1")
     page.get_by_label("Seed").fill(str(seed))

@@ -175,7 +175,7 @@ def test_every_way_to_slice_covers_the_decided_comparisons(full: tuple[Compariso
 
 
 def test_ceiling_and_order_on_the_screen_are_those_of_the_ratings(full: tuple[Comparisons, pa.Table]) -> None:
-    """Thirty comparisons of three that agree: 90 right. Ten of −, −, +: the + is wrong, the others meet an even rest."""
+    """Thirty comparisons of three that agree: 90 right. Ten of −, −, +: the + is wrong, the − meet an even rest."""
     comparisons, _ = full
     gap = np.ones(40, dtype=np.float32)
     found = report_on(comparisons, gap, 0 * gap, split="test")

@@ -128,12 +128,11 @@ def test_what_was_chosen_is_kept_and_nothing_else(cast, url):
 
 
 def test_a_noise_treatment_needs_the_noise_to_be_known(cast, url):
-    body = {"comparison_set_id": make_set(cast.project).pk, "training": {"noise_treatment": "flip"}}
+    made = make_set(cast.project)
+    body = {"comparison_set_id": made.pk, "training": {"noise_treatment": "flip"}}
     answer = cast.client(cast.researcher).post(url, body, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "no_strengths")
-    CrossFit.objects.create(
-        comparison_set_id=body["comparison_set_id"], strengths_uri="/tmp/x", finished_at=timezone.now()
-    )
+    CrossFit.objects.create(comparison_set=made, strengths_uri="/tmp/x", finished_at=timezone.now())
     assert cast.client(cast.researcher).post(url, body, format="json").status_code == 201
 
 

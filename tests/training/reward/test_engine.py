@@ -60,6 +60,7 @@ def test_label_noise_is_found_shown_to_reviewers_and_treated(cast):
     assert CrossFittedOpinion.objects.count() == found.counts["comparisons"]
     assert CrossFittedOpinion.objects.filter(rank__isnull=False).count() == len(row.suspicious)
     url = f"/api/v1/projects/{cast.project.slug}/comparison-sets/{found.pk}/noise"
+    assert row.job_id is not None
     Job.objects.filter(pk=row.job_id).update(state="succeeded", finished_at=row.finished_at)
     told = cast.client(cast.reviewer).get(url).json()
     assert told["state"] == "succeeded" and told["summary"]["accuracy"]["n"] > 100

@@ -107,8 +107,9 @@ def report_on(
     Accuracy is over comparisons whose soft preference is not ½ (the ratings decide); equal rewards count half. The
     baselines "longer is better" (characters; equal lengths count half) and "always a" (the stored first side) are taken
     over the very same comparisons, "first shown" over those of them whose order on the screen is known (the key is
-    missing where it is of none), and `advantage` is the paired difference to each. So are `human_ceiling` (one labeller
-    against the majority of a comparison's others, over ratings; None where no comparison has three), `slices`, `length` and `errors`.
+    missing where it is of none), and `advantage` is the paired difference to each. `human_ceiling` is one labeller
+    against the majority of a comparison's others, over ratings; None where no comparison has three. `slices`, `length`
+    and `errors` are over the comparisons that accuracy is over.
     Calibration is that of σ(reward of a − reward of b) against the soft preference for a, over all comparisons, ties
     included, as are log-loss, Brier score and `temperature`.
 
