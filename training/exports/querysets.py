@@ -12,6 +12,7 @@ from django.db.models import (
     Avg,
     Case,
     Count,
+    Exists,
     F,
     FloatField,
     Func,
@@ -27,6 +28,7 @@ from django.db.models import (
 from django.db.models.functions import MD5, Cast, Coalesce, Greatest, NullIf, RowNumber
 
 from annotate.comparisons.models import Comparison
+from annotate.guidelines.models import WorkedExample
 from annotate.projects.models import Membership, Project
 from annotate.ratings.models import Adjudication, Preferred, Rating
 from annotate.ratings.selectors import counted
@@ -39,6 +41,7 @@ IS_TAKEN = Q(fate=TAKEN)
 # Why a comparison is left out, in the order in which the reasons are looked at.
 LEFT_OUT = (
     "gold",
+    "quiz",
     "flagged",
     "filtered",
     "invalid",
@@ -102,6 +105,7 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]
     by_ratings = Q(verdict=None)
     conditions = {
         "gold": Q(gold_preferred__isnull=False),
+        "quiz": Exists(WorkedExample.objects.filter(comparison=OuterRef("pk"), in_quiz=True)),
         "flagged": Q(n_flags__gt=0),
         "filtered": ~_is_wanted(spec),
         "invalid": Q(verdict="invalid"),

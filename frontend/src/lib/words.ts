@@ -18,6 +18,7 @@ const WORDS: Record<string, string> = {
   adjudicated: t('adjudicated'),
   closed: t('closed'),
   gold: t('gold'),
+  quiz: t('asked in a quiz'),
   corrected: t('corrected'),
   repeat: t('repeat'),
   flagged: t('flagged'),

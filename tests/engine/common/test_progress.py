@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 
-from training.engine.common.progress import Reporter
+from training.engine.common.progress import Reporter, TerminalReporter
 
 
 def _events(stream: io.StringIO) -> list[dict[str, object]]:
@@ -45,3 +45,17 @@ def test_it_limits_the_rate_but_keeps_first_last_and_forced_lines() -> None:
         ("train", 100),
         ("evaluate", 0),
     ]
+
+
+def test_a_terminal_shows_a_bar_that_moves_and_lines_that_stay() -> None:
+    stream = io.StringIO()
+    reporter = TerminalReporter(stream, every_s=0)
+    reporter.progress("train", 1, 4, message="loss 0.693")
+    reporter.log("resumed at step 1")
+    reporter.progress("train", 4, 4, message="loss 0.6")
+    reporter.error("diverged", "the loss is nan")
+    shown = [part.removeprefix("\x1b[2K") for part in stream.getvalue().split("\r") if part]
+    assert shown[0].startswith("train     ██████░░░░░░░░░░░░░░░░░░  25%  1 of 4 steps  loss 0.693")
+    assert shown[1] == "resumed at step 1\n"
+    assert "100%" in shown[2] and shown[2].endswith("\n")
+    assert shown[3] == "error: the loss is nan\n"

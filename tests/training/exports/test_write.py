@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -7,6 +8,7 @@ import pytest
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
+from annotate.guidelines.models import GuidelineVersion, WorkedExample
 from annotate.projects.models import Membership
 from annotate.projects.services import exclude_member, include_member
 from annotate.ratings.models import Flag
@@ -126,6 +128,26 @@ def test_gold_flagged_invalid_and_unrated_ones_are_left_out(cast, comparisons, r
     assert {name: n for name, n in counts["left_out"].items() if n} == {"gold": 1, "flagged": 1, "invalid": 1}
     without = preview(cast.project, Spec(include_adjudicated=False))
     assert without["comparisons"] == 8 and without["left_out"]["adjudicated"] == 1
+
+
+def test_what_a_quiz_asks_is_left_out_and_what_a_guideline_shows_is_not(cast, rated):
+    version = GuidelineVersion.objects.create(project=cast.project, number=7, body="x")
+    for position, (comparison, in_quiz) in enumerate(zip(rated[:2], (True, False), strict=True)):
+        WorkedExample.objects.create(
+            version=version,
+            position=position,
+            prompt="p",
+            completion_a="a",
+            completion_b="b",
+            preferred="a",
+            intensity=3,
+            rationale="so",
+            comparison=comparison,
+            in_quiz=in_quiz,
+        )
+    written = {row["comparison_id"] for row in table(write(cast))}
+    assert written == {comparison.pk for comparison in rated[1:]}
+    assert preview(cast.project, Spec())["left_out"]["quiz"] == 1
 
 
 SPECS = [
@@ -266,10 +288,40 @@ def test_the_database_refuses_a_half_frozen_set(cast):
         ComparisonSet.objects.filter(pk=made.pk).update(digest="0" * 64)
 
 
-def test_datasets_reads_it_as_it_is(cast, rated, tmp_path, monkeypatch):
+def test_datasets_finds_its_splits_by_the_card(cast, rated, tmp_path):
     datasets = pytest.importorskip("datasets")
     written = write(cast)
-    files = [str(Path(written.uri) / shard["path"]) for shard in written.manifest["shards"]]
-    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path))
-    assert loaded.num_rows == 12
-    assert loaded[0]["chosen"][0]["role"] == "assistant"
+    loaded = datasets.load_dataset(written.uri, cache_dir=str(tmp_path))
+    assert {split: part.num_rows for split, part in loaded.items()} == {
+        split: n for split, n in written.manifest["counts"].items() if n
+    }
+    row = loaded["train"][0]
+    assert row["chosen"][0]["role"] == "assistant"
+    assert len(row["labellers"]) == len(row["sides"]) == len(row["rating_ids"]) == 3
+
+
+def test_trl_trains_on_it_as_it_is(cast, rated, tmp_path):
+    """Prompt, chosen and rejected as messages, and the margin, which its loss subtracts."""
+    datasets, trl = pytest.importorskip("datasets"), pytest.importorskip("trl")
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    from training.engine.lm.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer(["a question and its answer"], vocab_size=300, max_length=128)
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=len(tokenizer), num_labels=1, pad_token_id=tokenizer.pad_token_id, **sizes)
+    settings = trl.RewardConfig(
+        output_dir=str(tmp_path / "out"),
+        max_steps=1,
+        per_device_train_batch_size=4,
+        report_to="none",
+        use_cpu=True,
+        save_strategy="no",
+        bf16=False,
+    )
+    rows = datasets.load_dataset(write(cast).uri, split="train", cache_dir=str(tmp_path))
+    trainer = trl.RewardTrainer(
+        model=LlamaForSequenceClassification(config), args=settings, train_dataset=rows, processing_class=tokenizer
+    )
+    assert "margin" in next(iter(trainer.get_train_dataloader()))
+    assert trainer.train().training_loss > 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from training.engine.common.config import load_config
 from training.engine.common.errors import EngineError, StopRequested
-from training.engine.common.progress import Reporter
+from training.engine.common.progress import Reporter, TerminalReporter
 from training.engine.common.quiet import quiet_transformers
 
 EXIT_STOPPED = 143  # 128 + SIGTERM, what a shell reports for a process that honoured it
@@ -54,7 +54,10 @@ def main(part: str, verbs: Mapping[str, Verb], argv: list[str] | None = None) ->
         command.add_argument("--config", required=True, type=Path, help="JSON file with the fields of the config class")
     arguments = parser.parse_args(argv)
     verb = verbs[arguments.verb]
-    reporter = Reporter()
+    is_first = os.environ.get("RANK", "0") == "0"  # of several processes that train together, one tells
+    reporter = (
+        TerminalReporter() if sys.stdout.isatty() and is_first else Reporter(sys.stdout if is_first else sys.stderr)
+    )
     stop = StopFlag()
     stop.install()
     # Tokenizers are called from one thread; their own pool only warns about forks.

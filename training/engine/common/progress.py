@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 import time
 from typing import Any, TextIO
@@ -65,6 +66,38 @@ class Reporter:
     def _write(self, event: dict[str, Any]) -> None:
         self._stream.write(json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
+
+
+class TerminalReporter(Reporter):
+    """The same for a person at a terminal: one bar that moves, and a line for everything else."""
+
+    WIDTH = 24
+
+    def _write(self, event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            done, total = event["done"], event["total"]
+            share = min(1.0, done / total) if total else 0.0
+            filled = round(share * self.WIDTH)
+            bar = "█" * filled + "░" * (self.WIDTH - filled)
+            of_all = f"{done:,} of {total:,}" if total else f"{done:,}"
+            self._show(f"{event['stage']:9} {bar} {share:4.0%}  {of_all} {event['unit']}  {event['message']}")
+            if total and done >= total:
+                self._stream.write("\n")
+        elif event["event"] == "log":
+            self._line(event["message"])
+        elif event["event"] == "error":
+            self._line(f"error: {event['message']}")
+        else:
+            self._line("\n".join(f"{name}: {value}" for name, value in event.items() if name != "event"))
+        self._stream.flush()
+
+    def _line(self, text: str) -> None:
+        self._show("")
+        self._stream.write(text + "\n")
+
+    def _show(self, text: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        self._stream.write("\r\x1b[2K" + text[: columns - 1])
 
 
 class Pace:

@@ -23,6 +23,7 @@ from training.engine.common.atomic import atomic_directory, write_json, write_te
 from training.engine.common.checkpoint import Checkpoints
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import claim_run_directory, config_to_dict, finished_result, option
+from training.engine.common.distributed import Peers
 from training.engine.common.errors import EngineError, StopRequested
 from training.engine.common.optimisation import (
     adamw,
@@ -159,10 +160,13 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     Raises EngineError: those of `open_comparison_set` and `RewardModel.from_base`, "empty_input", "diverged".
     """
     out = Path(config.out_dir)
-    device = resolve_device(config.device)
+    peers = Peers.join(resolve_device(config.device))
+    device = peers.device
     precision = resolve_precision(config.precision, device)
     source = open_comparison_set(config.comparison_set)
-    claim_run_directory(out, config, fingerprint={"comparison_set": source.digest, "precision": precision})
+    if peers.is_first:
+        claim_run_directory(out, config, fingerprint={"comparison_set": source.digest, "precision": precision})
+    peers.wait()
     if (done := finished_result(out)) is not None:
         return done
     started = time.monotonic()
@@ -191,12 +195,14 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         f"{len(training)} comparisons to train on ({training.n_tokens:,} tokens, {training.n_truncated} cut), "
         f"{len(validation)} for validation, {len(test)} for the test; {device}, {precision}"
     )
-    run = TrainingRun(config, reward_model, training, validation, out / "checkpoints", device, precision)
     is_asked = config.measure_forgetting and reward_model.is_decoder
     language = LanguageHead.of(config.base_model) if is_asked else None
     unseen = texts_unseen(config, reward_model, validation)
     before = language_loss(reward_model.model, language, unseen) if language else None
+    run = TrainingRun(config, reward_model, training, validation, out / "checkpoints", device, precision, peers)
     summary = run.fit(reporter, stop)
+    if not peers.is_first:
+        return {"n_steps": summary["n_steps"]}
     after = language_loss(reward_model.model, language, unseen) if language else None
     adapter = lora_weights(reward_model.model)
     if adapter:
@@ -257,7 +263,9 @@ class TrainingRun:
         directory: Path,
         device: str,
         precision: str,
+        peers: Peers | None = None,
     ) -> None:
+        self.peers = peers or Peers(0, 1, device)
         self.config = config
         self.reward_model = reward_model
         self.model = reward_model.model
@@ -351,9 +359,10 @@ class TrainingRun:
             if is_evaluation and len(self.validation):
                 self._evaluate(reporter)
             is_last = self.step == self.n_steps or self.is_over
-            if is_last or stop.is_set or is_evaluation or self.step % self.config.checkpoint_steps == 0:
+            is_stopped = self.peers.any(stop.is_set)
+            if is_last or is_stopped or is_evaluation or self.step % self.config.checkpoint_steps == 0:
                 self._checkpoint()
-            if stop.is_set and not is_last:
+            if is_stopped and not is_last:
                 raise StopRequested
         if self.best is not None:
             best = torch.load(self._best_path(int(self.best["step"])), map_location="cpu", weights_only=True)
@@ -384,15 +393,18 @@ class TrainingRun:
             )
             self._order = (epoch, batches)
         batch = self._order[1][index]
+        mine = batch[self.peers.rank :: self.peers.n]
         total, n_correct, n_decided = 0.0, 0.0, 0.0
         with self._packing():
-            for part in self._prepared(micro_batches(batch, self.sizes, self.micro_batch_tokens)):
+            for part in self._prepared(micro_batches(mine, self.sizes, self.micro_batch_tokens)):
                 loss = self.loss_of(part)
                 (loss.total / len(batch)).backward()
                 self.weights.collect_gradients()
                 total += float(loss.total.detach())
                 n_correct += float(loss.n_correct)
                 n_decided += float(loss.n_decided)
+        self.peers.add_up_gradients(self.weights.parameters())
+        total, n_correct, n_decided = self.peers.add_up((total, n_correct, n_decided), self.device)
         norm = float(nn.utils.clip_grad_norm_(self.weights.parameters(), self.config.max_grad_norm))
         value = total / len(batch)
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -432,6 +444,8 @@ class TrainingRun:
                 dtype=torch.bfloat16 if self.precision == "bf16" else torch.float32,
             )
 
+        if not parts:
+            return
         if self.device == "cpu":
             # A second thread there takes a core from the products, and brings threads of its own for them.
             yield from map(lay_out, parts)
@@ -477,8 +491,9 @@ class TrainingRun:
         if self.best is None or loss < self.best["loss"]:
             self.best = record
             path = self._best_path(self.step)
-            with atomic_directory(path.parent) as directory:
-                torch.save(self.weights.state(), directory / path.name)
+            if self.peers.is_first:
+                with atomic_directory(path.parent) as directory:
+                    torch.save(self.weights.state(), directory / path.name)
         else:
             since = sum(one["step"] > self.best["step"] for one in self.evaluations)
             self.is_over = since >= self.config.patience
@@ -494,6 +509,9 @@ class TrainingRun:
             reporter.log(f"stopped early: no better validation loss since step {int(self.best['step'])}")
 
     def _checkpoint(self) -> None:
+        if not self.peers.is_first:
+            self.peers.wait()
+            return
         self.checkpoints.save(
             self.step,
             {
@@ -509,6 +527,7 @@ class TrainingRun:
         for other in self.checkpoints.directory.glob("best-*"):  # only now does no checkpoint need an older one
             if self.best is None or other != self._best_path(int(self.best["step"])).parent:
                 shutil.rmtree(other, ignore_errors=True)
+        self.peers.wait()
 
     def _resume(self, reporter: Reporter) -> None:
         state = self.checkpoints.load()

@@ -75,6 +75,7 @@ class ComparisonSetRequestSerializer(serializers.Serializer):
 
 class LeftOutSerializer(serializers.Serializer):
     gold = serializers.IntegerField()
+    quiz = serializers.IntegerField(help_text="Asked in a guideline version's quiz.")
     flagged = serializers.IntegerField()
     filtered = serializers.IntegerField(help_text="By source, language or tag.")
     invalid = serializers.IntegerField()
