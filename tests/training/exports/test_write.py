@@ -308,8 +308,15 @@ def test_trl_trains_on_it_as_it_is(cast, rated, tmp_path):
     from training.engine.lm.tokenizer import train_tokenizer
 
     tokenizer = train_tokenizer(["a question and its answer"], vocab_size=300, max_length=128)
-    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = LlamaConfig(vocab_size=len(tokenizer), num_labels=1, pad_token_id=tokenizer.pad_token_id, **sizes)
+    config: Any = LlamaConfig(
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    config.num_labels = 1
     settings = trl.RewardConfig(
         output_dir=str(tmp_path / "out"),
         max_steps=1,

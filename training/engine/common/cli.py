@@ -54,10 +54,10 @@ def main(part: str, verbs: Mapping[str, Verb], argv: list[str] | None = None) ->
         command.add_argument("--config", required=True, type=Path, help="JSON file with the fields of the config class")
     arguments = parser.parse_args(argv)
     verb = verbs[arguments.verb]
-    is_first = os.environ.get("RANK", "0") == "0"  # of several processes that train together, one tells
-    reporter = (
-        TerminalReporter() if sys.stdout.isatty() and is_first else Reporter(sys.stdout if is_first else sys.stderr)
-    )
+    if os.environ.get("RANK", "0") != "0":
+        reporter = Reporter(sys.stderr)  # of several processes that train together, the first one tells
+    else:
+        reporter = TerminalReporter() if sys.stdout.isatty() else Reporter()
     stop = StopFlag()
     stop.install()
     # Tokenizers are called from one thread; their own pool only warns about forks.
