@@ -87,6 +87,8 @@ def main() -> None:
 
 def show(shape: str, pairs: int, found: dict[str, list[dict[str, Any]]]) -> None:
     print(f"{shape}: {pairs} comparisons, batches of {BATCH}, one epoch, at most {LENGTH} tokens a text\n")
+    some = next(iter(found.values()))[0]
+    print(f"{some['n_tokens']:,} tokens, {some['n_distinct']:,} of them with a shared prompt counted once\n")
     names = ("pairs/s", 8), ("(lowest–highest)", 18), ("tokens/s", 9), ("of peak", 8), ("peak MiB", 9), ("loss", 8)
     print(f"{'':14} " + " ".join(f"{name:>{width}}" for name, width in names))
     for arm, runs in found.items():
@@ -144,6 +146,8 @@ def run_arm(arm: str, shape: str, directory: Path, n_pairs: int) -> dict[str, An
     gap = model.score_encoded([pair[0] for pair in held_out]) - model.score_encoded([pair[1] for pair in held_out])
     body = sum(p.numel() for name, p in model.model.named_parameters() if "embed" not in name)
     return {
+        "n_tokens": n_tokens,
+        "n_distinct": n_tokens - sum(len(one.prompt_ids) for one, other in pairs if one.prompt_ids == other.prompt_ids),
         "pairs_per_s": len(pairs) / seconds,
         "tokens_per_s": n_tokens / seconds,
         "of_peak": 6 * body * n_tokens / seconds / peak,
