@@ -101,6 +101,8 @@ def test_forgetting_is_measured_and_lora_forgets_less_than_all_weights_do(values
     for tuning in ("full", "head"):
         result = _train({**values, "tuning": tuning, "out_dir": f"{values['out_dir']}-{tuning}", "learning_rate": 1e-2})
         found[tuning] = json.loads((Path(result["model"]) / "touchstone.json").read_text())["forgetting"]
+        report = json.loads((Path(result["model"]) / "report.json").read_text())
+        assert report["forgetting"] == found[tuning], "the page reads it there"
     assert found["head"]["after"] == pytest.approx(found["head"]["before"], rel=1e-6)  # its trunk is the base's
     assert found["full"]["before"] == pytest.approx(found["head"]["before"], rel=1e-6)
     assert found["full"]["after"] > found["full"]["before"] + 0.1

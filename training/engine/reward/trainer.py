@@ -224,6 +224,7 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         report = report_on(test, chosen, rejected, split="test", table=read_split(source, "test"))
         report["comparison_set_digest"] = source.digest
         report["training"] = summary
+        report["forgetting"] = forgetting_of(before, after)
         result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
     reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
     result["seconds"] = round(time.monotonic() - started, 1)
