@@ -34,6 +34,7 @@ ACTIONS: dict[str, str] = {
     "guidelines.draft_discarded": "Guideline draft discarded",
     "qualification.allowed": "Quiz attempts allowed",
     "export.written": "Comparison set exported",
+    "export.above_limit": "Exported above the limit of disagreement",
     "table.downloaded": "Table downloaded",
     "reward_model.promoted": "Reward model promoted",
     "reward_model.retired": "Reward model retired",

@@ -110,7 +110,7 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]
         "filtered": ~_is_wanted(spec),
         "invalid": Q(verdict="invalid"),
         "adjudicated": Q(verdict__isnull=False) & Q(Value(not spec.include_adjudicated)),
-        "excluded": by_ratings & Q(n_kept=0),
+        "excluded": (by_ratings | Q(Value(spec.chooses_ratings))) & Q(n_kept=0),
         "too_few_ratings": by_ratings & Q(n_kept__lt=spec.min_ratings),
         "tied": is_tied & Q(Value(spec.ties == "drop")),
         "low_agreement": by_ratings

@@ -134,6 +134,8 @@ def _decide(
 ) -> Verdict | None:
     n_levels = project.n_intensities
     if verdict is not None:
+        if not given and spec.chooses_ratings:
+            return None  # none of its ratings is among those that were asked for
         return adjudicated(verdict, intensity, len(given), spec, n_levels=n_levels, comparison_id=comparison_id)
     votes = [Vote(rating[1], rating[2]) for rating in given]
     return aggregate(votes, spec, n_levels=n_levels, comparison_id=comparison_id, posterior_a=posterior_a)

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pyarrow.parquet as pq
-from django.db.models import Count, F, Func, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Func, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from annotate.comparisons.models import Comparison
 from annotate.pool.models import CompletionSource, Prompt
@@ -15,7 +15,7 @@ from annotate.ratings.selectors import counted
 from training import artifacts
 from training.exports.aggregation import EPSILON
 from training.exports.models import ComparisonSet
-from training.exports.querysets import LEFT_OUT, TAKEN, DigestTenth, excluded_labellers, rated, taken, with_fate
+from training.exports.querysets import LEFT_OUT, TAKEN, DigestTenth, excluded_labellers, kept, rated, taken, with_fate
 from training.exports.spec import Spec
 
 # Languages, tags, labellers and the like that a form offers or a preview tells.
@@ -37,6 +37,15 @@ SHOWN = (
     "rejected_source",
     "language",
     "tags",
+)
+
+
+# The number of the sampling round that asked for a comparison first; null where none did.
+_FIRST_ROUND = Subquery(
+    Comparison.objects.filter(pk=OuterRef("pk"))
+    .values("pk")
+    .annotate(first=Min("sampled_in__sampling_round__number"))
+    .values("first")
 )
 
 
@@ -83,10 +92,10 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
         | {"too_many": fates.get(TAKEN, 0) - counts["comparisons"]},
         "unrated": Comparison.objects.filter(project=project, n_ratings=0).count(),
         "by_agreement": [{"bucket": name, "n": n} for name, n in agreement if n],
-        "by_intensity": _by_intensity(chosen, project),
+        "by_intensity": _by_intensity(chosen, spec, excluded_labellers(project)),
         "by_source_kind": _by_source_kind(chosen),
         "by_language": _buckets(chosen.values(bucket=F("prompt__language"))),
-        "by_batch": _buckets(chosen.values(bucket=Min("sampled_in__sampling_round__number"))),
+        "by_batch": _buckets(chosen.annotate(batch=_FIRST_ROUND).values(bucket=F("batch"))),
         "disagreement": disagreement,
     }
     return found | {"warnings": _warnings(found, spec)}
@@ -177,9 +186,9 @@ def _by_source_kind(chosen: QuerySet[Comparison]) -> list[dict[str, Any]]:
     return [{"bucket": kind, "n": n} for kind, n in totals.most_common()]
 
 
-def _by_intensity(chosen: QuerySet[Comparison], project: Project) -> list[dict[str, Any]]:
-    """Ratings of the chosen comparisons by their intensity."""
-    ratings = counted(Rating.objects.filter(project=project, comparison__in=chosen.values("pk")))
+def _by_intensity(chosen: QuerySet[Comparison], spec: Spec, excluded: list[int]) -> list[dict[str, Any]]:
+    """Ratings that count of the chosen comparisons, by their intensity."""
+    ratings = kept(Rating.objects.filter(comparison__in=chosen.values("pk")), spec, excluded)
     rows = ratings.values("intensity").annotate(n=Count("pk")).order_by("intensity")
     return [{"bucket": "" if row["intensity"] is None else str(row["intensity"]), "n": row["n"]} for row in rows]
 

@@ -54,15 +54,22 @@ def request_comparison_set(
     Raises DomainError "disagreement_above_limit" where labellers disagree more than the project allows and the caller
     has not been told of it yet.
     """
-    if not is_warned:
-        disagreement = preview(project, spec)["disagreement"]
-        if disagreement["is_above"]:
+    disagreement = preview(project, spec)["disagreement"]
+    if disagreement["is_above"]:
+        if not is_warned:
             raise DomainError(
                 "disagreement_above_limit",
                 f"Labellers disagree on {disagreement['share']:.0%} of these comparisons; the project's limit is "
                 f"{disagreement['limit']:.0%}.",
                 disagreement=disagreement,
             )
+        audit.record(
+            project=project,
+            actor=created_by,
+            action="export.above_limit",
+            summary=f"Export although labellers disagree on {disagreement['share']:.0%} of the comparisons",
+            disagreement=disagreement,
+        )
     made = create_comparison_set(project=project, spec=spec, name=name, created_by=created_by)
     made.job = enqueue(
         kind="export",
@@ -84,7 +91,8 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
     if comparison_set.frozen_at is not None:
         return comparison_set
     project, spec = comparison_set.project, Spec.parse(comparison_set.spec)
-    url = artifacts.artifact_url("comparison-sets", project.slug, comparison_set.number)
+    # Unique for ever, also when a project is removed and made again: what was fetched once is found by its place.
+    url = artifacts.artifact_url("comparison-sets", project.slug, f"{comparison_set.number}-{comparison_set.pk}")
     artifacts.remove(url)
     filesystem, directory = artifacts.open_filesystem(url)
     excluded = User.objects.filter(pk__in=excluded_labellers(project)).order_by("pseudonym")
@@ -137,6 +145,7 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
         "excluded_labellers": len(pseudonyms),
         "guideline_versions": sorted(guideline_versions),
     }
+    context.check()  # whoever lost the claim has lost the files as well
     uri = directory if artifacts.is_local(url) else url
     return _freeze(comparison_set, uri, manifest, counts)
 

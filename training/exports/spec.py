@@ -34,8 +34,9 @@ class Spec:
     their number and agreement; otherwise such comparisons are left out.
 
     The mix: max_source_share, for a kind of source the largest share of comparisons that may have a completion of it;
-    max_cluster_share, the largest share of one prompt cluster; max_comparisons. What is too many is left out by a fixed
-    hash of the id, so that a smaller set is part of a larger one.
+    max_cluster_share, the largest share of one prompt cluster; max_comparisons. They are applied in this order, each to
+    what the ones before have left, so that a later one can raise a share again. What is too many is left out by a fixed
+    hash of the id: with max_comparisons, a smaller set is part of a larger one.
 
     Numbers: ties "drop" leaves out comparisons without a preferred side, and single ties are no votes; "soft" keeps
     them with a preference of ½, and a tie is half a vote for each side. preference "votes": smoothed share of the
@@ -77,6 +78,10 @@ class Spec:
         }
         if not problems and self.rated_from and self.rated_to and self.rated_from > self.rated_to:
             problems["rated_to"] = f"Expected a day from {self.rated_from} on, got {self.rated_to!r}."
+        if not problems and self.preference == "posterior" and self.chooses_ratings:
+            problems["preference"] = (
+                "The labellers' model judges by all ratings: choose votes, or no days, versions and labellers."
+            )
         if problems:
             raise ValidationError(problems)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from training.engine.reward.clashes import clashes
+
 # name: (least, most); None: the engine decides.
 BOUNDS: dict[str, tuple[float, float]] = {
     "epochs": (1, 100),
@@ -92,6 +94,10 @@ class TrainingOptions:
             for name, value in dataclasses.asdict(self).items()
             if value is not None and (problem := _problem(name, value))
         }
+        if not problems:
+            problems = {
+                name: f"{text[0].upper()}{text[1:]}." for name, text in clashes(dataclasses.asdict(self)).items()
+            }
         if problems:
             raise ValidationError(problems)
 

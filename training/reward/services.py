@@ -218,12 +218,20 @@ def promoted_model(project: Project) -> RewardModel | None:
     return RewardModel.objects.filter(project=project, state=RewardModelState.PROMOTED).first()
 
 
+@transaction.atomic
 def promote_by_rule(*, model: RewardModel) -> Decision:
-    """Promote a candidate if the project's rules allow it; otherwise write down why not."""
+    """Promote a candidate if the project's rules allow it; otherwise write down why not.
+
+    Locks the project's row first, so that what is in use is what the rules looked at. What a person has retired or
+    rolled back stays as they left it.
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=model.project_id)
     model.refresh_from_db()
     if model.state == RewardModelState.PROMOTED:
         registry.sync()  # an earlier run may have been cut short between its commit and the file
         return Decision(True, model.state_reason)
+    if model.state != RewardModelState.CANDIDATE:
+        return Decision(False, f"v{model.version} is {model.state}: {model.state_reason}")
     standing = Standing(model.project)
     decision = decide(standing.evidence(model), standing.limits)
     if decision.promote:
@@ -283,6 +291,8 @@ def roll_back(*, project: Project, reason: str, actor: User) -> RewardModel:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     latest = latest_promotion(project)
     target = latest.replaced if latest else None
+    while latest and target and target.reward_model_id == latest.reward_model_id:
+        target = target.replaced  # promoted, retired and promoted again: not another model
     if latest is None or target is None:
         raise DomainError("nothing_to_roll_back_to", "No other reward model was promoted before this one.")
     model = RewardModel.objects.select_for_update().get(pk=target.reward_model_id)

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import config_from_dict
-from training.engine.common.errors import EngineError
+from training.engine.common.errors import ConfigError, EngineError
 from training.engine.common.progress import Reporter
 from training.engine.reward.data import Comparisons, open_comparison_set, read_split, tokenise
 from training.engine.reward.model import RewardModel
@@ -79,6 +79,11 @@ def test_half_precision_learns_what_single_precision_does(values: dict[str, Any]
     saved = load_file(Path(half["model"]) / "model.safetensors")
     assert {one.dtype for one in saved.values()} == {torch.float32}
     assert any(not torch.equal(one, one.bfloat16().float()) for one in saved.values())  # not the copies
+    report = json.loads((Path(half["model"]) / "report.json").read_text())
+    model = RewardModel.load(half["model"])
+    test = tokenise(read_split(open_comparison_set(values["comparison_set"]), "test"), model.encoder)
+    gap = model.score_encoded(test.chosen) - model.score_encoded(test.rejected)
+    assert report["reward_gap"]["mean"] == pytest.approx(float(gap.mean()), abs=1e-5)  # rotary frequencies too
 
 
 def test_head_only_training_leaves_the_trunk_alone(values: dict[str, Any]) -> None:
@@ -175,6 +180,34 @@ def test_it_trains_with(values: dict[str, Any], option: dict[str, Any]) -> None:
     assert np.isfinite(model.score([([{"role": "user", "content": "Hi"}], "Hello there")])).all()
 
 
-def test_a_noise_treatment_without_strengths_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(EngineError, match="needs strengths"):
-        _run({**values, "noise_treatment": "flip"})
+def test_the_same_seed_gives_the_same_lora(values: dict[str, Any]) -> None:
+    """Whatever was drawn in the process before."""
+    weights = []
+    for name in ("one", "other"):
+        torch.rand(7 if name == "one" else 3)
+        result = _train({**values, "tuning": "lora", "max_steps": 3, "out_dir": f"{values['out_dir']}-{name}"})
+        weights.append(load_file(Path(result["model"]) / "lora.safetensors"))
+    assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
+
+
+@pytest.mark.parametrize(
+    ("clash", "field"),
+    [
+        ({"noise_treatment": "flip"}, "noise_treatment"),
+        ({"n_heads": 2, "length_remedy": "odin"}, "n_heads"),
+        ({"ties": "davidson", "use_margins": True}, "ties"),
+        ({"objective": "labellers", "centring": 0.1}, "objective"),
+        ({"margin_map": {"weak": 0.0}}, "margin_map"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_options_that_leave_others_without_effect_are_refused(
+    values: dict[str, Any], clash: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ConfigError, match=field):
+        config_from_dict(RewardTrainConfig, {**values, **clash})
+
+
+def test_single_ratings_are_needed_to_learn_from_them(values: dict[str, Any]) -> None:
+    with pytest.raises(EngineError, match="no single ratings"):
+        _run({**values, "objective": "labellers"})

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from training.engine.common.chat import Encoded
+from training.engine.reward import packing as packing_module
 from training.engine.reward.packing import (
     Pack,
     can_pack,
@@ -102,6 +103,25 @@ def test_features_and_gradients_are_those_of_padded_texts(name: str, checkpointi
         actual = _gradients(model, model.score(features).squeeze(-1), weights)
     torch.testing.assert_close(features, plain, rtol=1e-4, atol=1e-5)
     assert actual.keys() == expected.keys()
+    for parameter, gradient in expected.items():
+        error = float((actual[parameter] - gradient).norm() / gradient.norm().clamp_min(1e-12))
+        assert error < 1e-4, f"{parameter}: {error}"
+
+
+def test_many_completions_of_a_prompt_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen rows at most in a block: the prompt's keys are read by several, whose gradients add up."""
+    monkeypatch.setattr(packing_module, "MOST_ROWS", 16)
+    model = _model(DECODERS["rotary, grouped queries"]).train()
+    texts = _texts()
+    weights = torch.randn(len(texts), generator=torch.Generator().manual_seed(2))
+    plain = padded_features(model, lay_out(texts, pad_id=0, is_padded=True, dtype=torch.float32))
+    expected = _gradients(model, model.score(plain).squeeze(-1), weights)
+    laid_out = pack(texts)
+    assert len(laid_out.blocks) > len(pack(texts[:2]).blocks) + 1
+    with packing(model):
+        features = packed_features(model, laid_out)
+        actual = _gradients(model, model.score(features).squeeze(-1), weights)
+    torch.testing.assert_close(features, plain, rtol=1e-4, atol=1e-5)
     for parameter, gradient in expected.items():
         error = float((actual[parameter] - gradient).norm() / gradient.norm().clamp_min(1e-12))
         assert error < 1e-4, f"{parameter}: {error}"

@@ -33,7 +33,7 @@ from training.engine.reward.data import ComparisonSet, open_comparison_set, toke
 from training.engine.reward.metrics import log_loss, share_stat, sign_hits
 from training.engine.reward.model import RewardModel
 from training.engine.reward.noise import fold_of, mean_sigmoid, strengths
-from training.engine.reward.parts import PartReporter, percent_done, train_config
+from training.engine.reward.parts import PartReporter, one_process_only, percent_done, train_config
 from training.engine.reward.posterior import HeadPosterior
 from training.engine.reward.trainer import train
 
@@ -98,6 +98,7 @@ def crossfit(config: CrossFitConfig, reporter: Reporter, stop: StopFlag) -> dict
     suspicious (the labels that are contradicted most), seconds. Resumes model by model; within one as `train` does.
     Raises EngineError: those of `train`; "empty_input" where a fold leaves nothing to train on.
     """
+    one_process_only()
     out = Path(config.out_dir)
     config.validate()
     source = open_comparison_set(config.comparison_set)

@@ -180,7 +180,7 @@ def examples_of(comparisons: Comparisons) -> list[NDArray[np.int64]]:
     """
     groups: dict[Any, list[int]] = {}
     for index, group in enumerate(comparisons.meta.get("group") or [None] * len(comparisons)):
-        groups.setdefault(("alone", index) if group is None else group, []).append(index)
+        groups.setdefault(group or ("alone", index), []).append(index)
     return [np.asarray(members, dtype=np.int64) for members in groups.values()]
 
 

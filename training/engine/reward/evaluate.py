@@ -251,7 +251,7 @@ class Judged:
             "axis": _named(self.column("axis")),
             "language": _named(self.column("language")),
             "cluster": _named(self.column("cluster"), order=int),
-            "batch": _named(batch, order=int),
+            "batch": _named(batch, order=int, most=None),
             "length_difference": self._by_length_difference(),
             "hard": _filled([("hard", is_hard), ("not hard", ~is_hard)]),
         }
@@ -321,13 +321,15 @@ def _filled(buckets: list[Bucket]) -> list[Bucket]:
     return [(name, inside) for name, inside in buckets if inside.any()]
 
 
-def _named(values: list[Any], order: Callable[[str], Any] | None = None) -> list[Bucket]:
-    """A bucket for each value, the 30 most frequent; by `order` or, without it, the largest first."""
+def _named(
+    values: list[Any], order: Callable[[str], Any] | None = None, most: int | None = MAX_BUCKETS
+) -> list[Bucket]:
+    """A bucket for each value, the `most` frequent ones; by `order` or, without it, the largest first."""
     names = np.asarray(["unknown" if value is None or value == "" else str(value) for value in values], dtype=object)
     counts = {name: int((names == name).sum()) for name in sorted(set(names.tolist()))}
     if set(counts) <= {"unknown"}:
         return []
-    kept = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_BUCKETS]
+    kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]
     if order is not None:
         kept.sort(key=lambda name: (name == "unknown", 0 if name == "unknown" else order(name)))
     return [(name, names == name) for name in kept]

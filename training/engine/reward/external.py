@@ -24,6 +24,7 @@ EXTERNAL_FORMAT = "touchstone.external_report/1"
 MAX_PROBLEMS = 50
 NO_CATEGORY = "other"
 ROWS_PER_PART = 256
+MOST_REJECTED = 64
 
 Message = dict[str, str]
 
@@ -194,6 +195,8 @@ def parse_row(text: str, line: int) -> ExternalRow:
     rejected = [row["rejected"]] if isinstance(row["rejected"], str) else row["rejected"]
     if not isinstance(rejected, list) or not rejected or not all(isinstance(one, str) for one in rejected):
         raise BadRow(f'"rejected" must be text or a list of texts, got {_shown(row["rejected"])}')
+    if len(rejected) > MOST_REJECTED:
+        raise BadRow(f'"rejected" has {len(rejected):,} texts; {MOST_REJECTED} are the most')
     if chosen in rejected:
         raise BadRow('"chosen" and one of "rejected" are the same text')
     identity = row.get("id")

@@ -28,7 +28,7 @@ class LanguageHead:
 
     @classmethod
     def of(cls, base_model: str) -> LanguageHead | None:
-        """The head of the base in a directory or on the hub; None where it has none (encoders, reward models)."""
+        """The head of the base in a directory or on the hub; None where it has none that is one linear layer."""
         quiet_transformers()
         try:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -37,6 +37,9 @@ class LanguageHead:
         except (OSError, ValueError, KeyError, RuntimeError):
             return None
         model, info = loaded
+        scaled = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+        if any(getattr(model.config, name, None) for name in scaled):
+            return None  # its logits are more than a matrix product
         head = model.get_output_embeddings()
         if head is None or info["missing_keys"]:
             return None
@@ -52,6 +55,7 @@ def language_loss(
     trunk: Any = model.base_model
     embeddings = trunk.get_input_embeddings().weight
     weight = embeddings if head.weight is None else head.weight.to(embeddings)
+    bias = None if head.bias is None else head.bias.to(embeddings)
     was_training = model.training
     model.eval()
     total, n = 0.0, 0
@@ -61,7 +65,7 @@ def language_loss(
         input_ids = torch.tensor([ids], device=embeddings.device)
         hidden = trunk(input_ids=input_ids, use_cache=False).last_hidden_state[0, :-1]
         for start in range(0, len(hidden), ROWS_AT_ONCE):
-            logits = nn.functional.linear(hidden[start : start + ROWS_AT_ONCE], weight, head.bias).float()
+            logits = nn.functional.linear(hidden[start : start + ROWS_AT_ONCE], weight, bias).float()
             target = input_ids[0, start + 1 : start + 1 + len(logits)]
             total += float(nn.functional.cross_entropy(logits, target, reduction="sum"))
         n += len(ids) - 1

@@ -28,7 +28,7 @@ from training.engine.common.progress import Pace, Reporter
 from training.engine.reward.data import ComparisonSet, open_comparison_set, read_split, tokenise
 from training.engine.reward.ensemble import COEFFICIENT, COMBINATIONS, FILE_NAME, FORMAT, combine, load_member
 from training.engine.reward.metrics import log_loss, share_stat, sign_hits
-from training.engine.reward.parts import PartReporter, percent_done, train_config
+from training.engine.reward.parts import PartReporter, one_process_only, percent_done, train_config
 from training.engine.reward.trainer import train
 
 
@@ -59,6 +59,7 @@ def members(config: MembersConfig, reporter: Reporter, stop: StopFlag) -> dict[s
     them. Its report.json has `ensemble` more: see `ensemble_report`. Result: that of member 0's training with `model`,
     `n_members`, `ensemble` (null without a test split) and `seconds` of the whole. Raises EngineError as `train` does.
     """
+    one_process_only()
     out = Path(config.out_dir)
     config.validate()
     source = open_comparison_set(config.comparison_set)

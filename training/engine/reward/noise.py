@@ -50,22 +50,24 @@ def treat(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
     """Soft preferences, margins and weights (n,) each, after a treatment of comparisons by strength μ ± s (n,).
 
-    none: as they are. drop: weight 0 where μ < 0. flip: 1 − p where μ < 0. soft: (1 − α) p + α (1 − p) where μ < 0, α
-    being the models' own probability that the label is wrong, E[σ(−d)] for d ~ N(μ, s²), so that a label is turned
-    only as far as they are sure. margin: m + μ, an adaptive margin that asks for a wide gap where the models see one
-    and forgives a negative gap where they contradict the label. Nothing is changed in place.
-    Raises ValueError for another treatment.
+    μ counts towards the side that p is on; a tie is on none and stays as it is. none: all as they are. drop: weight 0
+    where μ < 0. flip: 1 − p where μ < 0. soft: (1 − α) p + α (1 − p) where μ < 0, α being the models' own probability
+    that the label is wrong, E[σ(−d)] for d ~ N(μ, s²), so that a label is turned only as far as they are sure.
+    margin: m + μ, an adaptive margin that asks for a wide gap where the models see one and forgives a negative gap
+    where they contradict the label. Nothing is changed in place. Raises ValueError for another treatment.
     """
     if how not in TREATMENTS:
         raise ValueError(f"expected one of {', '.join(TREATMENTS)}, got {how!r}")
-    is_doubted = strength_mean < 0
+    # Towards the side that the label is on; a tie is on none.
+    along = np.sign(p - 0.5) * strength_mean
+    is_doubted = along < 0
     if how == "drop":
         return p, margin, np.where(is_doubted, np.zeros_like(weight), weight)
     if how == "flip":
         return np.where(is_doubted, 1 - p, p), margin, weight
     if how == "soft":
-        alpha = mean_sigmoid(-np.asarray(strength_mean), strength_std).astype(p.dtype)
+        alpha = mean_sigmoid(-np.asarray(along), strength_std).astype(p.dtype)
         return np.where(is_doubted, (1 - alpha) * p + alpha * (1 - p), p), margin, weight
     if how == "margin":
-        return p, (margin + strength_mean).astype(margin.dtype), weight
+        return p, (margin + along).astype(margin.dtype), weight
     return p, margin, weight

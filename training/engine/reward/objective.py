@@ -119,12 +119,14 @@ class Learner(nn.Module):
         """The mean loss of a comparison's single ratings, summed over comparisons; without any, it has no say."""
         assert self.labellers is not None and self.ratings is not None
         at, labeller, side, first = self.ratings.some(batch.indices)
+        # The losses of a comparison's ratings are averaged, so the prior is that of one rating a comparison.
+        prior = self.labellers.prior() * (len(batch) / self.ratings.n_comparisons / self.ratings.n_each)
         if len(at) == 0:
-            return gap.sum() * 0
+            return gap.sum() * 0 + prior
         each = self.labellers.loss(gap[at], labeller.to(gap.device), side.to(gap), first.to(gap))
         n_ratings = torch.zeros_like(gap).index_add_(0, at.to(gap.device), torch.ones_like(each))
         total: Tensor = (each * (weight / n_ratings.clamp_min(1))[at]).sum()
-        return total + self.labellers.prior() * (len(batch) / self.ratings.n_comparisons)
+        return total + prior
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,12 @@ class _Ratings:
     @property
     def n_comparisons(self) -> int:
         return len(self.starts) - 1
+
+    @property
+    def n_each(self) -> float:
+        """Ratings a comparison on average, of those that have some."""
+        counts = np.diff(self.starts)
+        return float(counts[counts > 0].mean()) if counts.any() else 1.0
 
     def some(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of some comparisons: position of the comparison among them, labeller, side and first of each rating."""

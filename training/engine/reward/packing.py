@@ -32,6 +32,8 @@ IMPLEMENTATION = "touchstone_packed"
 
 # A CPU's matrix product is compiled for every shape that it meets, in 1 to 9 ms: few shapes, few compilations.
 ROWS_STEP = 32
+# Rows of one prompt's completions in a block.
+MOST_ROWS = 1024
 TOKENS_STEP = 256
 # Finite, so that a padded row, all of whose keys are masked, is no NaN.
 MASKED = -1e30
@@ -47,11 +49,11 @@ class Block:
     rows: Tensor
     """(G · R,): which token each row is; no token is a row of two blocks."""
     keys: Tensor
-    """(G · K,): which token each key is; no token is a key of two blocks of one kind."""
+    """(G · K,): which token each key is; no token is one twice."""
     mask: Tensor
     """(G, R, K): 0 where the row may look, MASKED elsewhere."""
-    is_of_prompts: bool
-    """Prompts that look at themselves; otherwise completions that look at their prompt and themselves."""
+    is_later: bool
+    """Whether some of its keys are keys of an earlier block, so that gradients are added to what is there."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Pack:
     position_ids: Tensor
     """(1, T): from 0 in each prompt, going on after it in each of its completions."""
     blocks: list[Block]
-    """Those of completions first; each token but the idle ones is a row of one block and a key of one of these."""
+    """Those of completions first; each token but the idle ones is a row of one block."""
     finals: Tensor
     """(m,): the last token of each distinct text."""
     texts: Tensor
@@ -79,8 +81,7 @@ class Pack:
     def to(self, device: torch.device | str) -> Pack:
         """The same on another device."""
         blocks = [
-            Block(one.rows.to(device), one.keys.to(device), one.mask.to(device), one.is_of_prompts)
-            for one in self.blocks
+            Block(one.rows.to(device), one.keys.to(device), one.mask.to(device), one.is_later) for one in self.blocks
         ]
         return dataclasses.replace(
             self,
@@ -107,10 +108,11 @@ class Padded:
 
 @dataclass(frozen=True)
 class _Group:
-    """Where a prompt's tokens begin in the pack, how many they are, and how many each of its completions has."""
+    """A prompt and some of its completions: where each begins in the pack, and how many tokens each has."""
 
-    start: int
+    prompt: int
     n_prompt: int
+    start: int
     completions: list[int]
 
     @property
@@ -126,11 +128,18 @@ def pack(texts: Sequence[Encoded], dtype: torch.dtype = torch.float32) -> Pack:
         completions.setdefault(tuple(text.completion_ids), []).append(index)
     ids: list[int] = []
     positions: list[int] = []
-    groups: list[_Group] = []
+    # By the how many-th of their prompt they are: a prompt of many completions has several, so that what these look at
+    # grows with the completions and not with their square.
+    parts: list[list[_Group]] = []
     finals: list[int] = []
     which = [0] * len(texts)
     for prompt, completions in branches.items():
-        groups.append(_Group(len(ids), len(prompt), [len(completion) for completion in completions]))
+        start, at = len(ids), len(ids) + len(prompt)
+        for nth, lengths in enumerate(_some_rows([len(completion) for completion in completions])):
+            if nth == len(parts):
+                parts.append([])
+            parts[nth].append(_Group(start, len(prompt), at, lengths))
+            at += sum(lengths)
         ids += prompt
         positions += range(len(prompt))
         for completion, members in completions.items():
@@ -143,12 +152,13 @@ def pack(texts: Sequence[Encoded], dtype: torch.dtype = torch.float32) -> Pack:
     ids += [0] * n_idle
     positions += [0] * n_idle
     completions_first = [
-        _branch_block(alike, len(ids), dtype)
+        _branch_block(alike, len(ids), dtype, is_later=nth > 0)
+        for nth, groups in enumerate(parts)
         for alike in _alike(groups, lambda one: (one.n_rows, one.n_prompt + one.n_rows))
     ]
     then_prompts = [
         _prompt_block(alike, len(ids), dtype)
-        for alike in _alike([one for one in groups if one.n_prompt], lambda one: (one.n_prompt,))
+        for alike in _alike([one for one in parts[0] if one.n_prompt], lambda one: (one.n_prompt,))
     ]
     return Pack(
         torch.tensor([ids], dtype=torch.int64),
@@ -158,6 +168,17 @@ def pack(texts: Sequence[Encoded], dtype: torch.dtype = torch.float32) -> Pack:
         torch.tensor(which, dtype=torch.int64),
         n_idle,
     )
+
+
+def _some_rows(lengths: list[int]) -> list[list[int]]:
+    """Lengths of completions, in order, in lists that hold MOST_ROWS tokens at most, or one completion."""
+    found: list[list[int]] = []
+    for length in lengths:
+        if found and sum(found[-1]) + length <= MOST_ROWS:
+            found[-1].append(length)
+        else:
+            found.append([length])
+    return found
 
 
 def _alike(groups: list[_Group], size: Callable[[_Group], tuple[int, ...]]) -> list[list[_Group]]:
@@ -180,11 +201,11 @@ def _prompt_block(groups: list[_Group], padding: int, dtype: torch.dtype) -> Blo
     rows = torch.full((len(groups), n), padding, dtype=torch.int64)
     mask = torch.full((n, n), MASKED, dtype=dtype).triu_(1).expand(len(groups), n, n)
     for index, group in enumerate(groups):
-        rows[index, : group.n_prompt] = torch.arange(group.start, group.start + group.n_prompt)
-    return Block(rows.flatten(), rows.flatten(), mask, is_of_prompts=True)
+        rows[index, : group.n_prompt] = torch.arange(group.prompt, group.prompt + group.n_prompt)
+    return Block(rows.flatten(), rows.flatten(), mask, is_later=True)
 
 
-def _branch_block(groups: list[_Group], padding: int, dtype: torch.dtype) -> Block:
+def _branch_block(groups: list[_Group], padding: int, dtype: torch.dtype, *, is_later: bool) -> Block:
     n_rows = _rounded(max(group.n_rows for group in groups))
     n_keys = _rounded(max(group.n_prompt + group.n_rows for group in groups))
     rows = torch.full((len(groups), n_rows), padding, dtype=torch.int64)
@@ -192,14 +213,15 @@ def _branch_block(groups: list[_Group], padding: int, dtype: torch.dtype) -> Blo
     mask = torch.full((len(groups), n_rows, n_keys), MASKED, dtype=dtype)
     for index, group in enumerate(groups):
         p, r = group.n_prompt, group.n_rows
-        rows[index, :r] = torch.arange(group.start + p, group.start + p + r)
-        keys[index, : p + r] = torch.arange(group.start, group.start + p + r)
+        rows[index, :r] = torch.arange(group.start, group.start + r)
+        keys[index, :p] = torch.arange(group.prompt, group.prompt + p)
+        keys[index, p : p + r] = rows[index, :r]
         mask[index, :r, :p] = 0
         at = 0
         for n in group.completions:
             mask[index, at : at + n, p + at : p + at + n].triu_(1)
             at += n
-    return Block(rows.flatten(), keys.flatten(), mask, is_of_prompts=False)
+    return Block(rows.flatten(), keys.flatten(), mask, is_later)
 
 
 def _rounded(n: int) -> int:
@@ -334,7 +356,8 @@ class _BlockAttention(torch.autograd.Function):
         q, k, v, *shares = ctx.saved_tensors
         n_heads, n_padded, width = q.shape
         d_output = _with_padding(d_output.transpose(0, 1))
-        d_q, d_k, d_v = (_unwritten(one, ctx.packed.n_idle) for one in (q, k, v))
+        d_q = _unwritten(q, ctx.packed.n_idle)
+        d_k, d_v = torch.zeros_like(k), torch.zeros_like(v)
         for block, share in zip(ctx.packed.blocks, shares, strict=True):
             shape = (n_heads * block.mask.shape[0], -1, width)
             rows, d_rows = (one.index_select(1, block.rows).view(shape) for one in (q, d_output))
@@ -347,7 +370,7 @@ class _BlockAttention(torch.autograd.Function):
                 (d_v, torch.bmm(share.transpose(1, 2), d_rows)),
             ):
                 part = part.view(n_heads, -1, width)
-                if block.is_of_prompts:
+                if block.is_later:
                     part += total.index_select(1, block.keys)
                 total.index_copy_(1, block.keys, part)
         n = n_padded - 1
@@ -355,7 +378,7 @@ class _BlockAttention(torch.autograd.Function):
 
 
 def _unwritten(like: Tensor, n_idle: int) -> Tensor:
-    """(H, T + 1, e) to be written: every token is a row, and a key, of some block, but for the idle ones, which are 0.
+    """(H, T + 1, e) to be written: every token is a row of one block, but for the idle ones, which are 0.
 
     Nothing reads these, but what is no number would spread through the gradient of every weight.
     """

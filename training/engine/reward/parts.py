@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from training.engine.common.config import config_from_dict
-from training.engine.common.errors import ConfigError
+from training.engine.common.errors import ConfigError, EngineError
 from training.engine.common.progress import Pace, Reporter
 from training.engine.reward.trainer import RewardTrainConfig
+
+
+def one_process_only() -> None:
+    """Raise EngineError "bad_config" under `accelerate launch`: a job of several trainings runs them one by one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise EngineError("bad_config", "only `train` runs in several processes; start this in one")
+
 
 OWN_FIELDS = ("base_model", "comparison_set", "out_dir")
 

@@ -28,7 +28,7 @@ def prepare(training: Comparisons, config: RewardTrainConfig, encoder: ChatEncod
     """
     numbers = dict(training.numbers)
     n = len(training)
-    weight = normalised_weights(numbers["weight"]) if config.use_weights else np.ones(n, dtype=np.float32)
+    weight = numbers["weight"] if config.use_weights else np.ones(n, dtype=np.float32)
     margin = np.zeros(n, dtype=np.float32)
     if config.use_margins:
         mapping = None if config.margin_map is None else {int(level): m for level, m in config.margin_map.items()}
@@ -50,6 +50,9 @@ def prepare(training: Comparisons, config: RewardTrainConfig, encoder: ChatEncod
         prepared = select(prepared, np.flatnonzero(keep))
     if not len(prepared):
         raise EngineError("empty_input", "the config leaves no comparison to train on")
+    if config.objective == "labellers" and not any(prepared.meta["sides"]):
+        raise EngineError("bad_input", "the comparison set has no single ratings, which the objective labellers needs")
+    prepared.numbers["weight"] = normalised_weights(prepared.numbers["weight"])
     if config.length_remedy == "random_pairing":
         prepared = with_random_pairs(prepared, encoder, seed=config.seed, share=config.random_pairing_share)
     prepared.numbers["weight"] = prepared.numbers["weight"] * group_weights(prepared.meta["group"])

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from training.engine.common.atomic import atomic_directory, write_json, write_text
+from training.engine.common.atomic import atomic_directory, sha256_file, write_json, write_text
 from training.engine.common.checkpoint import Checkpoints
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import claim_run_directory, config_to_dict, finished_result, option
 from training.engine.common.distributed import Peers
-from training.engine.common.errors import EngineError, StopRequested
+from training.engine.common.errors import ConfigError, EngineError, StopRequested
 from training.engine.common.optimisation import (
     adamw,
     autocast,
@@ -36,6 +36,7 @@ from training.engine.common.optimisation import (
 from training.engine.common.progress import Pace, Reporter
 from training.engine.common.rows import read_rows, row_messages
 from training.engine.reward.card import model_card
+from training.engine.reward.clashes import clashes
 from training.engine.reward.data import (
     Comparisons,
     ComparisonSet,
@@ -150,6 +151,13 @@ class RewardTrainConfig:
     n_threads: int = option(2, help="CPU threads", at_least=1)
     checkpoint_steps: int = option(25, help="updates between checkpoints", at_least=1)
 
+    def validate(self) -> None:
+        """Raise ConfigError where one option would leave another without effect."""
+        for name, problem in clashes(config_to_dict(self)).items():
+            raise ConfigError(name, problem)
+        if self.noise_treatment != "none" and not self.strengths:
+            raise ConfigError("noise_treatment", "needs strengths: a file of `crossfit` on this comparison set")
+
 
 def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
     """Train, keep the weights with the best validation loss, evaluate on the test split, write OUT/model.
@@ -164,13 +172,19 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     device = peers.device
     precision = resolve_precision(config.precision, device)
     source = open_comparison_set(config.comparison_set)
+    fingerprint = {"comparison_set": source.digest, "precision": precision}
+    for path in filter(None, (config.strengths, config.forgetting_texts)):
+        if not Path(path).is_file():
+            raise EngineError("input_not_found", f"the input file {path} does not exist")
+        fingerprint[path] = sha256_file(path)
     if peers.is_first:
-        claim_run_directory(out, config, fingerprint={"comparison_set": source.digest, "precision": precision})
+        claim_run_directory(out, config, fingerprint=fingerprint)
     peers.wait()
     if (done := finished_result(out)) is not None:
         return done
     started = time.monotonic()
     use_threads(config.n_threads)
+    torch.manual_seed(config.seed)  # first: a base without a pooler, and LoRA, draw weights of their own
     reward_model = RewardModel.from_base(
         config.base_model,
         max_length=config.max_length,
@@ -397,7 +411,9 @@ class TrainingRun:
         mine = batch[self.peers.rank :: self.peers.n]
         total, n_correct, n_decided = 0.0, 0.0, 0.0
         with self._packing():
-            for part in self._prepared(micro_batches(mine, self.sizes, self.micro_batch_tokens)):
+            # ODIN's correlations are over the whole batch, which is then computed in one piece.
+            budget = 2**62 if self.config.length_remedy == "odin" else self.micro_batch_tokens
+            for part in self._prepared(micro_batches(mine, self.sizes, budget)):
                 loss = self.loss_of(part)
                 (loss.total / len(batch)).backward()
                 self.weights.collect_gradients()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from training.engine.common.errors import EngineError
+
 if TYPE_CHECKING:
     from training.engine.reward.model import RewardModel
 
@@ -25,8 +27,12 @@ def prepare(model: nn.Module, head: nn.Linear, *, tuning: str, lora_rank: int, l
         from peft import LoraConfig, inject_adapter_in_model
 
         linear = [
-            name for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head
+            name
+            for name, module in model.named_modules()
+            if (isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D") and module is not head
         ]
+        if not linear:
+            raise EngineError("bad_config", f"tuning: {type(model).__name__} has no linear layers for LoRA; use full")
         scale: Any = lora_alpha  # typed as a whole number, used as any
         config = LoraConfig(r=lora_rank, lora_alpha=scale, target_modules=linear, lora_dropout=0.0)
         inject_adapter_in_model(config, model)
@@ -80,7 +86,9 @@ class Weights(nn.Module):
             self._named[name] = master
         self.trained = nn.ParameterList(self._named.values())
         if in_half:
-            self._trunk[0].bfloat16()
+            # Weights only: a buffer such as the rotary frequencies would come back rounded.
+            for parameter in self._trunk[0].parameters():
+                parameter.data = parameter.data.bfloat16()
 
     @torch.no_grad()
     def collect_gradients(self) -> None:
@@ -99,7 +107,8 @@ class Weights(nn.Module):
     def restore(self) -> None:
         """The trunk has float32 weights again, those that were trained."""
         if self.in_half:
-            self._trunk[0].float()
+            for parameter in self._trunk[0].parameters():
+                parameter.data = parameter.data.float()
             self.publish()
             self._halves, self.in_half = [], False
 

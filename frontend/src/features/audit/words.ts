@@ -26,6 +26,7 @@ const ACTIONS: Record<string, string> = {
   'guidelines.draft_discarded': t('Guideline draft discarded'),
   'qualification.allowed': t('Quiz attempts allowed'),
   'export.written': t('Comparison set exported'),
+  'export.above_limit': t('Exported above the limit of disagreement'),
   'table.downloaded': t('Table downloaded'),
   'reward_model.promoted': t('Reward model promoted'),
   'reward_model.retired': t('Reward model retired'),

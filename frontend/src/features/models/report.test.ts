@@ -73,6 +73,7 @@ it('reads the differences of two models by slice', () => {
 
 it('reads the loss of a training that runs', () => {
   expect(lossIn('loss 0.612, 40 comparisons/s, ETA 3 min')).toBe(0.612);
+  expect(lossIn('member 1 (1 of 3): train, loss 0.612, 40 comparisons/s')).toBe(0.612);
   expect(lossIn('validation loss 0.612, accuracy 61.0%')).toBeNull();
   expect(lossIn('loss 4.21, 1,428 tokens/s, ETA 2 min')).toBeNull();
   expect(lossIn('')).toBeNull();

@@ -215,7 +215,7 @@ export function evaluations(report: Report): Evaluation[] {
 /** What a job in training says of its loss: "loss 0.612, 40 comparisons/s, …", as the engine writes it. A base that is
  * made first counts in tokens: its loss is another one. */
 export function lossIn(message: string): number | null {
-  const found = /^loss (\d+(?:\.\d+)?), [\d,]+ comparisons\/s/.exec(message)?.[1];
+  const found = /(?:^|, |: )loss (\d+(?:\.\d+)?), [\d,]+ comparisons\/s/.exec(message)?.[1];
   return found === undefined ? null : Number(found);
 }
 
