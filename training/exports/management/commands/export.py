@@ -1,7 +1,6 @@
 """`manage.py export --project P [--set name=value] [--preview] [--watch]`: a comparison set, from a terminal."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -9,18 +8,16 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from annotate.common.errors import DomainError
 from annotate.jobs.models import Job, JobState
+from annotate.jobs.terminal import pair, watch
 from annotate.projects.models import Project
 from training.exports.models import ComparisonSet
 from training.exports.selectors import preview
 from training.exports.services import request_comparison_set
 from training.exports.spec import Spec
-
-POLL_S = 0.5
 
 
 class Command(BaseCommand):
@@ -75,15 +72,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
             fields = json.loads(options["spec"].read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CommandError(f"--spec: {error}") from error
-    for pair in options["set"]:
-        name, is_pair, value = pair.partition("=")
-        if not is_pair:
-            raise CommandError(f"--set {pair!r}: expected NAME=VALUE")
-        try:
-            fields[name] = json.loads(value)
-        except ValueError:
-            fields[name] = value  # a bare word is a text
-    return fields
+    return fields | dict(map(pair, options["set"]))
 
 
 def _tell(counts: dict[str, Any], console: Console) -> None:
@@ -99,15 +88,7 @@ def _tell(counts: dict[str, Any], console: Console) -> None:
 
 
 def _follow(made: ComparisonSet, job: Job, console: Console) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(f"Comparison set {made.number}", total=1.0)
-        while not job.is_finished:
-            progress.update(
-                bar, completed=job.fraction or 0.0, description=escape(job.message or "waiting for a worker")
-            )
-            time.sleep(POLL_S)
-            job.refresh_from_db()
+    job = watch(job, console)
     if job.state != JobState.SUCCEEDED:
         raise CommandError(f"Comparison set {made.number} {job.state}: {job.error_message or 'on request'}")
     made.refresh_from_db()

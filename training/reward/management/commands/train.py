@@ -1,17 +1,15 @@
 """`manage.py train --project P --set N [--option name=value] [--watch]`: a candidate reward model, from a terminal."""
 
-import json
-import time
 from typing import Any, TextIO, cast
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from annotate.common.errors import DomainError
-from annotate.jobs.models import Job, JobState
+from annotate.jobs.models import JobState
+from annotate.jobs.terminal import pair, watch
 from annotate.projects.models import Project
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN
@@ -19,8 +17,6 @@ from training.reward.models import MAX_MEMBERS, RewardModel
 from training.reward.options import TrainingOptions
 from training.reward.selectors import metrics
 from training.reward.services import request_training
-
-POLL_S = 0.5
 
 
 class Command(BaseCommand):
@@ -74,7 +70,7 @@ class Command(BaseCommand):
                 project=project,
                 comparison_set=comparison_set,
                 base_model=options["base_model"],
-                options=TrainingOptions.parse(dict(map(_pair, options["option"]))),
+                options=TrainingOptions.parse(dict(map(pair, options["option"]))),
                 n_members=options["members"],
                 created_by=None,
             )
@@ -83,35 +79,6 @@ class Command(BaseCommand):
             raise CommandError(told) from error
         except DomainError as error:
             raise CommandError(error.message) from error
-
-
-def _pair(given: str) -> tuple[str, Any]:
-    """("epochs", 3) of "epochs=3": a value is JSON where it reads as such, else text."""
-    name, equals, value = given.partition("=")
-    if not equals:
-        raise CommandError(f"--option {given}: expected name=value.")
-    try:
-        return name.strip(), json.loads(value)
-    except json.JSONDecodeError:
-        return name.strip(), value.strip()
-
-
-def watch(job: Job, console: Console) -> Job:
-    """Show a bar and the log's warnings until the job has ended. Reads only."""
-    last_line = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(job.title, total=1.0)
-        while True:
-            job.refresh_from_db()
-            for line in job.log_lines.filter(id__gt=last_line, level__in=["warning", "error"]).order_by("id"):
-                last_line = line.pk
-                progress.console.print(f"[yellow]![/] {escape(line.message)}")
-            waiting = f"waiting for a worker of queue {job.queue}" if job.state == JobState.QUEUED else "starting"
-            progress.update(bar, completed=job.fraction or 0.0, description=escape(job.message or waiting))
-            if job.is_finished:
-                return job
-            time.sleep(POLL_S)
 
 
 def _told(model: RewardModel) -> str:
