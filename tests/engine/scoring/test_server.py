@@ -140,7 +140,9 @@ def test_the_client_tells_later_from_never(client):
 
 
 def test_a_full_queue_is_429_with_a_time_and_the_client_waits_it_out(scorer):
-    body = {"model": "helpfulness", "items": [{"messages": PROMPT, "completions": ["word " * 60] * 300}]}
+    # No two alike: a text that comes twice is computed once.
+    completions = [f"{number} " + "word " * 60 for number in range(300)]
+    body = {"model": "helpfulness", "items": [{"messages": PROMPT, "completions": completions}]}
 
     def ask(_):
         return httpx.post(f"{scorer.url}/v1/score", json=body, timeout=120, trust_env=False)
