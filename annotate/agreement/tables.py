@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db import connection
 from rest_framework import serializers
 
 from annotate.agreement import guidelines, selectors
+from annotate.common.days import end_of, start_of
 from annotate.common.errors import not_found
 from annotate.projects import audit
 from annotate.projects.access import Seat
@@ -278,8 +279,8 @@ def _timesheet(seat: Seat, query: Query) -> Table:
             _TIMESHEET,
             {
                 "project": seat.project.pk,
-                "since": _midnight(since or date(1970, 1, 1)),
-                "until": datetime.combine(until or date.max, time.max, tzinfo=UTC),
+                "since": start_of(since or date(1970, 1, 1)),
+                "until": end_of(until or date.max),
             },
         )
         worked = cursor.fetchall()
@@ -299,10 +300,6 @@ def _timesheet(seat: Seat, query: Query) -> Table:
     cost = f"cost_{seat.project.currency.lower()}" if pay is not None else "cost"
     header = ["week", "labeller", "kind", "ratings", "active_hours", "median_seconds", cost]
     return Table(header, (row(*one) for one in worked))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 # --- Comparisons and ratings -----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Who changed what and when: writing it down, and reading it back. Written events stay as they are."""
 
 import json
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from annotate.accounts.models import User
+from annotate.common.days import end_of, start_of
 from annotate.projects.models import AuditEvent, Project
 
 ACTIONS: dict[str, str] = {
@@ -100,11 +101,7 @@ def events(
     for word in q.split():
         rows = rows.filter(summary__icontains=word)
     if since is not None:
-        rows = rows.filter(created_at__gte=_midnight(since))
+        rows = rows.filter(created_at__gte=start_of(since))
     if until is not None:
-        rows = rows.filter(created_at__lte=timezone.make_aware(datetime.combine(until, time.max)))
+        rows = rows.filter(created_at__lte=end_of(until))
     return rows
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -4,7 +4,7 @@ The keys are those of the slices on the agreement page, so that each of its numb
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Any
 
 from django.db.models import (
@@ -23,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Greatest, Least
 
+from annotate.common.days import end_of, start_of
 from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
 from annotate.ratings.models import Preferred, Rating
@@ -74,8 +75,8 @@ class Filters:
             "bucket": self.bucket,
             "comparison__prompt__language": self.language or None,
             "comparison__prompt__tags__contains": [self.tag] if self.tag else None,
-            "created_at__gte": _midnight(self.since) if self.since else None,
-            "created_at__lte": datetime.combine(self.until, time.max, tzinfo=UTC) if self.until else None,
+            "created_at__gte": start_of(self.since) if self.since else None,
+            "created_at__lte": end_of(self.until) if self.until else None,
         }
         rows = rows.filter(**{name: value for name, value in plain.items() if value is not None})
         if self.version is not None:
@@ -103,10 +104,6 @@ def agreement_of() -> Case:
         default=Value("split"),
         output_field=CharField(null=True),
     )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=UTC)
 
 
 def _unread(rows: QuerySet[Rating]) -> QuerySet[Rating]:

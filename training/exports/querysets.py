@@ -4,7 +4,7 @@ Without a choice among ratings it reads the counts that comparisons carry; with 
 """
 
 import math
-from datetime import UTC, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
 from django.db import models
@@ -27,6 +27,7 @@ from django.db.models import (
 )
 from django.db.models.functions import MD5, Cast, Coalesce, Greatest, NullIf, RowNumber
 
+from annotate.common.days import end_of, start_of
 from annotate.comparisons.models import Comparison
 from annotate.guidelines.models import WorkedExample
 from annotate.projects.models import Membership, Project
@@ -86,9 +87,9 @@ def kept(ratings: QuerySet[Rating], spec: Spec, excluded: list[int]) -> QuerySet
     if spec.guideline_versions:
         found = found.filter(guideline_version__number__in=spec.guideline_versions)
     if spec.rated_from:
-        found = found.filter(created_at__gte=_start_of(spec.rated_from))
+        found = found.filter(created_at__gte=start_of(date.fromisoformat(spec.rated_from)))
     if spec.rated_to:
-        found = found.filter(created_at__lt=_start_of(spec.rated_to) + timedelta(days=1))
+        found = found.filter(created_at__lte=end_of(date.fromisoformat(spec.rated_to)))
     return found
 
 
@@ -219,7 +220,3 @@ def _strength(spec: Spec, excluded: list[int]) -> Any:
         When(kept_b__gt=F("kept_a"), then=mean(Preferred.B)),
         output_field=FloatField(),
     )
-
-
-def _start_of(day: str) -> datetime:
-    return datetime.combine(datetime.fromisoformat(day).date(), time(), tzinfo=UTC)

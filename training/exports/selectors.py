@@ -59,7 +59,8 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
 
     A few queries over the counts that comparisons carry; of the ratings only those are read that the spec asks about.
     """
-    judged = with_fate(rated(project), spec, excluded_labellers(project))
+    excluded = excluded_labellers(project)
+    judged = with_fate(rated(project), spec, excluded)
     fates = {row["which"]: row["n"] for row in judged.values(which=F("fate")).annotate(n=Count("pk")).order_by()}
     chosen = taken(project, spec).order_by()
     tenth = DigestTenth("prompt__digest")
@@ -72,33 +73,44 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
         validation=Count("pk", filter=Q(tenth=8)),
         test=Count("pk", filter=Q(tenth=9)),
         hard=Count("pk", filter=hard),
-        several=Count("pk", filter=Q(verdict=None, n_kept__gt=1)),
-        split=Count("pk", filter=Q(verdict=None, n_kept__gt=1, agreement__lt=1 - EPSILON)),
+        **_SPLITS,
         unanimous=Count("pk", filter=Q(agreement__gte=1 - EPSILON) | Q(verdict__isnull=False)),
         most=Count("pk", filter=Q(verdict=None, agreement__gte=2 / 3 - EPSILON, agreement__lt=1 - EPSILON)),
         less=Count("pk", filter=Q(verdict=None, agreement__lt=2 / 3 - EPSILON)),
     )
     agreement = [(name, counts.pop(name)) for name in ("unanimous", "most", "less")]
-    n_several, n_split = counts.pop("several"), counts.pop("split")
-    disagreement = {
-        "share": n_split / n_several if n_several else None,
-        "n": n_several,
-        "limit": project.disagreement_limit,
-        "is_above": n_several > 0 and n_split / n_several > project.disagreement_limit,
-    }
+    disagreement = _disagreement(project, counts.pop("several"), counts.pop("split"))
     found: dict[str, Any] = {
         **counts,
         "left_out": {name: fates.get(name, 0) for name in LEFT_OUT}
         | {"too_many": fates.get(TAKEN, 0) - counts["comparisons"]},
         "unrated": Comparison.objects.filter(project=project, n_ratings=0).count(),
         "by_agreement": [{"bucket": name, "n": n} for name, n in agreement if n],
-        "by_intensity": _by_intensity(chosen, spec, excluded_labellers(project)),
+        "by_intensity": _by_intensity(chosen, spec, excluded),
         "by_source_kind": _by_source_kind(chosen),
         "by_language": _buckets(chosen.values(bucket=F("prompt__language"))),
         "by_batch": _buckets(chosen.annotate(batch=_FIRST_ROUND).values(bucket=F("batch"))),
         "disagreement": disagreement,
     }
     return found | {"warnings": _warnings(found, spec)}
+
+
+def disagreement(project: Project, spec: Spec) -> dict[str, Any]:
+    """What `preview` says of disagreement, by itself: share of those with several ratings, their number, the limit."""
+    return _disagreement(project, **taken(project, spec).order_by().aggregate(**_SPLITS))
+
+
+# Comparisons with several ratings that decide them, and those of them on which these differ.
+_SPLITS = {
+    "several": Count("pk", filter=Q(verdict=None, n_kept__gt=1)),
+    "split": Count("pk", filter=Q(verdict=None, n_kept__gt=1, agreement__lt=1 - EPSILON)),
+}
+
+
+def _disagreement(project: Project, several: int, split: int) -> dict[str, Any]:
+    share = split / several if several else None
+    limit = project.disagreement_limit
+    return {"share": share, "n": several, "limit": limit, "is_above": share is not None and share > limit}
 
 
 def choices(seat: Seat) -> dict[str, Any]:

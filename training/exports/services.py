@@ -23,7 +23,7 @@ from training.exports.card import dataset_card
 from training.exports.models import ComparisonSet
 from training.exports.querysets import excluded_labellers, taken
 from training.exports.reading import comparison_rows
-from training.exports.selectors import preview
+from training.exports.selectors import disagreement
 from training.exports.shards import SPLITS, ShardWriter, digest_of
 from training.exports.spec import Spec
 
@@ -54,21 +54,21 @@ def request_comparison_set(
     Raises DomainError "disagreement_above_limit" where labellers disagree more than the project allows and the caller
     has not been told of it yet.
     """
-    disagreement = preview(project, spec)["disagreement"]
-    if disagreement["is_above"]:
+    found = disagreement(project, spec)
+    if found["is_above"]:
         if not is_warned:
             raise DomainError(
                 "disagreement_above_limit",
-                f"Labellers disagree on {disagreement['share']:.0%} of these comparisons; the project's limit is "
-                f"{disagreement['limit']:.0%}.",
-                disagreement=disagreement,
+                f"Labellers disagree on {found['share']:.0%} of these comparisons; the project's limit is "
+                f"{found['limit']:.0%}.",
+                disagreement=found,
             )
         audit.record(
             project=project,
             actor=created_by,
             action="export.above_limit",
-            summary=f"Export although labellers disagree on {disagreement['share']:.0%} of the comparisons",
-            disagreement=disagreement,
+            summary=f"Export although labellers disagree on {found['share']:.0%} of the comparisons",
+            disagreement=found,
         )
     made = create_comparison_set(project=project, spec=spec, name=name, created_by=created_by)
     made.job = enqueue(

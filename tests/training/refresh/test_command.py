@@ -62,6 +62,8 @@ def test_ctrl_c_stops_watching_and_not_the_job_and_failure_is_exit_status_1(cast
         return subprocess.Popen(
             [*command, option], cwd=REPOSITORY, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            # A shell lets what it starts in the background ignore Ctrl-C, and so would the command under it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
 
     child = start("--watch")

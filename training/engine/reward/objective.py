@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,21 +15,11 @@ from training.engine.reward.labellers import LabellerModel
 from training.engine.reward.length import odin_penalty
 from training.engine.reward.loss import PreferenceLoss, davidson_loss, preference_loss
 
+if TYPE_CHECKING:
+    from training.engine.reward.trainer import RewardTrainConfig
+
 # A trunk's learning rate moves a weight by about 1e-4 an update: log ν is kept small so that it gets anywhere.
 LOG_NU_SCALE = 32.0
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The choices of a run's config that decide its loss."""
-
-    label_smoothing: float
-    centring: float
-    ties: str
-    objective: str
-    length_remedy: str
-    n_heads: int
-    seed: int
 
 
 class Learner(nn.Module):
@@ -40,29 +31,29 @@ class Learner(nn.Module):
     `log_nu`: how likely ties are (Davidson 1970). `labellers`: reliabilities and position biases.
     """
 
-    def __init__(self, choices: Objective, head: nn.Linear, training: Comparisons) -> None:
+    def __init__(self, config: RewardTrainConfig, head: nn.Linear, training: Comparisons) -> None:
         super().__init__()
-        self.choices = choices
+        self.config = config
         self._head = [head]  # in a list: it belongs to the model, whose parameters it is among
         width = head.in_features
-        generator = torch.Generator().manual_seed(choices.seed)
+        generator = torch.Generator().manual_seed(config.seed)
         self.heads: nn.Linear | None = None
         self.bootstrap: Tensor | None = None
-        if choices.n_heads > 1:
-            self.heads = nn.Linear(width, choices.n_heads, bias=False)
+        if config.n_heads > 1:
+            self.heads = nn.Linear(width, config.n_heads, bias=False)
             std = float(head.weight.detach().std())
             with torch.no_grad():
                 self.heads.weight.copy_(torch.randn(self.heads.weight.shape, generator=generator) * std)
-            drawn = np.random.default_rng(choices.seed).poisson(1.0, (len(training), choices.n_heads))
+            drawn = np.random.default_rng(config.seed).poisson(1.0, (len(training), config.n_heads))
             self.bootstrap = torch.from_numpy(drawn.astype(np.float32))
         self.length_head: nn.Linear | None = None
-        if choices.length_remedy == "odin":
+        if config.length_remedy == "odin":
             self.length_head = nn.Linear(width, 1, bias=False)
             with torch.no_grad():
                 self.length_head.weight.copy_(torch.randn((1, width), generator=generator) * width**-0.5 * 0.01)
         self.lengths = _lengths(training)
-        self.log_nu = nn.Parameter(torch.zeros(())) if choices.ties == "davidson" else None
-        self.ratings = _Ratings.of(training) if choices.objective == "labellers" else None
+        self.log_nu = nn.Parameter(torch.zeros(())) if config.ties == "davidson" else None
+        self.ratings = _Ratings.of(training) if config.objective == "labellers" else None
         self.labellers = LabellerModel(self.ratings.n_labellers) if self.ratings is not None else None
 
     def forward(self, features: Tensor, batch: MicroBatch) -> PreferenceLoss:
@@ -104,8 +95,8 @@ class Learner(nn.Module):
             soft_preference=p,
             margin=batch.margin.to(reward),
             weight=weight,
-            label_smoothing=self.choices.label_smoothing,
-            centring=self.choices.centring,
+            label_smoothing=self.config.label_smoothing,
+            centring=self.config.centring,
         )
         if self.log_nu is not None:
             is_tie = (p == 0.5).to(reward)

@@ -50,13 +50,14 @@ from training.engine.reward.data import (
     sizes_of,
     tokenise,
 )
+from training.engine.reward.ensemble import HEADS_NAME
 from training.engine.reward.evaluate import report_on, score_comparisons
 from training.engine.reward.forgetting import LanguageHead, language_loss
 from training.engine.reward.length import fit_length_calibration
 from training.engine.reward.loss import PreferenceLoss
 from training.engine.reward.metrics import log_loss
 from training.engine.reward.model import RewardModel, features_of
-from training.engine.reward.objective import Learner, Objective
+from training.engine.reward.objective import Learner
 from training.engine.reward.packing import packing
 from training.engine.reward.posterior import HeadPosterior
 from training.engine.reward.preparation import prepare
@@ -65,7 +66,6 @@ from training.engine.reward.tuning import prepare as prepare_tuning
 
 ENGINE_VERSION = "1"
 MODEL_FORMAT = "touchstone.reward_model/1"
-HEADS_FILE = "heads.safetensors"
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     reward_model.model.to(device)
     training = tokenise(read_split(source, "train"), reward_model.encoder, reporter, split="train")
     validation = tokenise(read_split(source, "validation"), reward_model.encoder, reporter, split="validation")
-    test = tokenise(read_split(source, "test"), reward_model.encoder, reporter, split="test")
+    test_rows = read_split(source, "test")
+    test = tokenise(test_rows, reward_model.encoder, reporter, split="test")
     if not len(training):
         raise EngineError("empty_input", f"the comparison set {config.comparison_set} has no training comparisons")
     reporter.log(
@@ -232,19 +233,20 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         "baselines": None,
         "precision": precision,
     }
+    forgetting = forgetting_of(before, after)
     report = None
     if len(test):
         chosen, rejected = score_comparisons(reward_model, test, run.micro_batch_tokens)
-        report = report_on(test, chosen, rejected, split="test", table=read_split(source, "test"))
+        report = report_on(test, chosen, rejected, split="test", table=test_rows)
         report["comparison_set_digest"] = source.digest
         report["training"] = summary
-        report["forgetting"] = forgetting_of(before, after)
+        report["forgetting"] = forgetting
         result |= {"accuracy": report["accuracy"], "baselines": report["baselines"]}
     reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
     result["seconds"] = round(time.monotonic() - started, 1)
     reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens) | {
         "length_calibration": length_calibration_of(reward_model, validation, run.micro_batch_tokens),
-        "forgetting": forgetting_of(before, after),
+        "forgetting": forgetting,
         "temperature": report and report["temperature"],
         "seconds": result["seconds"],
     }
@@ -254,7 +256,7 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         posterior.save(directory)
         if run.learner.heads is not None:
             save_file(
-                heads_of(run.learner.heads, reward_model, training, run.micro_batch_tokens), directory / HEADS_FILE
+                heads_of(run.learner.heads, reward_model, training, run.micro_batch_tokens), directory / HEADS_NAME
             )
         if adapter:
             save_file(adapter, directory / "lora.safetensors")
@@ -296,19 +298,7 @@ class TrainingRun:
         self.micro_batch_tokens = config.micro_batch_tokens or (8192 if device == "cpu" else 32768)
         self.examples = examples_of(self.training)
         self.sizes = sizes_of(self.training, self.examples, is_padded=self.is_padded)
-        self.learner = Learner(
-            Objective(
-                label_smoothing=config.label_smoothing,
-                centring=config.centring,
-                ties=config.ties,
-                objective=config.objective,
-                length_remedy=config.length_remedy,
-                n_heads=config.n_heads,
-                seed=config.seed,
-            ),
-            reward_model.head,
-            self.training,
-        ).to(device)
+        self.learner = Learner(config, reward_model.head, self.training).to(device)
         # Of a frozen trunk: what the head reads never changes.
         self.features: NDArray[np.float32] | None = None
         self.weights = Weights(
