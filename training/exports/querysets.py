@@ -1,8 +1,12 @@
 """The same rules as `aggregation`, as SQL, for selection and live counts.
 
 Without a choice among ratings it reads the counts that comparisons carry; with one it counts the ratings that are left.
+
+Nothing is joined: what is asked of a prompt, a completion or ratings is a subquery of one comparison. So the database
+reads the comparisons once, whatever it believes of the tables' sizes; with joins it has read all of them for each.
 """
 
+import json
 import math
 from datetime import date
 from typing import Any
@@ -30,6 +34,7 @@ from django.db.models.functions import MD5, Cast, Coalesce, Greatest, NullIf, Ro
 from annotate.common.days import end_of, start_of
 from annotate.comparisons.models import Comparison
 from annotate.guidelines.models import WorkedExample
+from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Membership, Project
 from annotate.ratings.models import Adjudication, Preferred, Rating
 from annotate.ratings.selectors import counted
@@ -119,7 +124,17 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]
         & Q(Value(spec.low_agreement == "drop")),
         "too_weak": ~is_tied & Q(strength__lt=(spec.min_intensity or 0) - EPSILON),
     }
-    judged = comparisons.annotate(
+    judged = comparisons.alias(
+        language=_of_prompt("language"),
+        tags=_of_prompt("tags"),
+        cluster=_of_prompt("cluster"),
+        digest=_of_prompt("digest"),
+        a_source=_of_completion("a", "source"),
+        b_source=_of_completion("b", "source"),
+        a_kind=_of_completion("a", "source__kind"),
+        b_kind=_of_completion("b", "source__kind"),
+    )
+    judged = judged.annotate(
         verdict=NullIf(Subquery(newest.values("verdict")[:1]), Value(REOPENED)),
         verdict_intensity=Subquery(newest.values("intensity")[:1]),
         kept_a=_kept("n_a", Preferred.A, spec, excluded),
@@ -143,17 +158,13 @@ def taken(project: Project, spec: Spec) -> QuerySet[Comparison]:
     chosen = with_fate(rated(project), spec, excluded_labellers(project)).filter(IS_TAKEN)
     for kind, share in sorted(spec.max_source_share.items()):
         if share < 1:
-            has_kind = Q(a__source__kind=kind) | Q(b__source__kind=kind)
+            has_kind = Q(a_kind=kind) | Q(b_kind=kind)
             most = math.floor(share / (1 - share) * chosen.exclude(has_kind).count() + EPSILON)
-            chosen = chosen.exclude(pk__in=_beyond(chosen.filter(has_kind), most))
+            chosen = _first(chosen, most, among=has_kind)
     if spec.max_cluster_share is not None:
-        in_cluster = chosen.filter(prompt__cluster__isnull=False)
-        sizes = in_cluster.values("prompt__cluster").annotate(n=Count("pk")).order_by()
-        most = largest_cluster([row["n"] for row in sizes], chosen.count(), spec.max_cluster_share)
-        chosen = chosen.exclude(pk__in=_beyond(in_cluster, most, partition="prompt__cluster"))
+        chosen = _capped_by_cluster(chosen, spec.max_cluster_share)
     if spec.max_comparisons is not None:
-        first = chosen.annotate(draw=_DRAW).order_by("draw", "pk").values("pk")[: spec.max_comparisons]
-        chosen = chosen.filter(pk__in=first)
+        chosen = _first(chosen, spec.max_comparisons)
     return chosen.order_by("pk")
 
 
@@ -173,26 +184,59 @@ def largest_cluster(sizes: list[int], n: int, share: float) -> int:
     return max(1, most)
 
 
-def _beyond(comparisons: QuerySet[Comparison], most: int, partition: str | None = None) -> QuerySet[Any, Any]:
-    """What comes after the first `most`, by the draw; of each value of `partition`, where there is one."""
-    place = Window(RowNumber(), partition_by=[F(partition)] if partition else None, order_by=[_DRAW, F("pk")])
-    return comparisons.annotate(place=place).filter(place__gt=most).values("pk")
+def _of_prompt(field: str) -> Subquery:
+    """A field of a comparison's prompt."""
+    return Subquery(Prompt.objects.filter(pk=OuterRef("prompt")).values(field))
+
+
+def _of_completion(side: str, field: str) -> Subquery:
+    """A field of a comparison's completion on one side, "a" or "b"."""
+    return Subquery(Completion.objects.filter(pk=OuterRef(side)).values(field))
+
+
+def _first(comparisons: QuerySet[Comparison], most: int, *, among: Q | None = None) -> QuerySet[Comparison]:
+    """Without those of `among` that the draw puts behind its first `most`."""
+    among = among or Q()
+    drawn = comparisons.alias(draw=_DRAW)
+    bound = drawn.filter(among).order_by("draw").values_list(_DRAW)[most : most + 1].first()
+    return comparisons if bound is None else drawn.exclude(among & Q(draw__gte=bound[0]))
+
+
+def _capped_by_cluster(comparisons: QuerySet[Comparison], share: float) -> QuerySet[Comparison]:
+    """With no more of one cluster than a share of what is left, the first by the draw."""
+    has_one = Q(cluster__isnull=False)
+    sizes = [
+        row["n"] for row in comparisons.filter(has_one).order_by().values(which=F("cluster")).annotate(n=Count("pk"))
+    ]
+    most = largest_cluster(sizes, comparisons.count(), share)
+    drawn = comparisons.alias(draw=_DRAW)
+    place = Window(RowNumber(), partition_by=[F("cluster")], order_by=[F("draw")])
+    beyond = drawn.filter(has_one).order_by().annotate(place=place).filter(place=most + 1)
+    bounds = dict(beyond.values_list(F("cluster"), F("draw")))
+    if not bounds:
+        return comparisons
+    # One value to look in, since a condition for each of a thousand clusters would be tried on every comparison.
+    bound = Func(
+        Value(json.dumps(bounds)), Cast("cluster", models.TextField()),
+        template="(%(expressions)s)", arg_joiner="::jsonb ->> ", output_field=models.TextField(),
+    )  # fmt: skip
+    return drawn.alias(bound=bound).exclude(bound__isnull=False, draw__gte=F("bound"))
 
 
 def _is_wanted(spec: Spec) -> Q:
     """Whether the spec wants a comparison for its prompt and its completions' sources."""
     wanted = Q(Value(True))
     for names, values in (
-        (("a__source__in", "b__source__in"), spec.sources),
-        (("a__source__kind__in", "b__source__kind__in"), spec.source_kinds),
-        (("prompt__language__in",), spec.languages),
-        (("prompt__tags__overlap",), spec.tags),
+        (("a_source__in", "b_source__in"), spec.sources),
+        (("a_kind__in", "b_kind__in"), spec.source_kinds),
+        (("language__in",), spec.languages),
+        (("tags__overlap",), spec.tags),
     ):
         if values:
             for name in names:
                 wanted &= Q(**{name: values})
     if spec.without_tags:
-        wanted &= ~Q(prompt__tags__overlap=spec.without_tags)
+        wanted &= ~Q(tags__overlap=spec.without_tags)
     return wanted
 
 

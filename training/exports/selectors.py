@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pyarrow.parquet as pq
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Count, F, Func, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from annotate.comparisons.models import Comparison
@@ -15,7 +16,16 @@ from annotate.ratings.selectors import counted
 from training import artifacts
 from training.exports.aggregation import EPSILON
 from training.exports.models import ComparisonSet
-from training.exports.querysets import LEFT_OUT, TAKEN, DigestTenth, excluded_labellers, kept, rated, taken, with_fate
+from training.exports.querysets import (
+    LEFT_OUT,
+    TAKEN,
+    DigestTenth,
+    excluded_labellers,
+    kept,
+    rated,
+    taken,
+    with_fate,
+)
 from training.exports.spec import Spec
 
 # Languages, tags, labellers and the like that a form offers or a preview tells.
@@ -63,7 +73,7 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
     judged = with_fate(rated(project), spec, excluded)
     fates = {row["which"]: row["n"] for row in judged.values(which=F("fate")).annotate(n=Count("pk")).order_by()}
     chosen = taken(project, spec).order_by()
-    tenth = DigestTenth("prompt__digest")
+    tenth = DigestTenth("digest")
     hard = Q(verdict=None, agreement__lt=spec.min_agreement - EPSILON)
     counts = chosen.annotate(tenth=tenth).aggregate(
         comparisons=Count("pk"),
@@ -88,7 +98,7 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
         "by_agreement": [{"bucket": name, "n": n} for name, n in agreement if n],
         "by_intensity": _by_intensity(chosen, spec, excluded),
         "by_source_kind": _by_source_kind(chosen),
-        "by_language": _buckets(chosen.values(bucket=F("prompt__language"))),
+        "by_language": _buckets(chosen.values(bucket=F("language"))),
         "by_batch": _buckets(chosen.annotate(batch=_FIRST_ROUND).values(bucket=F("batch"))),
         "disagreement": disagreement,
     }
@@ -191,7 +201,7 @@ def _buckets(values: QuerySet[Any, Any]) -> list[dict[str, Any]]:
 def _by_source_kind(chosen: QuerySet[Comparison]) -> list[dict[str, Any]]:
     """How many comparisons have a completion of each kind of source; two of one kind count once."""
     totals: Counter[str] = Counter()
-    pairs = chosen.values_list("a__source__kind", "b__source__kind").annotate(n=Count("pk")).order_by()
+    pairs = chosen.values_list(F("a_kind"), F("b_kind")).annotate(n=Count("pk")).order_by()
     for one, other, n in pairs:
         for kind in {one, other}:
             totals[kind] += n
@@ -200,8 +210,9 @@ def _by_source_kind(chosen: QuerySet[Comparison]) -> list[dict[str, Any]]:
 
 def _by_intensity(chosen: QuerySet[Comparison], spec: Spec, excluded: list[int]) -> list[dict[str, Any]]:
     """Ratings that count of the chosen comparisons, by their intensity."""
-    ratings = kept(Rating.objects.filter(comparison__in=chosen.values("pk")), spec, excluded)
-    rows = ratings.values("intensity").annotate(n=Count("pk")).order_by("intensity")
+    theirs = kept(Rating.objects.filter(comparison=OuterRef("pk")), spec, excluded).order_by().values("intensity")
+    each = chosen.annotate(intensity=Func(ArraySubquery(theirs), function="unnest"))
+    rows = each.values("intensity").annotate(n=Count("pk")).order_by("intensity")
     return [{"bucket": "" if row["intensity"] is None else str(row["intensity"]), "n": row["n"]} for row in rows]
 
 

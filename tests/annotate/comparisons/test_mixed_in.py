@@ -309,7 +309,7 @@ def test_the_cap_holds_for_gold_and_repeats_too(cast: Cast, comparisons: Make) -
     gold = comparisons(10)
     make_gold(cast, gold)
     everything = [*gold, *comparisons(60)]
-    warn(everything[:30], "violence")
+    warn(everything[5:35], "violence")
     done = work(cast, 60)
     assert sum(bool(one.comparison.warnings) for one in done) == 3
     assert {one.kind for one in done} > {"regular", "gold"}
