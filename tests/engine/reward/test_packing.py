@@ -166,8 +166,8 @@ def test_what_else_is_in_the_pack_changes_nothing() -> None:
 def test_a_shared_prompt_and_a_repeated_text_are_laid_out_once() -> None:
     prompt, first, second = [1, 2, 3], [4, 5], [6]
     laid_out = pack([Encoded(prompt, first, False), Encoded(prompt, second, False), Encoded(prompt, first, False)])
-    assert laid_out.input_ids.tolist() == [[1, 2, 3, 4, 5, 6]]
-    assert laid_out.position_ids.tolist() == [[0, 1, 2, 3, 4, 3]]
+    assert laid_out.input_ids.tolist() == [[1, 2, 3, 4, 5, 6] + [0] * 26]
+    assert laid_out.position_ids.tolist() == [[0, 1, 2, 3, 4, 3] + [0] * 26]
     assert laid_out.finals.tolist() == [4, 5]
     assert laid_out.texts.tolist() == [0, 1, 0]
 
@@ -175,6 +175,7 @@ def test_a_shared_prompt_and_a_repeated_text_are_laid_out_once() -> None:
 def test_the_number_of_tokens_is_one_of_few() -> None:
     laid_out = pack([Encoded([1] * 200, [2] * 100, False)])
     assert (laid_out.n_tokens, laid_out.n_idle) == (512, 212)
+    assert pack([Encoded([1] * 20, [2] * 20, False)]).n_tokens == 64
     assert isinstance(laid_out.to("cpu"), Pack)
 
 

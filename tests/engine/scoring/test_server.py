@@ -21,14 +21,14 @@ PROMPT = [{"role": "user", "content": "Name a colour."}]
 
 
 class Running:
-    def __init__(self, directory, **environment):
+    def __init__(self, directory, *options, **environment):
         self.registry = directory / "registry.json"
         self.log = directory / "scorer.log"
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         command = [sys.executable, "-m", "training.engine.scoring", "serve", "--registry", str(self.registry)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(port), "--max-queue", "400"],
+                [*command, "--port", str(port), "--max-queue", "400", "--dtype", "float32", *options],
                 cwd=REPOSITORY,
                 env={**os.environ, "SCORER_TOKEN": "", **environment},
                 stdout=log,
@@ -46,12 +46,14 @@ class Running:
         entries = [{"name": n, "version": v, "path": str(path), "state": "promoted"} for n, v, path in models]
         write_json(self.registry, {"models": entries})
 
+    def readiness(self):
+        return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).json()
+
     def serves(self, *names):
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).json()
+            return self.readiness()["models"] == list(names)
         except httpx.TransportError:
             return False
-        return answer["models"] == list(names)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -196,10 +198,20 @@ def test_a_new_version_takes_over_without_a_failed_request(tmp_path, trained_mod
         assert set(versions) == {1, 2}
 
         running.promote(("helpfulness", 3, tmp_path / "nothing here"))
-        assert wait_until(lambda: running.answers("/readyz", 503), 30, 0.1)
-        answer = httpx.get(f"{running.url}/readyz", trust_env=False).json()
-        assert "helpfulness@3 cannot be loaded" in answer["problem"]
-        assert answer["models"] == ["helpfulness@2"], "the old one stays"
+        assert wait_until(lambda: "helpfulness@3 cannot be loaded" in running.readiness()["problem"], 30, 0.1)
+        assert running.readiness()["models"] == ["helpfulness@2"], "the old one stays"
+        assert "helpfulness@2 goes on" in running.readiness()["problem"]
+        assert running.answers("/readyz", 200), "or a load balancer would take a scorer away that works"
+
+        torn = tmp_path / "torn"
+        shutil.copytree(trained_model, torn)
+        weights = torn / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+        running.promote(("helpfulness", 4, torn), ("safety", 1, tmp_path / "nor here"))
+        assert wait_until(lambda: "helpfulness@4 cannot be loaded" in running.readiness()["problem"], 30, 0.1)
+        assert running.answers("/readyz", 503), "of safety there is no version at all"
+        with ScorerClient(running.url) as mine:
+            assert mine.score("helpfulness", [(PROMPT, ["Blue."])]).version == 2
         running.promote()
         assert wait_until(running.serves, 30, 0.1)
     finally:

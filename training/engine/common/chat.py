@@ -11,6 +11,7 @@ encoders stand between their own begin and end tokens ([CLS] and [SEP] for BERT)
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,18 +85,35 @@ class ChatEncoder:
 
     def completion_text(self, messages: Sequence[Message], completion: str) -> str:
         """The text after the prompt: the completion and what closes an assistant's turn (end marks, no whitespace)."""
-        completion = self._neutralise(completion)
+        if self._closing_text is not None and "<" not in completion and "[" not in completion:
+            return (completion + self._closing_text).rstrip()
+        return self._rendered_completion(self._neutralise(completion))
+
+    @functools.cached_property
+    def _closing_text(self) -> str | None:
+        """What the template writes after a completion that has no marks; None where it rewrites some completions."""
+        if not self.tokenizer.chat_template:
+            return None
+        probe = " \n x \n "
+        after = self._turn(probe)
+        return after.removeprefix(probe) if after is not None and after.startswith(probe) else None
+
+    def _rendered_completion(self, completion: str) -> str:
         if not self.tokenizer.chat_template:
             return completion + "<|end|>"
-        # Rendered after one short user turn: what closes a turn does not depend on the turns before it.
+        after = self._turn(completion)
+        # None: a template that rewrites its assistant turns; the end token is appended to the ids.
+        return completion if after is None else after.rstrip()
+
+    def _turn(self, completion: str) -> str | None:
+        """The template's text of a completion, from where the prompt ends; None where it changes what is before."""
+        # After one short user turn: what closes a turn does not depend on the turns before it.
         turn = [{"role": "user", "content": "x"}]
         before = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
         whole = self.tokenizer.apply_chat_template(
             [*turn, {"role": "assistant", "content": completion}], tokenize=False, add_generation_prompt=False
         )
-        if whole.startswith(before):
-            return str(whole[len(before) :]).rstrip()
-        return completion  # a template that rewrites its assistant turns; the end token is appended to the ids
+        return str(whole[len(before) :]) if whole.startswith(before) else None
 
     def conversation_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a whole conversation for language modelling, not truncated; its last turn may be anyone's."""
@@ -124,8 +142,21 @@ class ChatEncoder:
 
     def encode_group(self, messages: Sequence[Message], completions: Iterable[str]) -> list[Encoded]:
         """`encode` for several completions of one prompt, which is tokenised once."""
-        prompt_ids = self.prompt_ids(messages)
-        return [self.join(prompt_ids, self.completion_ids(messages, completion)) for completion in completions]
+        texts = [self.completion_text(messages, completion) for completion in completions]
+        return self._joined(self.prompt_ids(messages), texts)
+
+    def encode_rendered(self, prompt: str, completions: Sequence[str]) -> list[Encoded]:
+        """`encode_group` of texts that a chat template has made: special tokens in them are what they spell."""
+        ids = self._tokenise(prompt) if prompt else []
+        return self._joined(
+            ids if ids[: len(self._begin_ids)] == self._begin_ids else self._begin_ids + ids, completions
+        )
+
+    def _joined(self, prompt_ids: list[int], completion_texts: Sequence[str]) -> list[Encoded]:
+        if not completion_texts:
+            return []
+        tokenised = self.tokenizer(list(completion_texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return [self.join(prompt_ids, self._close(list(ids))) for ids in tokenised]
 
     def join(self, prompt_ids: list[int], completion_ids: list[int]) -> Encoded:
         """Join to at most `max_length` tokens.

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -37,7 +38,7 @@ from training.engine.reward.packing import (
 
 PADDING = "<|pad|>"
 MAX_LENGTH_DEFAULT = 512
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class RewardModel:
     ) -> RewardModel:
         """Load a trained reward model directory for scoring, in evaluation mode.
 
-        `dtype` is float32 or bfloat16. `max_length` defaults to the one it was trained with (touchstone.json).
+        `dtype` is float32, bfloat16 or float16. `max_length` defaults to the one it was trained with (touchstone.json).
         Raises EngineError: "model_not_found", "model_broken" (unreadable, or no reward model with one output).
         """
         quiet_transformers()
@@ -86,7 +87,7 @@ class RewardModel:
                 path, dtype=torch_dtype(dtype), output_loading_info=True
             )
             tokenizer = AutoTokenizer.from_pretrained(path)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise EngineError("model_broken", f"cannot load the reward model in {path}: {error}") from error
         if model.config.num_labels != 1 or info["missing_keys"]:
             missing = ", ".join(sorted(info["missing_keys"])) or f"{model.config.num_labels} outputs instead of 1"
@@ -125,7 +126,7 @@ class RewardModel:
             model = AutoModelForSequenceClassification.from_pretrained(path, config=config, dtype=torch.float32)
         except OSError as error:
             raise EngineError("model_not_found", f"cannot load the base model {path!r}: {error}") from error
-        except (ValueError, KeyError, RuntimeError) as error:
+        except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise EngineError("model_broken", f"the base model {path!r} cannot carry a reward head: {error}") from error
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
             tokenizer.add_special_tokens({"pad_token": PADDING})

@@ -148,7 +148,7 @@ def pack(texts: Sequence[Encoded], dtype: torch.dtype = torch.float32) -> Pack:
             for member in members:
                 which[member] = len(finals)
             finals.append(len(ids) - 1)
-    n_idle = -len(ids) % TOKENS_STEP if len(ids) > TOKENS_STEP else 0
+    n_idle = -len(ids) % (TOKENS_STEP if len(ids) > TOKENS_STEP else ROWS_STEP)
     ids += [0] * n_idle
     positions += [0] * n_idle
     completions_first = [
@@ -199,7 +199,7 @@ def _alike(groups: list[_Group], size: Callable[[_Group], tuple[int, ...]]) -> l
 def _prompt_block(groups: list[_Group], padding: int, dtype: torch.dtype) -> Block:
     n = _rounded(max(group.n_prompt for group in groups))
     rows = torch.full((len(groups), n), padding, dtype=torch.int64)
-    mask = torch.full((n, n), MASKED, dtype=dtype).triu_(1).expand(len(groups), n, n)
+    mask = torch.full((n, n), _masked(dtype), dtype=dtype).triu_(1).expand(len(groups), n, n)
     for index, group in enumerate(groups):
         rows[index, : group.n_prompt] = torch.arange(group.prompt, group.prompt + group.n_prompt)
     return Block(rows.flatten(), rows.flatten(), mask, is_later=True)
@@ -210,7 +210,7 @@ def _branch_block(groups: list[_Group], padding: int, dtype: torch.dtype, *, is_
     n_keys = _rounded(max(group.n_prompt + group.n_rows for group in groups))
     rows = torch.full((len(groups), n_rows), padding, dtype=torch.int64)
     keys = torch.full((len(groups), n_keys), padding, dtype=torch.int64)
-    mask = torch.full((len(groups), n_rows, n_keys), MASKED, dtype=dtype)
+    mask = torch.full((len(groups), n_rows, n_keys), _masked(dtype), dtype=dtype)
     for index, group in enumerate(groups):
         p, r = group.n_prompt, group.n_rows
         rows[index, :r] = torch.arange(group.start, group.start + r)
@@ -222,6 +222,11 @@ def _branch_block(groups: list[_Group], padding: int, dtype: torch.dtype, *, is_
             mask[index, at : at + n, p + at : p + at + n].triu_(1)
             at += n
     return Block(rows.flatten(), keys.flatten(), mask, is_later)
+
+
+def _masked(dtype: torch.dtype) -> float:
+    """MASKED, or what of it float16 can hold."""
+    return max(MASKED, torch.finfo(dtype).min)
 
 
 def _rounded(n: int) -> int:

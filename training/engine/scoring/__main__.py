@@ -8,12 +8,15 @@ import training.engine  # noqa: F401 - first, since it says how torch's threads 
 
 import uvicorn  # isort: skip
 
-from training.engine.common.optimisation import resolve_device, use_threads
+from training.engine.common.optimisation import resolve_device, resolve_precision, use_threads
 from training.engine.common.quiet import quiet_transformers
-from training.engine.reward.model import RewardModel
+from training.engine.reward.ensemble import RewardEnsemble
+from training.engine.reward.model import DTYPES
 from training.engine.scoring.batcher import Batcher
 from training.engine.scoring.models import Models
 from training.engine.scoring.server import create_app
+
+log = logging.getLogger("scorer")
 
 
 def main() -> None:
@@ -24,25 +27,44 @@ def main() -> None:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8100)
     serve.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:0, …")
-    serve.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="auto: half on a GPU")
-    serve.add_argument("--threads", type=int, default=1, help="CPU threads of a forward pass")
-    serve.add_argument("--tokens-per-batch", type=int, default=8192, help="padded tokens of one forward pass")
+    serve.add_argument(
+        "--dtype", default="auto", choices=("auto", *DTYPES), help="auto: bfloat16 where the machine multiplies it"
+    )
+    serve.add_argument("--threads", type=int, default=0, help="CPU threads of a forward pass; 0: one for each core")
+    serve.add_argument("--tokens-per-batch", type=int, default=16_384, help="the most tokens of one forward pass")
+    serve.add_argument("--batch-ms", type=float, default=30.0, help="how long a batch should take, within that")
     serve.add_argument("--max-queue", type=int, default=20_000, help="completions that may wait before 429")
+    serve.add_argument(
+        "--too-long", default="truncate", choices=("truncate", "refuse"),
+        help="what becomes of a text longer than the model reads, where a request does not say",
+    )  # fmt: skip
     options = parser.parse_args()
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet_transformers()
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(message)s")
-    use_threads(options.threads)
+    use_threads(options.threads or len(os.sched_getaffinity(0)))
     device = resolve_device(options.device)
     dtype = options.dtype
     if dtype == "auto":
-        dtype = "bfloat16" if device.startswith("cuda") else "float32"
-    models = Models(options.registry, lambda path: RewardModel.load(path, dtype, device=device))
-    batcher = Batcher(tokens_per_batch=options.tokens_per_batch, max_queue=options.max_queue)
-    app = create_app(models, batcher, token=os.environ.get("SCORER_TOKEN", ""))
+        dtype = "bfloat16" if resolve_precision("auto", device) == "bf16" else "float32"
+
+    def load(path: str) -> RewardEnsemble:
+        loaded = RewardEnsemble.load(path, dtype, device=device)
+        for model in loaded.models:
+            log.info("%s: %s", path, "packed" if model.is_packable else "in padded batches")
+        return loaded
+
+    models = Models(options.registry, load)
+    batcher = Batcher(
+        tokens_per_batch=options.tokens_per_batch, max_queue=options.max_queue, batch_s=options.batch_ms / 1000
+    )
+    app = create_app(models, batcher, token=os.environ.get("SCORER_TOKEN", ""), too_long=options.too_long)
     # On SIGTERM uvicorn takes no more connections and answers those it has; then the lifespan ends.
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
+    uvicorn.run(
+        app, host=options.host, port=options.port, log_level="warning", access_log=False, backlog=16_384,
+        timeout_keep_alive=75,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,24 +1,37 @@
-"""Batches across requests: one thread scores, requests take turns, and none waits for a bulk job to end.
+"""Batches across requests: one thread scores, clients take turns, and nobody waits for a bulk job to end.
 
-Each request is a list of texts. A batch is filled under a token budget by going round the waiting requests, a few texts
-of each at a time; a request of eight texts is answered after a batch or two however many thousands another one brought.
+A request is a list of texts; those of one prompt are a group, computed together. Which group comes next is decided by
+start-time fair queueing (Goyal et al. 1996) over clients: each has a clock that the tokens computed for it move on, and
+the one whose clock is least is next. Someone who asks seldom is therefore next at once, and many who ask together share
+alike. A batch led by a small request is filled with small requests only, so it is over soon; a bulk request's turn
+comes when its clock is least again.
+
+A batch holds as many tokens as the model computes in `batch_s`, as measured, within bounds. So what a small request
+waits for, the batch that is being computed, is short on a slow machine, and on a fast one batches are large.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from training.engine.common.chat import Encoded
 from training.engine.scoring.models import ServedModel
 
 log = logging.getLogger("scorer")
-_TURN = 4
+Rewards = NDArray[np.float64]
+
+_LEAST_TOKENS = 512
+_CLOCKS_KEPT = 10_000
 
 
 class QueueFull(Exception):
@@ -33,26 +46,70 @@ class Stopping(Exception):
     """The scorer is going down and takes nothing new."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Group:
+    """Texts of one prompt: their places in the request, and the tokens that they cost."""
+
+    texts: list[int]
+    n_tokens: int
+
+
+@dataclass(eq=False)
 class _Request:
     model: ServedModel
     texts: Sequence[Encoded]
-    answer: Future[list[float]]
-    n_taken: int = 0
-    n_done: int = 0
-    rewards: list[float] = field(default_factory=list)
+    answer: Future[Rewards]
+    groups: deque[_Group]
+    client: str
+    is_small: bool
+    rewards: Rewards
+    n_waiting: int
+    n_missing: int
+
+
+@dataclass(eq=False)
+class _Flow:
+    """A client's requests in their order. Its bulk requests are a flow of their own."""
+
+    key: tuple[str, bool]
+    clock: float
+    requests: deque[_Request] = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a batch takes of a request."""
+
+    request: _Request
+    group: _Group
 
 
 class Batcher:
-    """max_queue: texts that may wait. tokens_per_batch: padded tokens of one forward pass."""
+    """max_queue: texts that may wait. tokens_per_batch: the most tokens of a batch. batch_s: what one should take.
 
-    def __init__(self, *, tokens_per_batch: int = 8192, max_queue: int = 20_000) -> None:
+    A request of more than `small_tokens` is a bulk request.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokens_per_batch: int = 16_384,
+        max_queue: int = 20_000,
+        batch_s: float = 0.03,
+        small_tokens: int = 4_096,
+    ) -> None:
         self.tokens_per_batch = tokens_per_batch
         self.max_queue = max_queue
+        self.batch_s = batch_s
+        self.small_tokens = small_tokens
         self.n_waiting = 0
-        self.texts_per_s = 100.0
         self.batch_fill = 0.0
-        self._requests: deque[_Request] = deque()
+        self.texts_per_s = 100.0
+        self._flows: dict[tuple[str, bool], _Flow] = {}
+        self._heap: list[tuple[float, int, _Flow]] = []
+        self._clock = 0.0
+        self._clocks: OrderedDict[tuple[str, bool], float] = OrderedDict()
+        self._n_pushed = 0
         self._changed = threading.Condition()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
@@ -67,95 +124,204 @@ class Batcher:
             self._changed.notify_all()
         self._thread.join()
 
-    def submit(self, model: ServedModel, texts: Sequence[Encoded]) -> Future[list[float]]:
-        """A future of the rewards in the order of the texts. Cancel it, and what has not been scored never is.
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def submit(self, model: ServedModel, texts: Sequence[Encoded], client: str = "") -> Future[Rewards]:
+        """A future of the members' rewards (k, n), n texts in their order. Cancel it, and what waits is never scored.
 
         Raises QueueFull or Stopping. A request larger than the whole queue is taken when nothing else waits.
         """
-        answer: Future[list[float]] = Future()
+        answer: Future[Rewards] = Future()
         if not texts:
-            answer.set_result([])
+            answer.set_result(np.zeros((model.n_members, 0)))
             return answer
+        groups = _groups_of(texts)
+        is_small = sum(group.n_tokens for group in groups) <= self.small_tokens
+        request = _Request(
+            model=model,
+            texts=texts,
+            answer=answer,
+            groups=deque(groups),
+            client=client,
+            is_small=is_small,
+            rewards=np.zeros((model.n_members, len(texts))),
+            n_waiting=len(texts),
+            n_missing=len(texts),
+        )
         with self._changed:
             if self._is_stopping:
                 raise Stopping
             if self.n_waiting and self.n_waiting + len(texts) > self.max_queue:
                 raise QueueFull(max(1.0, self.n_waiting / self.texts_per_s))
             self.n_waiting += len(texts)
-            self._requests.append(_Request(model, texts, answer, rewards=[0.0] * len(texts)))
+            key = (client, is_small)
+            flow = self._flows.get(key)
+            if flow is None:
+                flow = self._flows[key] = _Flow(key, max(self._clock, self._clocks.pop(key, 0.0)))
+                self._push(flow)
+            flow.requests.append(request)
             self._changed.notify_all()
         return answer
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._requests and not self._is_stopping:
+                while not self._flows and not self._is_stopping:
                     self._changed.wait()
                 batch = self._next_batch()
-            if not batch:
-                if self._is_stopping:
-                    return
-                continue
-            self._score(batch)
+            if batch:
+                self._score(batch)
+            elif self._is_stopping:
+                return
 
-    def _next_batch(self) -> list[tuple[_Request, int]]:
-        """(request, index of text) pairs of one model. Called under the lock."""
-        batch: list[tuple[_Request, int]] = []
-        longest = 0
-        passed: list[_Request] = []
-        while self._requests:
-            request = self._requests.popleft()
-            if request.answer.cancelled():
-                self.n_waiting -= len(request.texts) - request.n_taken
+    # --- what comes next; all of it under the lock ---
+    def _next_batch(self) -> list[_Part]:
+        """Groups of one model, by the clocks of those who ask, as many as fit."""
+        batch: list[_Part] = []
+        passed: list[_Flow] = []
+        budget = left = 0
+        while self._heap:
+            _, _, flow = heapq.heappop(self._heap)
+            request = self._head(flow)
+            if request is None:
+                self._retire(flow)
                 continue
-            if batch and request.model is not batch[0][0].model:
-                passed.append(request)
+            if not batch:
+                self._clock = flow.clock
+                budget = left = self._budget(request.model)
+            elif request.model is not batch[0].request.model or (batch[0].request.is_small and not request.is_small):
+                passed.append(flow)
                 continue
-            is_full = False
-            for _ in range(min(_TURN, len(request.texts) - request.n_taken)):
-                length = request.texts[request.n_taken].n_tokens
-                if batch and max(longest, length) * (len(batch) + 1) > self.tokens_per_batch:
-                    is_full = True
-                    break
-                longest = max(longest, length)
-                batch.append((request, request.n_taken))
-                request.n_taken += 1
-                self.n_waiting -= 1
-            if request.n_taken < len(request.texts):
-                self._requests.append(request)
-            if is_full:
+            part = self._take(request, left, is_first=not batch)
+            if part is None:
+                passed.append(flow)
                 break
-        # Another model's requests come first next time.
-        self._requests.extendleft(reversed(passed))
+            batch.append(part)
+            left -= part.group.n_tokens
+            flow.clock += part.group.n_tokens
+            self._push(flow)
+        for flow in passed:
+            self._push(flow)
         if batch:
-            self.batch_fill = longest * len(batch) / self.tokens_per_batch
+            self.batch_fill = min(1.0, (budget - left) / budget)
         return batch
 
-    def _score(self, batch: list[tuple[_Request, int]]) -> None:
-        model = batch[0][0].model.reward_model
+    def _head(self, flow: _Flow) -> _Request | None:
+        """The flow's first request with something to score; those before it are forgotten."""
+        while flow.requests:
+            request = flow.requests[0]
+            if request.groups and not request.answer.done():
+                return request
+            self._forget(request)
+            flow.requests.popleft()
+        return None
+
+    def _take(self, request: _Request, left: int, *, is_first: bool) -> _Part | None:
+        """The request's next group, or as much of one too large for any batch as fits; None when it has to wait."""
+        group = request.groups.popleft()
+        if group.n_tokens > left:
+            if not is_first:
+                request.groups.appendleft(group)
+                return None
+            group, rest = _split(group, request.texts, left)
+            if rest is not None:
+                request.groups.appendleft(rest)
+        request.n_waiting -= len(group.texts)
+        self.n_waiting -= len(group.texts)
+        return _Part(request, group)
+
+    def _forget(self, request: _Request) -> None:
+        """Nothing more of the request waits."""
+        self.n_waiting -= request.n_waiting
+        request.n_waiting = 0
+        request.groups.clear()
+
+    def _push(self, flow: _Flow) -> None:
+        self._n_pushed += 1
+        heapq.heappush(self._heap, (flow.clock, self._n_pushed, flow))
+
+    def _retire(self, flow: _Flow) -> None:
+        """Nothing waits in it. Its clock is kept, so that asking again at once gains nothing."""
+        del self._flows[flow.key]
+        self._clocks[flow.key] = flow.clock
+        if len(self._clocks) > _CLOCKS_KEPT:
+            self._clocks.popitem(last=False)
+
+    def _budget(self, model: ServedModel) -> int:
+        return max(_LEAST_TOKENS, min(self.tokens_per_batch, int(model.tokens_per_s * self.batch_s)))
+
+    # --- the model ---
+    def _score(self, batch: list[_Part]) -> None:
         started = time.monotonic()
         try:
-            rewards = model.score_encoded(
-                [request.texts[index] for request, index in batch], tokens_per_batch=self.tokens_per_batch
-            )
-        except Exception as error:  # whatever the model raises belongs to these requests, not to the scorer
-            log.exception("a batch of %d texts failed", len(batch))
-            for request in {id(request): request for request, _ in batch}.values():
-                self._drop(request, error)
-            return
+            self._compute(batch)
+        except Exception:
+            log.exception("a batch of %d groups failed; each request of it is tried alone", len(batch))
+            for parts in _by_request(batch):
+                try:
+                    self._compute(parts)
+                except Exception as error:  # whatever the model raises is about this request, not about the scorer
+                    self._fail(parts[0].request, error)
+        n_texts = sum(len(part.group.texts) for part in batch)
+        n_tokens = sum(part.group.n_tokens for part in batch)
         seconds = max(time.monotonic() - started, 1e-6)
-        self.texts_per_s += 0.2 * (len(batch) / seconds - self.texts_per_s)
-        for (request, index), reward in zip(batch, rewards.tolist(), strict=True):
-            request.rewards[index] = reward
-            request.n_done += 1
-            if request.n_done == len(request.texts) and request.answer.set_running_or_notify_cancel():
+        self.texts_per_s += 0.2 * (n_texts / seconds - self.texts_per_s)
+        if n_tokens >= _LEAST_TOKENS / 2:  # of a few tokens most is overhead
+            batch[0].request.model.measured(n_tokens / seconds)
+
+    def _compute(self, parts: list[_Part]) -> None:
+        texts = [part.request.texts[index] for part in parts for index in part.group.texts]
+        rewards = parts[0].request.model.score(texts, self.tokens_per_batch)
+        at = 0
+        for part in parts:
+            request, places = part.request, part.group.texts
+            request.rewards[:, places] = rewards[:, at : at + len(places)]
+            at += len(places)
+            request.n_missing -= len(places)
+            if not request.n_missing and request.answer.set_running_or_notify_cancel():
                 request.answer.set_result(request.rewards)
 
-    def _drop(self, request: _Request, error: Exception) -> None:
+    def _fail(self, request: _Request, error: Exception) -> None:
         with self._changed:
-            if request in self._requests:
-                self._requests.remove(request)
-            self.n_waiting -= len(request.texts) - request.n_taken
-            request.n_taken = len(request.texts)
-        if request.answer.set_running_or_notify_cancel():
+            self._forget(request)
+        if not request.answer.done() and request.answer.set_running_or_notify_cancel():
             request.answer.set_exception(error)
+
+
+def _groups_of(texts: Sequence[Encoded]) -> list[_Group]:
+    """Texts that share a prompt, together; by length of the prompt, so that what a batch holds is of about one size."""
+    by_prompt: dict[tuple[int, ...], list[int]] = {}
+    last: list[int] | None = None
+    members: list[int] = []
+    for index, text in enumerate(texts):
+        if text.prompt_ids is not last:  # completions of one prompt mostly come together, with the very same list
+            last = text.prompt_ids
+            members = by_prompt.setdefault(tuple(last), [])
+        members.append(index)
+    groups = [
+        _Group(members, len(prompt) + sum(len(texts[index].completion_ids) for index in members))
+        for prompt, members in by_prompt.items()
+    ]
+    return sorted(groups, key=lambda group: texts[group.texts[0]].n_tokens)
+
+
+def _split(group: _Group, texts: Sequence[Encoded], budget: int) -> tuple[_Group, _Group | None]:
+    """As many texts of a group as fit, one at least, and what is left of it."""
+    n_prompt = len(texts[group.texts[0]].prompt_ids)
+    n_tokens = n_prompt
+    for place, index in enumerate(group.texts):
+        n_more = len(texts[index].completion_ids)
+        if place and n_tokens + n_more > budget:
+            rest = group.n_tokens - n_tokens + n_prompt
+            return _Group(group.texts[:place], n_tokens), _Group(group.texts[place:], rest)
+        n_tokens += n_more
+    return group, None
+
+
+def _by_request(batch: list[_Part]) -> list[list[_Part]]:
+    found: dict[int, list[_Part]] = {}
+    for part in batch:
+        found.setdefault(id(part.request), []).append(part)
+    return list(found.values())

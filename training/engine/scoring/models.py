@@ -10,69 +10,146 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from training.engine.common.errors import EngineError
-from training.engine.reward.model import RewardModel
+import numpy as np
+from numpy.typing import NDArray
+
+from training.engine.common.chat import Encoded, Message
+from training.engine.reward.combine import Scale
+from training.engine.reward.ensemble import RewardEnsemble, combine
+from training.engine.reward.length import LengthCalibration
 
 log = logging.getLogger("scorer")
 _RETRY_S = 15.0
+_WARM_UP = ("one", "two three four", "five " * 100)
+
+
+class ServedModel:
+    """A loaded reward model, of one member or several, and the name and version it is served under."""
+
+    def __init__(self, name: str, version: int, path: str, ensemble: RewardEnsemble) -> None:
+        self.name = name
+        self.version = version
+        self.path = path
+        self.ensemble = ensemble
+        self.reward_model = ensemble.models[0]
+        self.n_members = len(ensemble)
+        self.metadata = self.reward_model.metadata
+        self.scale = Scale.of(self.metadata)
+        self.calibration = _calibration(self.metadata)
+        # As measured; a guess until it is.
+        self.tokens_per_s = 20_000.0
+        # Fast tokenizers set their truncation as they go and refuse a second thread meanwhile ("Already borrowed").
+        self._tokenizer_lock = threading.Lock()
+
+    @property
+    def label(self) -> str:
+        """name@version."""
+        return f"{self.name}@{self.version}"
+
+    def encode(self, messages: Sequence[Message], completions: Sequence[str]) -> list[Encoded]:
+        """Token ids of completions of one prompt."""
+        with self._tokenizer_lock:
+            return self.reward_model.encoder.encode_group(messages, completions)
+
+    def encode_rendered(self, prompt: str, completions: Sequence[str]) -> list[Encoded]:
+        """Token ids of completions of one prompt, both of them text that a chat template has made already."""
+        with self._tokenizer_lock:
+            return self.reward_model.encoder.encode_rendered(prompt, completions)
+
+    def score(self, texts: Sequence[Encoded], tokens_per_batch: int) -> NDArray[np.float64]:
+        """Rewards (k, n) of n texts by the k members."""
+        return self.ensemble.score_members_encoded(texts, tokens_per_batch=tokens_per_batch)
+
+    def combined(self, members: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The reward (n,) that the members' rewards (k, n) come to."""
+        return combine(members, self.ensemble.combination, self.ensemble.coefficient)
+
+    def measured(self, tokens_per_s: float) -> None:
+        """Let the speed of a batch tell how large the next ones may be."""
+        self.tokens_per_s += 0.1 * (tokens_per_s - self.tokens_per_s)
+
+    def warm_up(self) -> None:
+        """Have everything compiled that the first request would wait for, and measure the speed."""
+        for times in (1, 4):
+            texts = [
+                text
+                for number in range(times)
+                for text in self.encode([{"role": "user", "content": f"{number} {_WARM_UP[-1]}"}], _WARM_UP)
+            ]
+            self.score(texts, 4096)
+            started = time.monotonic()
+            self.score(texts, 4096)
+            n_tokens = sum(text.n_tokens for text in texts)
+            self.tokens_per_s = n_tokens / max(time.monotonic() - started, 1e-6)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "axis": self.metadata.get("axis", ""),
+            "base_model": self.metadata.get("base_model", ""),
+            "max_length": self.reward_model.max_length,
+            "reward_mean": self.metadata.get("reward_mean"),
+            "reward_std": self.metadata.get("reward_std"),
+            "n_members": self.n_members,
+            "has_calibration": self.calibration is not None,
+        }
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A loaded reward model and the name and version it is served under."""
+class _Entry:
+    """A row of the registry."""
 
     name: str
     version: int
     path: str
-    reward_model: RewardModel
-    # Fast tokenizers set their truncation as they go and refuse a second thread meanwhile ("Already borrowed").
-    tokenizer_lock: threading.Lock = field(default_factory=threading.Lock, compare=False)
+    is_promoted: bool
 
-    def describe(self) -> dict[str, Any]:
-        metadata = self.reward_model.metadata
-        return {
-            "name": self.name,
-            "version": self.version,
-            "axis": metadata.get("axis", ""),
-            "base_model": metadata.get("base_model", ""),
-            "max_length": self.reward_model.max_length,
-            "reward_mean": metadata.get("reward_mean"),
-            "reward_std": metadata.get("reward_std"),
-        }
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.version}"
 
 
 class Models:
-    """The served models by name, kept in step with a registry file by `follow`."""
+    """The served models by name and version, kept in step with a registry file by `follow`.
 
-    def __init__(self, registry: str, load: Callable[[str], RewardModel]) -> None:
+    Of a name, the promoted version answers to the name alone. While one cannot be loaded, the one before goes on.
+    """
+
+    def __init__(self, registry: str, load: Callable[[str], RewardEnsemble]) -> None:
         self.registry = local_path(registry)
         self._load = load
-        self._served: dict[str, ServedModel] = {}
+        self._by_label: dict[str, ServedModel] = {}
+        self._by_name: dict[str, ServedModel] = {}
         self._failed: dict[tuple[str, int], tuple[float, str]] = {}
         self._problem = "The registry has not been read yet."
+        self._missing: set[str] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
         self.poll_s = 1.0
 
     def get(self, name: str) -> ServedModel | None:
         """The model of a "name" or "name@version", None when that is not served."""
-        name, _, version = name.partition("@")
-        found = self._served.get(name)
-        return found if found is not None and version in ("", str(found.version)) else None
+        return self._by_label.get(name) if "@" in name else self._by_name.get(name)
 
     def all(self) -> list[ServedModel]:
-        return sorted(self._served.values(), key=lambda model: model.name)
+        return sorted(self._by_label.values(), key=lambda model: (model.name, model.version))
 
     @property
     def problem(self) -> str:
         """Why not everything in the registry is served, "" when all is."""
         return self._problem
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every name in the registry is answered for, by whichever version."""
+        return self._missing is not None and not self._missing
 
     def start(self) -> None:
         self._thread.start()
@@ -93,44 +170,68 @@ class Models:
         except (OSError, ValueError) as error:
             self._problem = f"The registry {self.registry} cannot be read: {error}"
             return
-        served = {name: model for name, model in self._served.items() if name in entries}
         problems = []
-        for name, (version, path) in entries.items():
-            known = served.get(name)
-            if known is not None and (known.version, known.path) == (version, path):
-                continue
-            failed_at, reason = self._failed.get((path, version), (0.0, ""))
-            if time.monotonic() - failed_at < _RETRY_S and reason:
-                problems.append(reason)
-                continue
-            started = time.monotonic()
-            try:
-                loaded = self._load(str(local_path(path)))
-            except (EngineError, OSError) as error:
-                reason = f"{name}@{version} cannot be loaded: {error}"
-                self._failed[path, version] = (time.monotonic(), reason)
-                problems.append(reason)
-                log.error(reason)
-                continue
-            served[name] = ServedModel(name, version, path, loaded)
-            self._failed.pop((path, version), None)
-            # Each one as soon as it is there: the next may take long to load.
-            self._served = {**self._served, name: served[name]}
-            log.info("serving %s@%d, loaded in %.1f s", name, version, time.monotonic() - started)
-        for name in self._served.keys() - served.keys():
-            log.info("no longer serving %s@%d", name, self._served[name].version)
-        self._served = served
+        for entry in entries:
+            known = self._by_label.get(entry.label)
+            if known is None or known.path != entry.path:
+                loaded, problem = self._loaded(entry)
+                if loaded is None:
+                    problems.append(problem)
+                    continue
+                known = loaded
+                # Each one as soon as it is there: the next may take long to load.
+                self._by_label = {**self._by_label, entry.label: known}
+            if entry.is_promoted and self._by_name.get(entry.name) is not known:
+                self._by_name = {**self._by_name, entry.name: known}
+        names = {entry.name for entry in entries}
+        self._by_name = {name: model for name, model in self._by_name.items() if name in names}
+        kept = {entry.label for entry in entries} | {model.label for model in self._by_name.values()}
+        for label in self._by_label.keys() - kept:
+            log.info("no longer serving %s", label)
+        self._by_label = {label: model for label, model in self._by_label.items() if label in kept}
+        self._missing = names - self._by_name.keys()
         self._problem = " ".join(problems)
 
-    def _read(self) -> dict[str, tuple[int, str]]:
+    def _loaded(self, entry: _Entry) -> tuple[ServedModel | None, str]:
+        """The entry's model, or None and why not; what failed is tried again after a while only."""
+        failed_at, reason = self._failed.get((entry.path, entry.version), (0.0, ""))
+        if reason and time.monotonic() - failed_at < _RETRY_S:
+            return None, reason
+        started = time.monotonic()
+        try:
+            made = ServedModel(entry.name, entry.version, entry.path, self._load(str(local_path(entry.path))))
+            made.warm_up()
+        except Exception as error:  # whatever a broken directory makes of its readers: the others are served on
+            old = self._by_name.get(entry.name)
+            reason = f"{entry.label} cannot be loaded: {error}" + (f" {old.label} goes on." if old else "")
+            self._failed[entry.path, entry.version] = (time.monotonic(), reason)
+            log.error(reason)
+            return None, reason
+        self._failed.pop((entry.path, entry.version), None)
+        log.info(
+            "serving %s, loaded in %.1f s, %d tokens/s", entry.label, time.monotonic() - started, made.tokens_per_s
+        )
+        return made, ""
+
+    def _read(self) -> list[_Entry]:
         try:
             raw = json.loads(self.registry.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return {}  # nothing has been promoted yet
+            return []  # nothing has been promoted yet
         try:
-            return {str(row["name"]): (int(row["version"]), str(row["path"])) for row in raw["models"]}
-        except (KeyError, TypeError) as error:
+            return [
+                _Entry(
+                    str(row["name"]), int(row["version"]), str(row["path"]), row.get("state", "promoted") == "promoted"
+                )
+                for row in raw["models"]
+            ]
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"expected {{'models': [{{'name', 'version', 'path'}}]}}, {error!r} is off") from error
+
+
+def _calibration(metadata: dict[str, Any]) -> LengthCalibration | None:
+    found = metadata.get("length_calibration")
+    return LengthCalibration(**found) if found else None
 
 
 def local_path(url: str) -> Path:

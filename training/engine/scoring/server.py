@@ -1,4 +1,4 @@
-"""The HTTP side of the scorer: checks, answers, metrics. An error is {"error": {"code", "message"}} with its status."""
+"""The HTTP side of the scorer. An error is {"error": {"code", "message"}} with its status."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import json
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgpack
+import numpy as np
 import prometheus_client as prometheus
+from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -21,57 +24,41 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from training.engine.common.chat import Encoded
+from training.engine.reward.combine import combined, weighted
+from training.engine.scoring import bodies
 from training.engine.scoring.batcher import Batcher, QueueFull, Stopping
+from training.engine.scoring.bodies import Ask, Format, Item, Json, Problem, Result, Scored
+from training.engine.scoring.metrics import Metrics
 from training.engine.scoring.models import Models, ServedModel
+from training.engine.scoring.openapi import document
 
 log = logging.getLogger("scorer")
 MAX_BODY_BYTES = 64 * 1024**2
-MAX_COMPLETIONS = 10_000
+MSGPACK = "application/msgpack"
 
 
-class Problem(Exception):
-    """What is wrong with a request."""
-
-    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers
-
-
-@dataclass
-class _Item:
-    """One prompt of a request: where its texts stand among all of the request's, or why it was not taken."""
+@dataclass(frozen=True)
+class _Place:
+    """Where an item's texts stand among all of the request's, or why it was not taken."""
 
     start: int = 0
     end: int = 0
+    code: str = ""
     problem: str = ""
 
 
-class Metrics:
-    """Counters and gauges of one scorer, in a registry of their own."""
+@dataclass(frozen=True)
+class _Opinion:
+    """What one model makes of a request's n texts: members' rewards (k, n) and the reward (n,) they come to."""
 
-    def __init__(self, models: Models, batcher: Batcher) -> None:
-        self.registry = to = prometheus.CollectorRegistry()
-        self.requests = prometheus.Counter("scorer_requests", "Requests by outcome", ["code"], registry=to)
-        self.completions = prometheus.Counter(
-            "scorer_completions", "Completions scored", ["model"], registry=self.registry
-        )
-        self.tokens = prometheus.Counter("scorer_tokens", "Tokens read", ["model"], registry=to)
-        self.seconds = prometheus.Histogram("scorer_request_seconds", "From request to answer", registry=to)
-        self.reward = prometheus.Summary("scorer_reward", "Rewards given", ["model"], registry=to)
-        queue = prometheus.Gauge("scorer_queue_completions", "Completions that wait", registry=to)
-        queue.set_function(lambda: batcher.n_waiting)
-        fill = prometheus.Gauge(
-            "scorer_batch_fill", "Token budget used by the last batch, 0 to 1", registry=self.registry
-        )
-        fill.set_function(lambda: batcher.batch_fill)
-        served = prometheus.Gauge("scorer_models", "Models served", registry=to)
-        served.set_function(lambda: len(models.all()))
+    model: ServedModel
+    places: list[_Place]
+    texts: list[Encoded]
+    members: NDArray[np.float64]
+    rewards: NDArray[np.float64]
 
 
-def create_app(models: Models, batcher: Batcher, *, token: str = "") -> Starlette:
+def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: str = "truncate") -> Starlette:
     """The application; it starts and stops `models` and `batcher` with itself."""
     metrics = Metrics(models, batcher)
 
@@ -88,14 +75,37 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "") -> Starlett
         if token and not hmac.compare_digest(given.encode(), token.encode()):
             raise Problem(401, "bad_token", "Send the scorer's token: Authorization: Bearer <SCORER_TOKEN>.")
 
-    async def score(request: Request) -> Response:
-        started = time.monotonic()
-        require_token(request)
-        body = await _body(request)
-        model = _model(models, body)
-        items, texts = await run_in_threadpool(_encode, model, body)
+    def scoring(form: Format) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            started = time.monotonic()
+            require_token(request)
+            ask = form.read(await _body(request))
+            result = await _within(_scored(ask, request), request, ask.deadline_s)
+            answer = _rendered(request, form.write(result, ask))
+            metrics.seconds.observe(time.monotonic() - started)
+            metrics.requests.labels("ok").inc()
+            return answer
+
+        return endpoint
+
+    async def _scored(ask: Ask, request: Request) -> Result:
+        chosen = _chosen(models, ask.model)
+        opinions = await _opinions(ask, chosen, _client_of(request))
+        if len(chosen) > 1:
+            return await run_in_threadpool(_combination, ask, opinions)
+        (opinion,) = opinions
+        model = opinion.model
+        items = [_item(item, opinion.places[nth], opinion) for nth, item in enumerate(ask.items)]
+        return Result(model.name, model.version, [_named(model)], items)
+
+    async def _opinions(ask: Ask, chosen: list[ServedModel], client: str) -> list[_Opinion]:
+        policy = ask.too_long or too_long
+        encoded = [await run_in_threadpool(_encode, model, ask.items, policy) for model in chosen]
+        futures = []
         try:
-            future = batcher.submit(model, texts)
+            for model, (_, texts) in zip(chosen, encoded, strict=True):
+                futures.append(batcher.submit(model, texts, client))
+            members = [await asyncio.wrap_future(future) for future in futures]
         except QueueFull as full:
             wait_s = math.ceil(full.retry_after_s)
             raise Problem(
@@ -106,64 +116,89 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "") -> Starlett
             ) from None
         except Stopping:
             raise Problem(503, "stopping", "This scorer is going down.", {"Retry-After": "1"}) from None
-        try:
-            rewards = await asyncio.wrap_future(future)
         except Exception as error:
             raise Problem(500, "model_failed", f"The model could not score this request: {error}") from error
-        name = f"{model.name}@{model.version}"
-        metrics.completions.labels(name).inc(len(texts))
-        metrics.tokens.labels(name).inc(sum(text.n_tokens for text in texts))
-        for reward in rewards:
-            metrics.reward.labels(name).observe(reward)
-        metrics.seconds.observe(time.monotonic() - started)
-        metrics.requests.labels("ok").inc()
-        return JSONResponse(
-            {
-                "model": model.name,
-                "version": model.version,
-                "items": [_answer(item, texts, rewards) for item in items],
-            }
-        )
+        finally:
+            for future in futures:
+                future.cancel()  # of those that are done this changes nothing
+        opinions = []
+        for model, (places, texts), found in zip(chosen, encoded, members, strict=True):
+            rewards = model.combined(found)
+            opinions.append(_Opinion(model, places, texts, found, rewards))
+            n_truncated = sum(text.is_truncated for text in texts)
+            metrics.scored(model, rewards.tolist(), sum(text.n_tokens for text in texts), n_truncated)
+        return opinions
 
     async def list_models(request: Request) -> Response:
         require_token(request)
-        return JSONResponse({"models": [model.describe() for model in models.all()]})
+        return _rendered(request, {"models": [model.describe() for model in models.all()]})
 
     async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        is_alive = batcher.is_alive
+        return JSONResponse({"status": "ok" if is_alive else "the batcher has ended"}, 200 if is_alive else 503)
 
     async def readyz(_: Request) -> Response:
-        served = [f"{model.name}@{model.version}" for model in models.all()]
-        problem = models.problem
-        body = {"status": "not ready" if problem else "ok", "models": served, "problem": problem}
-        return JSONResponse(body, status_code=503 if problem else 200)
+        served = [model.label for model in models.all()]
+        body = {"status": "ok" if models.is_ready else "not ready", "models": served, "problem": models.problem}
+        return JSONResponse(body, status_code=200 if models.is_ready else 503)
 
     async def exposition(_: Request) -> Response:
         return PlainTextResponse(
             prometheus.generate_latest(metrics.registry), headers={"Content-Type": prometheus.CONTENT_TYPE_LATEST}
         )
 
-    async def on_problem(_: Request, error: Exception) -> Response:
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document())
+
+    async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
         metrics.requests.labels(error.code).inc()
         content = {"error": {"code": error.code, "message": error.message}}
-        return JSONResponse(content, status_code=error.status, headers=error.headers)
+        return _rendered(request, content, error.status, error.headers)
 
     return Starlette(
         routes=[
-            Route("/v1/score", score, methods=["POST"]),
+            Route("/v1/score", scoring(bodies.OWN), methods=["POST"]),
             Route("/v1/models", list_models),
+            Route("/get_reward", scoring(bodies.REWARD_URL), methods=["POST"]),
+            Route("/reward", scoring(bodies.REWARD_URL), methods=["POST"]),
+            Route("/classify", scoring(bodies.CLASSIFY), methods=["POST"]),
+            Route("/score", scoring(bodies.SCORE), methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", exposition),
+            Route("/openapi.json", openapi),
         ],
         exception_handlers={Problem: on_problem},
         lifespan=lifespan,
     )
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request of bearable size."""
+async def _within(work: Awaitable[Result], request: Request, deadline_s: float | None) -> Result:
+    """The result, unless the client leaves or its deadline passes first: then what has not been scored never is."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({task, gone}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if gone.done():
+            raise Problem(400, "disconnected", "The client left before its answer was there.")
+        raise Problem(504, "deadline", f"Not scored within {deadline_s} s.")
+    finally:
+        for one in (task, gone):
+            one.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    """Return when the client has closed its connection. The body has been read, so nothing else can come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _body(request: Request) -> Json:
+    """The JSON or msgpack object of a request of bearable size."""
     chunks, size = [], 0
     try:
         async for chunk in request.stream():
@@ -173,75 +208,139 @@ async def _body(request: Request) -> dict[str, Any]:
             chunks.append(chunk)
     except ClientDisconnect:
         raise Problem(400, "disconnected", "The client left before its request was complete.") from None
+    content = b"".join(chunks)
+    is_packed = request.headers.get("content-type", "").startswith(MSGPACK)
     try:
-        body = json.loads(b"".join(chunks))
-    except ValueError as error:
-        raise Problem(400, "not_json", f"The body is not JSON: {error}") from None
+        body = msgpack.unpackb(content) if is_packed else json.loads(content)
+    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+        name = "msgpack" if is_packed else "JSON"
+        raise Problem(400, f"not_{name.lower()}", f"The body is not {name}: {error}") from None
     if not isinstance(body, dict):
-        raise Problem(400, "bad_request", 'Expected an object {"model", "items"}.')
+        raise Problem(400, "bad_request", 'Expected an object, such as {"model", "items"}.')
     return body
 
 
-def _model(models: Models, body: dict[str, Any]) -> ServedModel:
-    name = body.get("model")
-    if not isinstance(name, str):
-        raise Problem(422, "bad_request", '"model" must be text: the name of a project, or name@version.')
-    model = models.get(name)
-    if model is None:
-        served = ", ".join(f"{one.name}@{one.version}" for one in models.all()) or "none yet"
-        raise Problem(404, "unknown_model", f"{name!r} is not served here. Served: {served}.")
-    return model
+def _rendered(request: Request, content: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """In msgpack for who asks for it, in JSON for everybody else."""
+    if request.headers.get("accept", "").startswith(MSGPACK):
+        return Response(msgpack.packb(content), status, headers, media_type=MSGPACK)
+    return JSONResponse(content, status, headers)
 
 
-def _encode(model: ServedModel, body: dict[str, Any]) -> tuple[list[_Item], list[Encoded]]:
-    """The items of a request and the token ids of all texts of its good ones."""
-    raw = body.get("items")
-    if not isinstance(raw, list) or not raw:
-        raise Problem(422, "bad_request", '"items" must be a list of at least one {"messages", "completions"}.')
-    n = sum(len(item["completions"]) for item in raw if isinstance(item, dict) and _is_list(item.get("completions")))
-    if n > MAX_COMPLETIONS:
-        raise Problem(413, "too_many", f"{n} completions in one request; {MAX_COMPLETIONS} are allowed at most.")
-    items: list[_Item] = []
+def _client_of(request: Request) -> str:
+    """Whom a request counts for in the queue: the name it gives itself, else its connection."""
+    named = request.headers.get("x-client-id")
+    return named or (f"{request.client.host}:{request.client.port}" if request.client else "")
+
+
+def _chosen(models: Models, name: str) -> list[ServedModel]:
+    """The models of a "name", "name@version" or "one+other"; of "", the only one that is served."""
+    served = models.all()
+    names = name.split("+") if name else sorted({model.name for model in served})
+    told = ", ".join(model.label for model in served) or "none yet"
+    if not name and len(names) != 1:
+        raise Problem(
+            422 if served else 404, "unknown_model", f'Name one in "model": several or none are served ({told}).'
+        )
+    if len(names) > 8 or len(set(names)) < len(names):
+        raise Problem(422, "bad_request", f"{name!r}: up to eight different models can be combined.")
+    chosen = []
+    for one in names:
+        model = models.get(one)
+        if model is None:
+            raise Problem(404, "unknown_model", f"{one!r} is not served here. Served: {told}.")
+        chosen.append(model)
+    return chosen
+
+
+def _encode(model: ServedModel, items: list[Item], too_long: str) -> tuple[list[_Place], list[Encoded]]:
+    """Where each item's texts are, and the token ids of all texts of the good ones."""
+    places: list[_Place] = []
     texts: list[Encoded] = []
-    for item in raw:
-        if problem := _problem_of(item):
-            items.append(_Item(problem=problem))
+    last: tuple[str, list[int]] | None = None
+    for item in items:
+        if item.problem:
+            places.append(_Place(code="bad_item", problem=item.problem))
             continue
         start = len(texts)
-        with model.tokenizer_lock:
-            texts += [model.reward_model.encode(item["messages"], completion) for completion in item["completions"]]
-        items.append(_Item(start, len(texts)))
-    return items, texts
+        if item.rendered is None:
+            made = model.encode(item.messages, item.completions)
+        else:
+            made = model.encode_rendered(item.rendered, item.completions)
+            if last is not None and last[0] == item.rendered and not any(one.is_truncated for one in made):
+                # The same prompt as the item before: the same list, so that nothing is compared token by token.
+                made = [Encoded(last[1], one.completion_ids, False) for one in made]
+            elif made and not made[0].is_truncated:
+                last = (item.rendered, made[0].prompt_ids)
+        cut = [nth for nth, one in enumerate(made) if one.is_truncated]
+        if cut and too_long == "refuse":
+            most = model.reward_model.max_length
+            problem = (
+                f"completions[{cut[0]}]: longer than the {most} tokens, prompt included, that {model.label} reads."
+            )
+            places.append(_Place(code="too_long", problem=problem))
+            continue
+        texts += made
+        places.append(_Place(start, len(texts)))
+    return places, texts
 
 
-def _problem_of(item: Any) -> str:
-    """What is wrong with an item of a request, "" when nothing is."""
-    if not isinstance(item, dict):
-        return 'Expected an object {"messages", "completions"}.'
-    messages, completions = item.get("messages"), item.get("completions")
-    if not _is_list(messages) or not messages:
-        return '"messages" must be a list of at least one {"role", "content"}.'
-    for place, message in enumerate(messages):
-        if not isinstance(message, dict) or not all(isinstance(message.get(key), str) for key in ("role", "content")):
-            return f'messages[{place}]: expected {{"role", "content"}}, both text.'
-    if not _is_list(completions) or not completions:
-        return '"completions" must be a list of at least one text.'
-    for place, completion in enumerate(completions):
-        if not isinstance(completion, str) or not completion:
-            return f"completions[{place}]: expected a text that is not empty."
-    return ""
+def _item(item: Item, place: _Place, opinion: _Opinion) -> Scored:
+    if place.problem:
+        return Scored(code=place.code, problem=place.problem)
+    model, mine = opinion.model, slice(place.start, place.end)
+    texts, rewards = opinion.texts[mine], opinion.rewards[mine]
+    members = uncertainty = calibrated = None
+    if model.n_members > 1:
+        members = opinion.members[:, mine].T.tolist()
+        uncertainty = opinion.members[:, mine].std(axis=0).tolist()
+    if model.calibration is not None:
+        calibrated = model.calibration.apply(rewards, [len(completion) for completion in item.completions]).tolist()
+    return Scored(
+        rewards=rewards.tolist(),
+        n_tokens=[text.n_tokens for text in texts],
+        truncated=[text.is_truncated for text in texts],
+        members=members,
+        uncertainty=uncertainty,
+        calibrated=calibrated,
+    )
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+def _combination(ask: Ask, opinions: list[_Opinion]) -> Result:
+    """One reward of several models': Llama 2's rule where one of two is about safety, else the mean of what each
+    model's reward is in its own standard deviations.
+    """
+    models = [opinion.model for opinion in opinions]
+    name = "+".join(model.name for model in models)
+    safe = [nth for nth, model in enumerate(models) if model.metadata.get("axis") == "safety"]
+    items = []
+    for nth, item in enumerate(ask.items):
+        places = [opinion.places[nth] for opinion in opinions]
+        if problem := next((place for place in places if place.problem), None):
+            items.append(Scored(code=problem.code, problem=problem.problem))
+            continue
+        rewards = [one.rewards[place.start : place.end] for one, place in zip(opinions, places, strict=True)]
+        texts = [one.texts[place.start : place.end] for one, place in zip(opinions, places, strict=True)]
+        if len(models) == 2 and len(safe) == 1:
+            s, h = safe[0], 1 - safe[0]
+            one = combined(
+                rewards[h], rewards[s], np.full(len(rewards[s]), item.is_safety_prompt),
+                helpful_scale=models[h].scale, safe_scale=models[s].scale,
+            )  # fmt: skip
+        else:
+            by_name = {model.label: found for model, found in zip(models, rewards, strict=True)}
+            scales = {model.label: model.scale for model in models}
+            one = weighted(by_name, dict.fromkeys(by_name, 1.0), scales)
+        items.append(
+            Scored(
+                rewards=one.tolist(),
+                n_tokens=[text.n_tokens for text in texts[0]],
+                truncated=[any(text.is_truncated for text in same) for same in zip(*texts, strict=True)],
+                by_model={model.name: found.tolist() for model, found in zip(models, rewards, strict=True)},
+            )
+        )
+    return Result(name, None, [_named(model) for model in models], items)
 
 
-def _answer(item: _Item, texts: list[Encoded], rewards: list[float]) -> dict[str, Any]:
-    if item.problem:
-        return {"error": {"code": "bad_item", "message": item.problem}}
-    mine = texts[item.start : item.end]
-    return {
-        "rewards": rewards[item.start : item.end],
-        "n_tokens": [text.n_tokens for text in mine],
-        "truncated": [text.is_truncated for text in mine],
-    }
+def _named(model: ServedModel) -> dict[str, Any]:
+    return {"name": model.name, "version": model.version, "n_members": model.n_members}
