@@ -103,6 +103,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "reward-model-report": {"GET": REVIEW},
     "external-evaluations": {"GET": REVIEW, "POST": TRAIN},
     "score": {"POST": REVIEW},
+    "playground": {"GET": REVIEW, "POST": REVIEW},
     "sampling-rounds": {"GET": REVIEW},
     "sampling-round": {"GET": REVIEW},
     "refreshes": {"GET": REVIEW, "POST": TRAIN},

@@ -73,6 +73,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "reward-models": get(f"{P}/reward-models"),
     "model-comparisons": get(f"{P}/reward-models/compare"),
     "promotion-rules": get(f"{P}/reward-models/rules"),
+    "playground": get(f"{P}/playground"),
     "refreshes": get(f"{P}/refreshes"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,

@@ -8,7 +8,7 @@ from annotate.jobs.api.serializers import JobSerializer
 from annotate.jobs.models import JobState
 from training.exports.api.serializers import ComparisonSetBriefSerializer
 from training.policy.services import BUILTIN
-from training.reward import noise, selectors
+from training.reward import noise, playground, selectors
 from training.reward.models import (
     MAX_MEMBERS,
     ExternalEvaluation,
@@ -347,3 +347,86 @@ class ScoreSerializer(serializers.Serializer):
     rewards = serializers.ListField(child=serializers.FloatField())
     n_tokens = serializers.ListField(child=serializers.IntegerField())
     truncated = serializers.ListField(child=serializers.BooleanField())
+
+
+class PlaygroundModelSerializer(serializers.Serializer):
+    """A promoted reward model; `name` is the scorer's for it, its project's slug."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField(source="project.slug")
+    project = serializers.CharField(source="project.name")
+    axis = serializers.CharField(source="project.axis")
+    version = serializers.IntegerField()
+    n_members = serializers.IntegerField()
+
+
+class PlaygroundSerializer(serializers.Serializer):
+    models = PlaygroundModelSerializer(many=True)
+    max_completions = serializers.IntegerField()
+    max_chars = serializers.IntegerField(help_text="Of a completion.")
+    max_sentences = serializers.IntegerField(help_text="Of all completions together, where they are to be explained.")
+
+
+class PlaygroundRequestSerializer(serializers.Serializer):
+    messages = MessageSerializer(many=True, allow_empty=False)
+    completions = serializers.ListField(
+        child=serializers.CharField(max_length=playground.MAX_CHARS, trim_whitespace=False),
+        allow_empty=False,
+        max_length=playground.MAX_COMPLETIONS,
+    )
+    explain = serializers.BooleanField(default=False, help_text="Leave out each sentence of each completion in turn.")
+    explain_model = serializers.CharField(
+        default="", allow_blank=True, help_text="Name of the model to be explained; default: this project's."
+    )
+
+
+class PlaygroundErrorSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class PlaygroundRewardsSerializer(serializers.Serializer):
+    """What one model says of the completions, in their order; the figures are null where it could not answer."""
+
+    model = PlaygroundModelSerializer()
+    version = serializers.IntegerField(help_text="That answered; a newer one may have been promoted meanwhile.")
+    rewards = serializers.ListField(child=serializers.FloatField(), allow_null=True)
+    members = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        allow_null=True,
+        help_text="Rewards by the members of an ensemble.",
+    )
+    uncertainty = serializers.ListField(
+        child=serializers.FloatField(), allow_null=True, help_text="Standard deviation of the members' rewards."
+    )
+    calibrated = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        help_text="Rewards less what length adds to them beyond the labellers' taste.",
+    )
+    n_tokens = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
+    truncated = serializers.ListField(child=serializers.BooleanField(), allow_null=True)
+    error = PlaygroundErrorSerializer(allow_null=True)
+
+
+class SentenceSerializer(serializers.Serializer):
+    text = serializers.CharField(help_text="With the white space around it: put together, they are the completion.")
+    change = serializers.FloatField(
+        allow_null=True,
+        help_text="Reward without the sentence, less that of the whole; null where there is no other sentence.",
+    )
+
+
+class SentencesSerializer(serializers.Serializer):
+    sentences = SentenceSerializer(many=True)
+
+
+class ExplanationSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    completions = SentencesSerializer(many=True)
+
+
+class PlaygroundAnswerSerializer(serializers.Serializer):
+    models = PlaygroundRewardsSerializer(many=True)
+    explanation = ExplanationSerializer(allow_null=True)

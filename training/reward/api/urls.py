@@ -24,4 +24,5 @@ urlpatterns = [
         name="comparison-set-noise",
     ),
     path("projects/<slug:slug>/score", views.ScoreView.as_view(), name="score"),
+    path("projects/<slug:slug>/playground", views.PlaygroundView.as_view(), name="playground"),
 ]

@@ -14,7 +14,7 @@ from annotate.projects.access import Seat
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
 from training.exports.access import access_comparison_set
-from training.reward import comparing, downloads, external, noise, scoring, selectors, services
+from training.reward import comparing, downloads, external, noise, playground, scoring, selectors, services
 from training.reward.access import access_comparison, access_reward_model
 from training.reward.api import serializers as s
 from training.reward.models import PromotionRules, RewardModel
@@ -267,3 +267,33 @@ class ScoreView(ProjectView):
         body = s.ScoreRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return Response(scoring.score(self.seat.project, **body.validated_data))
+
+
+class PlaygroundView(ProjectView):
+    needs = {"GET": Capability.REVIEW, "POST": Capability.REVIEW}
+
+    @extend_schema(operation_id="playground", responses=s.PlaygroundSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """The promoted models that the caller may ask, this project's first, and how much at a time."""
+        found = {
+            "models": playground.models_for(self.seat),
+            "max_completions": playground.MAX_COMPLETIONS,
+            "max_chars": playground.MAX_CHARS,
+            "max_sentences": playground.MAX_SENTENCES,
+        }
+        return Response(s.PlaygroundSerializer(found).data)
+
+    @extend_schema(
+        operation_id="playground_score",
+        request=s.PlaygroundRequestSerializer,
+        responses=s.PlaygroundAnswerSerializer,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Rewards of completions of one prompt by every promoted model that the caller may ask. Labellers see none.
+
+        With `explain`, also what the reward of one of them changes when a sentence is left out; 400
+        `too_many_sentences` where there are too many for that.
+        """
+        body = s.PlaygroundRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(s.PlaygroundAnswerSerializer(playground.play(self.seat, **body.validated_data)).data)
