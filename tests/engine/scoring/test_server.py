@@ -26,14 +26,13 @@ class Running:
         self.log = directory / "scorer.log"
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         command = [sys.executable, "-m", "training.engine.scoring", "serve", "--registry", str(self.registry)]
+        self.command = [*command, "--port", str(port), "--max-queue", "400", "--dtype", "float32", *options]
+        self.environment = {**os.environ, "SCORER_TOKEN": "", **environment}
+        self.start()
+
+    def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(port), "--max-queue", "400", "--dtype", "float32", *options],
-                cwd=REPOSITORY,
-                env={**os.environ, "SCORER_TOKEN": "", **environment},
-                stdout=log,
-                stderr=log,
-            )
+            self.process = subprocess.Popen(self.command, cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log)
         assert wait_until(lambda: self.answers("/healthz"), 60, 0.1), self.log.read_text()
 
     def answers(self, path, status=200):

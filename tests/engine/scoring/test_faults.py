@@ -1,0 +1,160 @@
+"""Clients that leave, deadlines, a scorer that is killed, and a queue of ten thousand."""
+
+import asyncio
+import concurrent.futures
+import inspect
+import os
+import signal
+import socket
+import threading
+import time
+
+import httpx
+import numpy as np
+import pytest
+
+from annotate.common.processes import wait_until
+from tests.engine.scoring.test_batcher import texts_of
+from tests.engine.scoring.test_server import PROMPT, Running
+from training.engine.reward.ensemble import RewardEnsemble
+from training.engine.scoring.batcher import Batcher
+from training.engine.scoring.client import (
+    AsyncScorerClient,
+    ScorerClient,
+    ScorerUnavailable,
+    async_reward_function,
+    reward_function,
+)
+from training.engine.scoring.models import ServedModel
+
+
+@pytest.fixture
+def running(tmp_path, trained_model):
+    made = Running(tmp_path, "--max-queue", "100000")
+    made.promote(("helpfulness", 1, trained_model))
+    assert wait_until(lambda: made.serves("helpfulness@1"), 30, 0.1), made.log.read_text()
+    yield made
+    if made.process.poll() is None:
+        made.stop()
+
+
+def body_of(n, words=60):
+    """No two completions alike: a text that comes twice is computed once."""
+    completions = [f"{number} " + "word " * words for number in range(n)]
+    return {"model": "helpfulness", "items": [{"messages": PROMPT, "completions": completions}]}
+
+
+def gauge(running, name):
+    lines = httpx.get(f"{running.url}/metrics", trust_env=False).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_what_a_client_that_left_asked_for_is_dropped(running):
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{running.url}/v1/score", json=body_of(9_000), timeout=1.0, trust_env=False)
+    assert wait_until(lambda: gauge(running, "scorer_queue_completions") == 0, 20, 0.1)
+    assert gauge(running, 'scorer_completions_total{model="helpfulness@1"}') == 0, "nobody was told of any"
+    assert gauge(running, 'scorer_requests_total{code="disconnected"}') == 1
+
+
+def test_a_deadline_ends_what_is_of_no_use_any_more(running):
+    with ScorerClient(running.url) as client:
+        items = [(PROMPT, body_of(9_000)["items"][0]["completions"])]
+        with pytest.raises(ScorerUnavailable, match="Not scored within") as late:
+            client.score("helpfulness", items, deadline_ms=300)
+        assert late.value.code == "deadline"
+        assert wait_until(lambda: gauge(running, "scorer_queue_completions") == 0, 20, 0.1)
+        assert client.score("helpfulness", [(PROMPT, ["Blue."])], deadline_ms=20_000).items[0].rewards
+
+
+def test_half_a_request_costs_nothing(running):
+    with socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2])), 5) as half:
+        half.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    with ScorerClient(running.url) as client:
+        assert client.score("helpfulness", [(PROMPT, ["Blue."])]).items[0].rewards
+
+
+def test_a_killed_scorer_is_asked_again_and_nothing_counts_twice(running, trained_model):
+    """Every completion has one reward in the end, in its place, though the scorer died over some of them."""
+    completions = [f"{number} " + "word " * (number % 40) for number in range(600)]
+    reward = reward_function(running.url, "helpfulness", batch_size=50, n_retries=12)
+    prompts = [[{"role": "user", "content": f"Name a colour. {number // 10}"}] for number in range(600)]
+
+    def kill_and_start_again():
+        assert wait_until(lambda: gauge(running, "scorer_completions_total") > 50, 30, 0.01)
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait(10)
+        time.sleep(0.5)
+        running.start()
+
+    killer = threading.Thread(target=kill_and_start_again)
+    killer.start()
+    found: list[float] = []
+    for _ in range(8):  # until the kill has come in the middle of it
+        found = reward(prompts=prompts, completions=completions)
+        if not killer.is_alive():
+            break
+    killer.join(60)
+    expected = RewardEnsemble.load(trained_model).score(list(zip(prompts, completions, strict=True)))
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_stopping_answers_what_was_accepted(running):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asked = [
+            pool.submit(httpx.post, f"{running.url}/v1/score", json=body_of(400), timeout=60, trust_env=False)
+            for _ in range(4)
+        ]
+        assert wait_until(lambda: gauge(running, "scorer_queue_completions") > 0, 10, 0.01)
+        assert running.stop() in (0, -signal.SIGTERM)
+        assert [one.result(60).status_code for one in asked] == [200] * 4
+
+
+def test_ten_thousand_requests_may_wait(trained_model):
+    served = ServedModel("helpfulness", 1, str(trained_model), RewardEnsemble.load(trained_model))
+    texts = texts_of(served, 100, length=1)
+    batcher = Batcher(max_queue=10_000, tokens_per_batch=4096)
+    futures = [batcher.submit(served, [texts[number % 100]], f"client {number % 500}") for number in range(10_000)]
+    assert batcher.n_waiting == 10_000
+    batcher.start()
+    _, left = concurrent.futures.wait(futures, 120)
+    batcher.stop()
+    assert not left
+    expected = served.score(texts, 4096)[0]
+    assert np.allclose([future.result()[0, 0] for future in futures], np.tile(expected, 100), atol=1e-4)
+
+
+def test_a_client_that_asks_for_much_leaves_others_their_share(trained_model):
+    """Of two clients that both have much to ask, each gets half; one that asks for little is next at once."""
+    served = ServedModel("helpfulness", 1, str(trained_model), RewardEnsemble.load(trained_model))
+    order: list[str] = []
+    batcher = Batcher(tokens_per_batch=512, small_tokens=256)
+    futures = []
+    for _ in range(10):
+        for client in ["greedy"] * 5 + ["modest"]:
+            future = batcher.submit(served, texts_of(served, 30), client)
+            future.add_done_callback(lambda _future, who=client: order.append(who))
+            futures.append(future)
+    batcher.start()
+    concurrent.futures.wait(futures, 60)
+    batcher.stop()
+    assert order.index("modest") < 3
+    assert 7 <= order[:20].count("modest") <= 10, order[:20]
+
+
+def test_trl_awaits_the_other_reward_function(running, trained_model):
+    reward = async_reward_function(running.url, "helpfulness", batch_size=2)
+    assert inspect.iscoroutinefunction(reward)
+    texts = ["Blue.", "Red.", "Green.", ""]
+    expected = RewardEnsemble.load(trained_model).score([(PROMPT, text) for text in texts[:3]])
+    for _ in range(2):  # from another loop each time
+        found = asyncio.run(reward(prompts=[PROMPT] * 4, completions=texts))
+        assert found[:3] == pytest.approx(expected, abs=1e-4) and found[3] is None
+
+    async def both():
+        async with AsyncScorerClient(running.url) as client:
+            scores = await asyncio.gather(*(client.score("helpfulness", [(PROMPT, [text])]) for text in texts[:3]))
+            return [one.items[0].rewards[0] for one in scores], await client.models()
+
+    found, models = asyncio.run(both())
+    assert found == pytest.approx(expected, abs=1e-4) and models[0]["name"] == "helpfulness"
