@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import functools
 import inspect
 import os
 import signal
@@ -89,7 +90,7 @@ def test_a_killed_scorer_is_asked_again_and_nothing_counts_twice(running, traine
 
     killer = threading.Thread(target=kill_and_start_again)
     killer.start()
-    found: list[float] = []
+    found: list[float | None] = []
     for _ in range(8):  # until the kill has come in the middle of it
         found = reward(prompts=prompts, completions=completions)
         if not killer.is_alive():
@@ -133,7 +134,7 @@ def test_a_client_that_asks_for_much_leaves_others_their_share(trained_model):
     for _ in range(10):
         for client in ["greedy"] * 5 + ["modest"]:
             future = batcher.submit(served, texts_of(served, 30), client)
-            future.add_done_callback(lambda _future, who=client: order.append(who))
+            future.add_done_callback(functools.partial(lambda who, _: order.append(who), client))
             futures.append(future)
     batcher.start()
     concurrent.futures.wait(futures, 60)
