@@ -1,8 +1,8 @@
 import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import {
-  IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconGauge, IconHistory, IconListCheck, IconListNumbers,
-  IconPencilCheck, IconRefresh, IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, type Icon,
+  IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileImport, IconFlask, IconGauge, IconHistory, IconListCheck,
+  IconListNumbers, IconPencilCheck, IconRefresh, IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
@@ -37,6 +37,7 @@ const SECTIONS: Section[] = [
   { path: 'disagreements', label: t('Disagreements'), icon: IconArrowsSplit2, needs: 'review' },
   { path: 'comparisons', label: t('Comparisons'), icon: IconScale, needs: 'review' },
   { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
+  { path: 'playground', label: t('Playground'), icon: IconFlask, needs: 'review' },
   { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
   { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
   { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },

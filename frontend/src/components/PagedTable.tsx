@@ -22,16 +22,18 @@ interface Props<T> {
   rowKey: (row: T) => string | number;
   label: string;
   empty: ReactNode;
+  /** Narrower than this it scrolls. */
+  minWidth?: number;
 }
 
 /** A table over cursor pages: what is loaded, and a button for more. */
-export function PagedTable<T>({ query, columns, rowKey, label, empty }: Props<T>) {
+export function PagedTable<T>({ query, columns, rowKey, label, empty, minWidth = 560 }: Props<T>) {
   if (query.error && !query.rows) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
   if (!query.rows) return <Loading />;
   if (query.rows.length === 0) return <>{empty}</>;
   return (
     <>
-      <Table.ScrollContainer minWidth={560}>
+      <Table.ScrollContainer minWidth={minWidth}>
         <Table aria-label={label} verticalSpacing="sm" highlightOnHover>
           <Table.Thead>
             <Table.Tr>

@@ -22,7 +22,6 @@ import { Promotions, RewardModelLineage } from './RewardModelLineage';
 import { RewardModelSlices } from './RewardModelSlices';
 import { RewardModelTraining } from './RewardModelTraining';
 import { STATE_COLOURS } from './states';
-import { TryIt } from './TryIt';
 
 const isUnderWay = ({ state, external }: RewardModelDetail) =>
   state === 'training' || external.some(({ job, report }) => job && !job.finished_at && !report);
@@ -53,6 +52,11 @@ export function RewardModelPage() {
             }
             actions={
               <>
+                {found.state === 'promoted' && (
+                  <Button component={Link} to={`/projects/${slug}/playground`} variant="default">
+                    {t('To the playground')}
+                  </Button>
+                )}
                 {found.metrics.n_test > 0 && <Downloads model={found} />}
                 {mayTrain && <ChangeState model={found} />}
               </>
@@ -62,10 +66,9 @@ export function RewardModelPage() {
             {found.job && (found.state === 'training' || found.state === 'failed') && <RewardModelTraining job={found.job} />}
             {found.blocks.length > 0 && <Blocks blocks={found.blocks} />}
             <Accuracy model={found} />
-            {found.state === 'promoted' && <TryIt version={found.version} />}
             {(found.state === 'candidate' || found.state === 'retired') && (
               <Text size="sm" c="dimmed">
-                {t('It can be tried on texts of your own while it is promoted: the scorer serves the promoted model only.')}
+                {t('The playground tries it on texts of your own while it is promoted: the scorer serves promoted models only.')}
               </Text>
             )}
             <RewardModelSlices model={found} />

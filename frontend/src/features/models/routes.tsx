@@ -6,6 +6,7 @@ export const modelsRoutes: RouteObject[] = [
   { path: 'reward-models/compare', lazy: async () => ({ Component: (await import('./ComparePage')).ComparePage }) },
   { path: 'reward-models/compare/:id', lazy: async () => ({ Component: (await import('./CompareReportPage')).CompareReportPage }) },
   { path: 'reward-models/:id', lazy: async () => ({ Component: (await import('./RewardModelPage')).RewardModelPage }) },
+  { path: 'playground', lazy: async () => ({ Component: (await import('./PlaygroundPage')).PlaygroundPage }) },
   { path: 'comparison-sets', lazy: async () => ({ Component: (await import('./ComparisonSetsPage')).ComparisonSetsPage }) },
   { path: 'comparison-sets/new', lazy: async () => ({ Component: (await import('./NewComparisonSetPage')).NewComparisonSetPage }) },
   { path: 'comparison-sets/:id', lazy: async () => ({ Component: (await import('./ComparisonSetPage')).ComparisonSetPage }) },

@@ -762,11 +762,46 @@ export interface SamplingRoundDetail extends SamplingRound {
   }[];
 }
 
-export interface Score {
+export interface PlaygroundModel {
+  id: number;
+  /** The slug of its project, by which the scorer knows it. */
+  name: string;
+  project: string;
+  axis: string;
   version: number;
-  rewards: number[];
-  n_tokens: number[];
-  truncated: boolean[];
+  n_members: number;
+}
+
+export interface Playground {
+  models: PlaygroundModel[];
+  max_completions: number;
+  max_chars: number;
+  max_sentences: number;
+}
+
+/** What one model says of the completions, in their order; null where it could not answer or has no such figure. */
+export interface PlaygroundRewards {
+  model: PlaygroundModel;
+  version: number;
+  rewards: number[] | null;
+  /** For each completion the rewards by the members. */
+  members: number[][] | null;
+  uncertainty: number[] | null;
+  calibrated: number[] | null;
+  n_tokens: number[] | null;
+  truncated: boolean[] | null;
+  error: { code: string; message: string } | null;
+}
+
+export interface Sentence {
+  text: string;
+  /** Reward without it, less that of the whole; null where there is no other sentence. */
+  change: number | null;
+}
+
+export interface PlaygroundAnswer {
+  models: PlaygroundRewards[];
+  explanation: { name: string; version: number; completions: { sentences: Sentence[] }[] } | null;
 }
 
 // --- agreement ---
