@@ -69,6 +69,8 @@ def test_the_example_shows_the_default_of(name: str) -> None:
         assert shown == "" or default is None
     elif isinstance(default, bool):
         assert shown == str(int(default))
+    elif isinstance(default, list):
+        assert shown == ",".join(default)
     else:
         assert shown == str(default)
 

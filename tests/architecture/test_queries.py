@@ -74,6 +74,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "model-comparisons": get(f"{P}/reward-models/compare"),
     "promotion-rules": get(f"{P}/reward-models/rules"),
     "playground": get(f"{P}/playground"),
+    "bulk-scorings": get(f"{P}/bulk-scorings"),
     "refreshes": get(f"{P}/refreshes"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,

@@ -85,7 +85,7 @@ def remove(*, patience_s: float = 30.0) -> dict[str, int]:
         if url.startswith(artifacts.artifact_url("imports", "")):
             artifacts.remove(url.rpartition("/")[0])
     for project in projects:
-        for kind in ("reward-models", "comparison-sets", "strengths", "external"):
+        for kind in ("reward-models", "comparison-sets", "strengths", "external", "bulk-inputs", "bulk-scorings"):
             artifacts.remove(artifacts.artifact_url(kind, project.slug))
     for job_id in jobs:
         artifacts.forget_run(job_id)

@@ -1,9 +1,9 @@
-"""The only way from a request's identifier to a permitted reward model or comparison of two."""
+"""The only way from a request's identifier to a permitted reward model, comparison of two or bulk scoring."""
 
 from annotate.common.errors import not_found
 from annotate.projects.access import Seat
 from training.reward import selectors
-from training.reward.models import ModelComparison, RewardModel
+from training.reward.models import BulkScoring, ModelComparison, RewardModel
 
 
 def access_reward_model(seat: Seat, pk: int) -> RewardModel:
@@ -21,4 +21,11 @@ def access_comparison(seat: Seat, pk: int) -> ModelComparison:
     found = selectors.comparisons(seat.project).filter(pk=pk).first()
     if found is None:
         raise not_found("comparison of reward models")
+    return found
+
+
+def access_bulk_scoring(seat: Seat, pk: int) -> BulkScoring:
+    found = selectors.bulk_scorings(seat.project).filter(pk=pk).first()
+    if found is None:
+        raise not_found("bulk scoring")
     return found

@@ -143,6 +143,36 @@ class ExternalEvaluation(TimestampedModel):
         constraints = [models.CheckConstraint(condition=~Q(name=""), name="external_evaluations_have_a_name")]
 
 
+class BulkScoring(TimestampedModel):
+    """A file of prompts and completions that one version of a reward model scores. Its job says how far it is."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="bulk_scorings")
+    # Settled at the start: a promotion meanwhile changes nothing for the rows that are left.
+    reward_model = models.ForeignKey(RewardModel, on_delete=models.CASCADE, related_name="bulk_scorings")
+    name = models.CharField(max_length=200)
+    # A file, a directory or a glob, for fsspec.
+    input_url = models.CharField(max_length=1000)
+    # Ours to remove when it has been scored.
+    is_upload = models.BooleanField(default=False)
+    rows_per_shard = models.PositiveIntegerField()
+    # More rows than this share that cannot be scored, and the job fails at its end.
+    max_bad_share = models.FloatField()
+    # Of the manifest, which lies beside the shards; empty until all rows are done.
+    counts = models.JSONField(default=dict, blank=True)
+    output_url = models.CharField(max_length=500, blank=True)
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="bulk_scorings_have_a_name"),
+            models.CheckConstraint(condition=Q(rows_per_shard__gte=1), name="bulk_scorings_shards_have_rows"),
+            models.CheckConstraint(
+                condition=Q(max_bad_share__gte=0, max_bad_share__lte=1), name="bulk_scorings_max_bad_share_range"
+            ),
+        ]
+
+
 class CrossFit(TimestampedModel):
     """Every comparison of a set judged by models that did not learn from it. The newest finished one counts."""
 

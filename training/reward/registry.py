@@ -1,15 +1,18 @@
 """The scorer's list of models: a file that follows the database.
 
-The database is the truth. The file is rewritten, whole and in one step, after every change of what is promoted; `sync`
-may be run at any time to put right what a crash between the two left behind.
+The database is the truth. The file lists the promoted models, which answer to their names, and the versions that bulk
+jobs hold ("held"), which answer to name@version alone. It is rewritten, whole and in one step, after every change of
+what is in it; `sync` may be run at any time to put right what a crash between the two left behind.
 """
 
 import json
+from typing import Any
 
 from django.db import connection, transaction
 
+from annotate.jobs.models import JobState
 from training import artifacts
-from training.reward.models import RewardModel, RewardModelState
+from training.reward.models import BulkScoring, RewardModel, RewardModelState
 
 _LOCK = 0x746F7563  # any constant of its own: one writer at a time, and each reads what all before it committed
 
@@ -31,14 +34,17 @@ def sync() -> bool:
 
 
 def _content() -> bytes:
-    models = RewardModel.objects.filter(state=RewardModelState.PROMOTED).select_related("project").order_by("pk")
-    entries = [
-        {
-            "name": model.project.slug,
-            "version": model.version,
-            "path": model.artifact_uri,
-            "state": "promoted",
-        }
-        for model in models
-    ]
+    promoted = RewardModel.objects.filter(state=RewardModelState.PROMOTED).select_related("project").order_by("pk")
+    entries = [_entry(model, "promoted") for model in promoted]
+    # What a bulk job scores with stays until that has ended, whatever is promoted meanwhile. A project that took its
+    # model out of use altogether has it served no longer.
+    unfinished = BulkScoring.objects.filter(job__state__in=[JobState.QUEUED, JobState.RUNNING])
+    held = RewardModel.objects.filter(
+        pk__in=unfinished.values("reward_model"), project__in=[model.project_id for model in promoted]
+    ).exclude(state=RewardModelState.PROMOTED)
+    entries += [_entry(model, "held") for model in held.select_related("project").order_by("pk")]
     return (json.dumps({"models": entries}, indent=2) + "\n").encode()
+
+
+def _entry(model: RewardModel, state: str) -> dict[str, Any]:
+    return {"name": model.project.slug, "version": model.version, "path": model.artifact_uri, "state": state}

@@ -8,7 +8,7 @@ from annotate.accounts.models import User
 from annotate.projects.access import Seat
 from annotate.projects.models import Project
 from training.policy.models import Checkpoint, CheckpointKind
-from training.reward.models import ExternalEvaluation, ModelComparison, Promotion, RewardModel
+from training.reward.models import BulkScoring, ExternalEvaluation, ModelComparison, Promotion, RewardModel
 from training.reward.standing import figures, with_figures
 
 UNKNOWN = {"value": None, "low": None, "high": None, "n": 0, "too_few": True}
@@ -23,6 +23,11 @@ def comparisons(project: Project) -> QuerySet[ModelComparison]:
     rows = ModelComparison.objects.filter(project=project).select_related("a", "b", "comparison_set", "job")
     unread = ("report", "config", "sources")
     return rows.defer(*(f"{side}__{name}" for side in ("a", "b") for name in unread))
+
+
+def bulk_scorings(project: Project) -> QuerySet[BulkScoring]:
+    rows = BulkScoring.objects.filter(project=project).select_related("reward_model", "job", "project")
+    return rows.defer(*(f"reward_model__{name}" for name in ("report", "config", "sources")))
 
 
 def external_evaluations(model: RewardModel) -> QuerySet[ExternalEvaluation]:

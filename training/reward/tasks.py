@@ -1,4 +1,4 @@
-"""The jobs around reward models: training, opinions, comparisons, external sets, label noise; and the scorer's list."""
+"""The jobs around reward models: training, opinions, comparisons, sets and files from elsewhere, label noise."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from annotate.jobs.models import Job, JobState
 from annotate.jobs.registry import job_kind
 from training import artifacts
 from training.policy.services import resolve_base_model
-from training.reward import comparing, external, noise, registry, services
-from training.reward.models import CrossFit, ExternalEvaluation, ModelComparison, RewardModel
+from training.reward import bulk, comparing, external, noise, registry, services
+from training.reward.models import BulkScoring, CrossFit, ExternalEvaluation, ModelComparison, RewardModel
 from training.reward.opinions import form_opinions
 from training.reward.selectors import metrics
 
@@ -62,6 +62,17 @@ def label_noise(context: JobContext) -> dict[str, Any]:
     base = resolve_base_model(pool=pool, name=context.job.params["base_model"], context=context)
     row = noise.cross_fit(row=row, base=base, context=context)
     return {"comparison_set": row.comparison_set.number, **row.summary}
+
+
+def _bulk_ended(job: Job) -> None:
+    bulk.ended(job=job)
+
+
+@job_kind("bulk_scoring", queue="gpu", max_attempts=20, on_end=_bulk_ended)
+def bulk_scoring(context: JobContext) -> dict[str, Any]:
+    row = BulkScoring.objects.select_related("project", "reward_model").get(pk=context.job.params["bulk_scoring"])
+    row = bulk.score_bulk(scoring=row, context=context)
+    return {"bulk_scoring": row.pk, "version": row.reward_model.version, "counts": row.counts, "output": row.output_url}
 
 
 @shared_task(name="training.reward.tasks.sync_registry")

@@ -1,7 +1,8 @@
 from django.urls import path
 
-from training.reward.api import views
+from training.reward.api import bulk, views
 
+_BULK = "projects/<slug:slug>/bulk-scorings"
 _MODELS = "projects/<slug:slug>/reward-models"
 _MODEL = f"{_MODELS}/<int:reward_model_id>"
 
@@ -25,4 +26,8 @@ urlpatterns = [
     ),
     path("projects/<slug:slug>/score", views.ScoreView.as_view(), name="score"),
     path("projects/<slug:slug>/playground", views.PlaygroundView.as_view(), name="playground"),
+    path(_BULK, bulk.BulkScoringsView.as_view(), name="bulk-scorings"),
+    path(f"{_BULK}/choices", bulk.ChoicesView.as_view(), name="bulk-scorings-choices"),
+    path(f"{_BULK}/<int:bulk_scoring_id>", bulk.BulkScoringView.as_view(), name="bulk-scoring"),
+    path(f"{_BULK}/<int:bulk_scoring_id>/files/<str:name>", bulk.FileView.as_view(), name="bulk-scoring-file"),
 ]
