@@ -27,6 +27,8 @@ from training.engine.common.chat import ChatEncoder, Encoded, Message
 from training.engine.common.errors import EngineError
 from training.engine.common.quiet import quiet_transformers
 from training.engine.reward.packing import (
+    MOST_ROWS,
+    MOST_ROWS_SCORED,
     Pack,
     Padded,
     can_pack,
@@ -232,6 +234,7 @@ class RewardModel:
                         pad_id=self.tokenizer.pad_token_id,
                         is_padded=not self.is_packable,
                         dtype=mask_dtype,
+                        most_rows=MOST_ROWS_SCORED if kind == "cpu" else MOST_ROWS,
                     )
                     hidden = features_of(self.model, laid_out.to(self.device))
                     features[chunk] = hidden.float().cpu().numpy()
