@@ -16,6 +16,11 @@ const ADVICE: Record<string, string> = {
   empty_file: FILE,
   unreadable_file: FILE,
   unknown_format: FILE,
+  input_not_found: t('Start it anew with a file that is there.'),
+  input_changed: t('Start it anew: rows of two inputs are not mixed.'),
+  version_not_served: t('Promote a model, then retry or start anew.'),
+  scorer_unavailable: t('See whether the scorer runs; a retry goes on from where it stopped.'),
+  too_many_bad_rows: t('Correct the rows that are named and score the file anew.'),
   refresh_running: t('Retry when the other refresh has ended.'),
 };
 

@@ -32,6 +32,7 @@ const ACTIONS: Record<string, string> = {
   'reward_model.retired': t('Reward model retired'),
   'reward_model.rolled_back': t('Reward model rolled back'),
   'reward_model.rules_changed': t('Rules of promotion changed'),
+  'bulk_scoring.started': t('Scoring of a file started'),
   'refresh.started': t('Refresh started'),
   'import.started': t('Import started'),
 };
@@ -65,6 +66,7 @@ export function detailsOf({ details }: Pick<AuditEvent, 'details'>): Detail[] {
 
 const PAGES: Record<string, string> = {
   comparison: 'comparisons', comparisonset: 'comparison-sets', rewardmodel: 'reward-models', refreshcycle: 'refreshes',
+  bulkscoring: 'bulk-scorings',
 };
 
 /** The page of what was changed, below the project's; null where it has none. */

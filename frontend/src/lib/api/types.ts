@@ -660,6 +660,33 @@ export interface ExternalEvaluation {
   report: Record<string, unknown> | null;
 }
 
+export interface BulkScoring {
+  id: number;
+  name: string;
+  reward_model: ModelBrief;
+  rows_per_shard: number;
+  max_bad_share: number;
+  /** Empty until all rows are done. */
+  counts: Partial<Record<'rows' | 'scored' | 'rejected' | 'completions' | 'truncated', number>>;
+  output_url: string;
+  created_at: string;
+  job: Job | null;
+}
+
+export interface BulkScoringDetail extends BulkScoring {
+  /** The first shards, once all rows are done. */
+  files: { path: string; rows: number; bytes: number; sha256: string }[];
+  n_files: number;
+}
+
+export interface BulkChoices {
+  /** A URL has to lie below one of them. */
+  roots: string[];
+  max_bytes: number;
+  rows_per_shard: number;
+  max_bad_share: number;
+}
+
 export interface ModelBrief {
   id: number;
   version: number;

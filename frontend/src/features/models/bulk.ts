@@ -1,0 +1,34 @@
+/** The form that starts the scoring of a file, as the API takes it. */
+
+export type Source = 'file' | 'set' | 'url';
+
+export interface BulkForm {
+  source: Source;
+  file: File | null;
+  url: string;
+  /** Id of a comparison set. */
+  set: string | null;
+  version: string | null;
+  rowsPerShard: number;
+  maxBadPercent: number;
+}
+
+/** The request; null while there is nothing to score, or nothing to score it with. */
+export function bulkRequest(form: BulkForm): FormData | Record<string, unknown> | null {
+  if (!form.version || form.rowsPerShard < 1) return null;
+  const options = { version: Number(form.version), rows_per_shard: form.rowsPerShard, max_bad_share: form.maxBadPercent / 100 };
+  if (form.source === 'set') return form.set ? { ...options, comparison_set_id: Number(form.set) } : null;
+  if (form.source === 'url') return form.url.trim() ? { ...options, url: form.url.trim() } : null;
+  if (!form.file) return null;
+  const body = new FormData();
+  for (const [name, value] of Object.entries(options)) body.append(name, String(value));
+  body.append('file', form.file);
+  return body;
+}
+
+/** "1.2 MiB". */
+export function fileSize(bytes: number, number: (value: number, digits?: number) => string): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes > 0 ? Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1) : 0;
+  return `${number(bytes / 1024 ** power, power > 0 ? 1 : 0)}\u00a0${units[power]}`;
+}
