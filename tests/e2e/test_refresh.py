@@ -42,14 +42,15 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
         page.get_by_role("button", name="Promote").click()
         page.get_by_role("dialog").get_by_label("Why").fill("To see it score.")
         page.get_by_role("dialog").get_by_role("button", name="Promote").click()
-    form = page.get_by_role("region", name="Try it")
-    form.get_by_label("Prompt").fill("What does a red fox eat?")
-    form.get_by_label("Completion 1").fill("It eats mice, berries and beetles.")
-    form.get_by_label("Completion 2").fill(
+    page.get_by_role("link", name="To the playground").click()
+    page.get_by_label("Turn 1", exact=True).fill("What does a red fox eat?")
+    page.get_by_label("Completion 1", exact=True).fill("It eats mice, berries and beetles.")
+    page.get_by_label("Completion 2", exact=True).fill(
         "What a brilliant question! Every expert agrees. It is important to note that."
     )
-    form.get_by_role("button", name="Score").click()
-    expect(form.get_by_text(re.compile(r"^reward -?\d"))).to_have_count(2, timeout=30_000)
+    page.get_by_role("button", name="Score").click()
+    rewards = page.get_by_role("table", name="Rewards").get_by_role("cell", name=re.compile(r"^-?\d.* rank [12] "))
+    expect(rewards).to_have_count(2, timeout=30_000)
 
     # Reviewers see what it thinks of what people have rated.
     assert wait_until(lambda: Job.objects.filter(kind="opinions", state="succeeded").exists(), 120, 0.5)

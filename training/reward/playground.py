@@ -110,9 +110,9 @@ def _row(model: RewardModel, answer: scoring.Answer | DomainError, n: int) -> di
     if isinstance(answer, DomainError):
         error = {"code": answer.code, "message": answer.message}
         return {"model": model, "version": model.version, **dict.fromkeys(names), "error": error}
-    figures: dict[str, list[Any] | None] = {name: getattr(answer.item, name, None) for name in names}
-    cut = {name: None if found is None else found[:n] for name, found in figures.items()}
-    return {"model": model, "version": answer.version, **cut, "error": None}
+    figures: dict[str, list[Any] | None] = {name: getattr(answer.item, name) for name in names}
+    first = {name: None if found is None else found[:n] for name, found in figures.items()}
+    return {"model": model, "version": answer.version, **first, "error": None}
 
 
 def _explanation(

@@ -1,4 +1,7 @@
-"""Reward models as rows, for tests that need no weights."""
+"""Reward models as rows, and a few with weights for the scorer."""
+
+import json
+from pathlib import Path
 
 from django.utils import timezone
 
@@ -35,3 +38,19 @@ def make_model(project: Project, state: str = RewardModelState.CANDIDATE, **fiel
     RewardModel.objects.filter(pk=model.pk).update(state=state, **fields)
     model.refresh_from_db()
     return model
+
+
+def save_models(base: Path, root: Path) -> dict[str, Path]:
+    """Directories of two reward models on `base` with heads drawn at random: "pair", an ensemble of two, and "single".
+
+    Their heads are large enough for the rewards of short texts to differ.
+    """
+    from training.engine.reward import ensemble, model
+
+    for name, seed in (("pair", 1), ("pair/member-1", 2), ("single", 3)):
+        made = model.RewardModel.from_base(str(base), seed=seed, head_std=1.0)
+        made.metadata = {"axis": "helpfulness", "reward_mean": 0.0, "reward_std": 1.0}
+        made.save(root / name)
+    described = {"format": ensemble.FORMAT, "members": [".", "member-1"], "combination": "mean"}
+    (root / "pair" / ensemble.FILE_NAME).write_text(json.dumps(described))
+    return {name: root / name for name in ("pair", "single")}

@@ -1,8 +1,6 @@
 """Made-up texts through the API, by the real scorer: rewards of all models one may ask, and what each sentence does."""
 
-import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from annotate.common.processes import wait_until
 from annotate.projects.models import Membership, Project, Role
 from annotate.projects.services import create_project
 from tests.engine.conftest import tiny_base
-from tests.training.reward.registered import make_model
+from tests.training.reward.registered import make_model, save_models
 from training.reward import registry
 from training.reward.models import RewardModelState
 from training.reward.playground import MAX_SENTENCES, models_for, pieces, sentences, without_each
@@ -167,27 +165,14 @@ def test_without_a_scorer_it_is_to_be_asked_later(cast):
 # --- by the real scorer ---------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory, tiny_base) -> dict[str, Path]:
-    """An ensemble of two and a model of its own, with heads large enough for rewards to differ."""
-    from training.engine.reward.ensemble import FILE_NAME, FORMAT
-    from training.engine.reward.model import RewardModel
-
-    root = tmp_path_factory.mktemp("played")
-    for name, seed in (("pair", 1), ("pair/member-1", 2), ("single", 3)):
-        made = RewardModel.from_base(str(tiny_base), seed=seed, head_std=1.0)
-        made.metadata = {"axis": "helpfulness", "reward_mean": 0.0, "reward_std": 1.0, "max_length": 128}
-        made.save(root / name)
-    described = {"format": FORMAT, "members": [".", "member-1"], "combination": "mean", "coefficient": 0.5}
-    (root / "pair" / FILE_NAME).write_text(json.dumps(described))
-    return {name: root / name for name in ("pair", "single")}
+    return save_models(tiny_base, tmp_path_factory.mktemp("played"))
 
 
 @pytest.fixture
 def served(cast, other, weights, live_scorer) -> Iterator[None]:
     """Helpfulness is the ensemble, the other project has the single model."""
     file = Path(os.environ["VAR_DIR"]) / "artifacts" / "scorer" / "registry.json"
-    # A place of its own: the scorer tells models apart by it.
-    pair = shutil.copytree(weights["pair"], file.parent / "played-pair", dirs_exist_ok=True)
-    make_model(cast.project, RewardModelState.PROMOTED, artifact_uri=str(pair), n_members=2)
+    make_model(cast.project, RewardModelState.PROMOTED, artifact_uri=str(weights["pair"]), n_members=2)
     make_model(other, RewardModelState.PROMOTED, artifact_uri=str(weights["single"]))
     registry.sync()
     client = cast.client(cast.owner)

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Kbd, NativeSelect, SimpleGrid, Stack, Text, Textarea, Title, Tooltip } from '@mantine/core';
+import { ActionIcon, Alert, Button, Group, Kbd, NativeSelect, SimpleGrid, Stack, Text, Textarea, Title, Tooltip } from '@mantine/core';
 import { getHotkeyHandler } from '@mantine/hooks';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQuery } from '@tanstack/react-query';
@@ -126,7 +126,12 @@ function Workbench({ playground }: { playground: Playground }) {
       </form>
       <div aria-live="polite" aria-busy={score.isPending}>
         {score.isPending && <Loading rows={texts.completions.length + 1} />}
-        {score.error && <ErrorState error={score.error} retry={canAgain(score.error) ? submit : undefined} />}
+        {score.error && canAgain(score.error) && <ErrorState error={score.error} retry={submit} />}
+        {score.error && !canAgain(score.error) && (
+          <Alert color="red" role="alert">
+            {score.error.message}
+          </Alert>
+        )}
         {score.data && <PlaygroundRewardsTable rows={score.data.models} completions={texts.completions} />}
       </div>
       {score.data && (

@@ -91,7 +91,7 @@ function ModelHeading({ row, isOpen, onToggle }: { row: PlaygroundRewards; isOpe
       {n > 1 && (
         <UnstyledButton
           aria-expanded={isOpen}
-          aria-label={t('Members of {{model}}', { model: model.project })}
+          aria-label={t('{{n}} members of {{model}}', { n, model: model.project })}
           onClick={onToggle}
           fz="xs"
           fw={400}
@@ -137,13 +137,13 @@ function Figures({ row, place, areMembersShown }: { row: PlaygroundRewards; plac
         )}
       </Group>
       {calibrated !== undefined && (
-        <Text size="xs">{t('{{reward}} less what length adds', { reward: number(calibrated, 3) })}</Text>
+        <Text size="xs">{t('calibrated for length: {{reward}}', { reward: number(calibrated, 3) })}</Text>
       )}
       <Text size="xs" c="dimmed">
         {t('{{n}} tokens', { n: number(row.n_tokens?.[place]) })}
       </Text>
       {areMembersShown && members && (
-        <Text size="xs" component="ul" m={0} ps="md" aria-label={t('Rewards by the members')}>
+        <Text size="xs" component="ol" m={0} ps="md" aria-label={t('Rewards by the members')}>
           {members.map((reward, member) => (
             <li key={member}>{number(reward, 3)}</li>
           ))}

@@ -1,6 +1,6 @@
 import { Alert, Button, Card, Group, NativeSelect, SegmentedControl, Stack, Text, Title, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
-import { ErrorState, Loading } from '@/components/States';
+import { Loading } from '@/components/States';
 import type { PlaygroundAnswer, PlaygroundRewards, Sentence } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
@@ -24,7 +24,7 @@ export function PlaygroundSentences({ rows, explanation, failed, isPending, erro
   const [chosen, setChosen] = useState('');
   const [order, setOrder] = useState('place');
   const name = models.some((model) => model.name === chosen) ? chosen : (models[0]?.name ?? '');
-  const failure = failed.find(({ model }) => model.name === name)?.error;
+  const failure = error ?? failed.find(({ model }) => model.name === name)?.error;
   return (
     <section aria-labelledby="playground-sentences">
       <Title order={2} size="h4" mb={4} id="playground-sentences">
@@ -64,7 +64,6 @@ export function PlaygroundSentences({ rows, explanation, failed, isPending, erro
       </Group>
       <div aria-live="polite" aria-busy={isPending}>
         {isPending && <Loading rows={3} />}
-        {error && <ErrorState error={error} />}
         {failure && (
           <Alert color="red" role="alert">
             {failure.message}
@@ -90,13 +89,16 @@ function Explanation({ completions, isSorted }: { completions: { sentences: Sent
             {t('Completion {{name}}', { name: place + 1 })}
           </Text>
           {isSorted ? (
-            <Stack component="ol" gap={6} m={0} ps="lg">
+            <Stack component="ol" gap={6} className={classes.list}>
               {strongestFirst(sentences).map((at) => {
                 const sentence = sentences[at];
                 return (
                   sentence && (
-                    <Text key={at} component="li" size="sm" dir="auto" className={classes.text}>
-                      <Tinted text={sentence.text.trim()} change={sentence.change} full={full} />
+                    <Text key={at} component="li" size="sm">
+                      <Change change={sentence.change} />
+                      <span dir="auto" className={classes.text}>
+                        <Tinted text={sentence.text.trim()} change={sentence.change} full={full} isBare />
+                      </span>
                     </Text>
                   )
                 );
@@ -143,28 +145,43 @@ function Piece({ text, change, full }: { text: string; change: number | null; fu
   );
 }
 
-function Tinted({ text, change, full }: { text: string; change: number | null; full: number }) {
+interface TintedProps {
+  text: string;
+  change: number | null;
+  full: number;
+  /** The change is said elsewhere. */
+  isBare?: boolean;
+}
+
+function Tinted({ text, change, full, isBare = false }: TintedProps) {
   const effect = effectOf(change);
-  const by = number(Math.abs(change ?? 0), 2);
   const style = { '--share': effect === 'none' ? 0 : Math.min(1, Math.abs(change ?? 0) / full) } as React.CSSProperties;
   return (
     <span className={`${classes.sentence} ${classes[effect]}`} style={style}>
       {text}
-      {change !== null && (
-        <span className={classes.change}>
-          <span aria-hidden>
-            {effect === 'carries' ? '▼' : effect === 'drags' ? '▲' : '±'}
-            {by}
-          </span>
-          <VisuallyHidden>
-            {effect === 'none'
-              ? t('(the same reward without it)')
-              : effect === 'carries'
-                ? t('(without it {{by}} less)', { by })
-                : t('(without it {{by}} more)', { by })}
-          </VisuallyHidden>
-        </span>
-      )}
+      {!isBare && <Change change={change} />}
+    </span>
+  );
+}
+
+const SIGNS = { carries: '▼', drags: '▲', none: '±' };
+
+function Change({ change }: { change: number | null }) {
+  if (change === null) return <span />;
+  const effect = effectOf(change);
+  const by = number(Math.abs(change), 2);
+  const words = {
+    carries: t('(without it {{by}} less)', { by }),
+    drags: t('(without it {{by}} more)', { by }),
+    none: t('(the same reward without it)'),
+  };
+  return (
+    <span className={classes.change}>
+      <span aria-hidden>
+        {SIGNS[effect]}
+        {by}
+      </span>
+      <VisuallyHidden>{words[effect]}</VisuallyHidden>
     </span>
   );
 }
