@@ -31,6 +31,7 @@ log = logging.getLogger("scorer")
 Rewards = NDArray[np.float64]
 
 _LEAST_TOKENS = 512
+_SPLIT = 3
 _CLOCKS_KEPT = 10_000
 
 
@@ -194,7 +195,7 @@ class Batcher:
             elif request.model is not batch[0].request.model or (batch[0].request.is_small and not request.is_small):
                 passed.append(flow)
                 continue
-            part = self._take(request, left, is_first=not batch)
+            part = self._take(request, left, budget)
             if part is None:
                 passed.append(flow)
                 break
@@ -202,6 +203,8 @@ class Batcher:
             left -= part.group.n_tokens
             flow.clock += part.group.n_tokens
             self._push(flow)
+            if left <= 0:
+                break
         for flow in passed:
             self._push(flow)
         if batch:
@@ -218,16 +221,19 @@ class Batcher:
             flow.requests.popleft()
         return None
 
-    def _take(self, request: _Request, left: int, *, is_first: bool) -> _Part | None:
-        """The request's next group, or as much of one too large for any batch as fits; None when it has to wait."""
+    def _take(self, request: _Request, left: int, budget: int) -> _Part | None:
+        """The request's next group; None when the batch is too full for it.
+
+        Half a batch takes any group, so that none waits for a batch that is empty enough. One of several batches' size
+        is split, at the price of its prompt's tokens for each part.
+        """
         group = request.groups.popleft()
-        if group.n_tokens > left:
-            if not is_first:
-                request.groups.appendleft(group)
-                return None
-            group, rest = _split(group, request.texts, left)
-            if rest is not None:
-                request.groups.appendleft(rest)
+        if group.n_tokens > left and left < budget / 2:
+            request.groups.appendleft(group)
+            return None
+        group, rest = _split(group, request.texts, max(left, _SPLIT * budget))
+        if rest is not None:
+            request.groups.appendleft(rest)
         request.n_waiting -= len(group.texts)
         self.n_waiting -= len(group.texts)
         return _Part(request, group)
