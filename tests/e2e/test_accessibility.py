@@ -130,8 +130,8 @@ def test_every_other_page(seeded: str, sign_in: Any) -> None:
         "labellers", f"labellers/{labeller}", "ratings", "ratings?agreement=split", "disagreements", "comparisons",
         f"comparisons/{comparison.pk}", f"comparisons/{comparison.pk}?queue=1", "audit", "guidelines?tab=disagreement",
         "my-ratings", "reward-models", "reward-models/new", "reward-models/compare", "comparison-sets",
-        "comparison-sets/new?min_ratings=2&low_agreement=hard&margins=large", "playground", "refreshes", "jobs",
-        "members", "settings", "rank",
+        "comparison-sets/new?min_ratings=2&low_agreement=hard&margins=large", "playground", "bulk-scorings",
+        "refreshes", "jobs", "members", "settings", "rank",
     )  # fmt: skip
     found: list[str] = []
     for path in ["projects", "projects/new", "account", *(f"projects/{project.slug}/{path}" for path in inside)]:

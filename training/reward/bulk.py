@@ -26,6 +26,7 @@ from training import artifacts
 from training.engine.common.errors import EngineError
 from training.engine.common.progress import Pace
 from training.engine.scoring import bulk as engine
+from training.engine.scoring.bulk_input import REJECTED, ROWS_PER_SHARD, Plan, kind_of_file, make_plan
 from training.engine.scoring.client import Item, ItemScores, ScorerClient, ScorerRefused, ScorerUnavailable
 from training.exports.models import ComparisonSet
 from training.reward import registry
@@ -53,7 +54,7 @@ def request_bulk_scoring(
     input_url: str,
     name: str,
     version: int | None = None,
-    rows_per_shard: int = engine.ROWS_PER_SHARD,
+    rows_per_shard: int = ROWS_PER_SHARD,
     max_bad_share: float = MAX_BAD_SHARE,
     is_upload: bool = False,
     created_by: User | None,
@@ -116,7 +117,7 @@ def require_model(project: Project, version: int | None) -> RewardModel:
 def keep_upload(*, project: Project, file: UploadedFile) -> tuple[str, str]:
     """(URL among the artifacts, name) of an uploaded file. Raises DomainError "unknown_file_kind", "file_too_large"."""
     name = PurePath(file.name or "input").name[-200:]
-    if not engine.kind_of_file(name):
+    if not kind_of_file(name):
         raise DomainError(
             "unknown_file_kind", f"{name}: the name should end in .parquet, .jsonl or .jsonl.gz.", status=400
         )
@@ -195,7 +196,7 @@ def score_bulk(*, scoring: BulkScoring, context: JobContext) -> BulkScoring:
         raise JobFailed(
             "too_many_bad_rows",
             f"{rejected:,} of {rows:,} rows could not be scored, more than {scoring.max_bad_share:.0%}. "
-            f"{engine.REJECTED} says which and why; the other rows are scored.",
+            f"{REJECTED} says which and why; the other rows are scored.",
         )
     return scoring
 
@@ -245,13 +246,13 @@ def _scored(scoring: BulkScoring, context: JobContext) -> dict[str, int]:
     return counts
 
 
-def _plan(scoring: BulkScoring, output: engine.Output, context: JobContext) -> engine.Plan:
+def _plan(scoring: BulkScoring, output: engine.Output, context: JobContext) -> Plan:
     """How the input is cut, settled by the first run."""
     if (kept := output.read_json(engine.PLAN)) is not None:
         context.log("goes on with the first shard that is not there yet")
-        return engine.Plan.from_json(kept)
+        return Plan.from_json(kept)
     context.progress(message="looks the input through")
-    plan = engine.make_plan(
+    plan = make_plan(
         scoring.input_url,
         scoring.rows_per_shard,
         lambda n_rows: context.progress(message=f"looks the input through: {n_rows:,} rows"),

@@ -238,6 +238,22 @@ def test_a_version_that_is_no_longer_served_is_told_and_not_replaced(cast, serve
     assert shards(scoring) == []
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(120)
+def test_a_promotion_meanwhile_changes_nothing_for_the_rows_that_are_left(cast, served, tmp_path):
+    from training.engine.scoring.client import ScorerClient
+    from training.reward.services import promote
+
+    scoring = start(cast, write_rows(tmp_path / "in.jsonl", 30), rows_per_shard=10)
+    newer = make_model(cast.project, artifact_uri=served.artifact_uri)
+    promote(model=newer, reason="better", actor=None)
+    with ScorerClient(settings.SCORER_URL) as scorer:
+        wait_for(lambda: {model["version"] for model in scorer.models()} == {1, 2}, 60, "both versions")
+        assert scorer.score("helpfulness", [([{"role": "user", "content": "x"}], ["y"])]).version == 2
+    assert run(scoring).counts["scored"] == 30
+    assert {row["version"] for row in scored_rows(scoring)} == {1}
+
+
 # --- the job ---
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.timeout(120)

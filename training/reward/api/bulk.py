@@ -17,7 +17,7 @@ from annotate.jobs.api.serializers import JobSerializer
 from annotate.projects.access import Seat
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
-from training.engine.scoring.bulk import ROWS_PER_SHARD
+from training.engine.scoring.bulk_input import ROWS_PER_SHARD
 from training.exports.access import access_comparison_set
 from training.reward import bulk, downloads, selectors
 from training.reward.access import access_bulk_scoring

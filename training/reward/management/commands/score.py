@@ -12,7 +12,7 @@ from annotate.jobs.models import JobState
 from annotate.jobs.terminal import watch
 from annotate.projects.models import Project
 from training.engine.common.errors import EngineError
-from training.engine.scoring.bulk import REJECTED, ROWS_PER_SHARD, files_of
+from training.engine.scoring.bulk_input import REJECTED, ROWS_PER_SHARD, files_of
 from training.reward.bulk import MAX_BAD_SHARE, request_bulk_scoring
 from training.reward.models import BulkScoring
 
