@@ -307,8 +307,8 @@ def _deadline_s(body: Json) -> float | None:
     found = body.get("deadline_ms")
     if found is None:
         return None
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= 3_600_000:
-        raise Problem(422, "bad_request", '"deadline_ms" must be a number of milliseconds above 0, an hour at most.')
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 1 <= found <= 3_600_000:
+        raise Problem(422, "bad_request", '"deadline_ms" must be a number of milliseconds, from 1 to an hour.')
     return found / 1000
 
 

@@ -49,7 +49,7 @@ _OPTIONS: Json = {
     },
     "deadline_ms": {
         "type": "number",
-        "exclusiveMinimum": 0,
+        "minimum": 1,
         "maximum": 3_600_000,
         "description": "Give up after this long; what has not been scored then never is.",
     },
