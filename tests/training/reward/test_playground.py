@@ -58,7 +58,7 @@ def test_it_finds_the_sentences(text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("A. B is. C is.\n", ["B is. C is.\n", "A. C is.\n", "A. B is.\n"]),
+        ("Aha. B is. C is.\n", ["B is. C is.\n", "Aha. C is.\n", "Aha. B is.\n"]),
         # A paragraph keeps its end, whichever of its sentences goes.
         ("One is. Two is.\n\nThree is.", ["Two is.\n\nThree is.", "One is.\n\nThree is.", "One is. Two is."]),
         ("Alone.", []),
@@ -66,8 +66,6 @@ def test_it_finds_the_sentences(text, expected):
     ],
 )
 def test_it_leaves_out_each_sentence_in_turn(text, expected):
-    if text.startswith("A."):
-        text, expected = text.replace("A.", "Aha.", 1), [one.replace("A.", "Aha.", 1) for one in expected]
     assert without_each(text, sentences(text)) == expected
 
 
