@@ -115,7 +115,7 @@ function Start({ choices, models, sets }: { choices: BulkChoices; models: Reward
     return (
       <Alert color="blue" title={t('No model is in use yet')}>
         {t('Promote a reward model first; the scorer serves what is promoted.')}{' '}
-        <Anchor component={Link} to={`/projects/${slug}/reward-models`}>
+        <Anchor component={Link} to={`/projects/${slug}/reward-models`} underline="always">
           {t('Reward models')}
         </Anchor>
       </Alert>

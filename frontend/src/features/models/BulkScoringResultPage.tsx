@@ -43,7 +43,7 @@ export function BulkScoringResultPage() {
                 <Filled
                   text={t('With {{model}}, started {{when}}')}
                   model={
-                    <Anchor component={Link} to={`/projects/${slug}/reward-models/${reward_model.id}`}>
+                    <Anchor component={Link} to={`/projects/${slug}/reward-models/${reward_model.id}`} underline="always">
                       {t('reward model v{{version}}', { version: reward_model.version })}
                     </Anchor>
                   }
