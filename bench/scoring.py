@@ -26,6 +26,7 @@ two completions of one prompt keep their order.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import multiprocessing
 import random
@@ -46,6 +47,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 from reward_training import SHAPES, machine, make_base, matrix_peak, pairs_of  # noqa: E402  # beside this file
 
 ARMS = ("pipeline", "crossencoder", "plain", "ours")
+NEEDED = {"crossencoder": "sentence_transformers", "plain": "fastapi"}
 BATCH, LENGTH, SEED = 16, 512, 0
 Request = list[dict[str, Any]]
 """Items of one request: {"messages", "completions"}."""
@@ -79,6 +81,9 @@ def bench(shape: str, directory: Path, options: argparse.Namespace) -> None:
     expected = reference(model, workloads["check"][0])
     found: dict[str, dict[str, Any]] = {}
     for arm in options.arms:
+        if (package := NEEDED.get(arm)) and importlib.util.find_spec(package) is None:
+            print(f"  {arm}: left out, {package} is not installed (pip install -r requirements-bench.txt)")
+            continue
         found[arm] = measure(arm, model, workloads, options, directory)
         report(arm, found, expected, 2 * n_parameters * n_tokens / peak)
     print(flush=True)
@@ -197,11 +202,8 @@ def with_pipeline(model: str, device: str) -> Callable[[Request], list[float]]:
 
 
 def with_crossencoder(model: str, device: str) -> Callable[[Request], list[float]]:
-    try:
-        from sentence_transformers import CrossEncoder
-    except ImportError:
-        raise SystemExit("crossencoder: pip install -r requirements-bench.txt") from None
     import torch
+    from sentence_transformers import CrossEncoder
 
     # It reads pairs of texts and joins them: prompt and completion.
     texts = rendered(model, as_pairs=True)
@@ -218,12 +220,9 @@ def with_crossencoder(model: str, device: str) -> Callable[[Request], list[float
 
 def serve_plain(model_path: Path, port: int, device: str) -> None:
     """What one writes in an afternoon, after OpenRLHF's serve_rm: a lock, batches of 16, padding to the longest."""
-    try:
-        import uvicorn
-        from fastapi import FastAPI
-    except ImportError:
-        raise SystemExit("plain: pip install -r requirements-bench.txt") from None
     import torch
+    import uvicorn
+    from fastapi import FastAPI
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     loaded = AutoModelForSequenceClassification.from_pretrained(model_path, dtype=torch.bfloat16).to(device).eval()

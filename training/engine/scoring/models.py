@@ -183,7 +183,7 @@ class Models:
                 self._by_label = {**self._by_label, entry.label: known}
             if entry.is_promoted and self._by_name.get(entry.name) is not known:
                 self._by_name = {**self._by_name, entry.name: known}
-        names = {entry.name for entry in entries}
+        names = {entry.name for entry in entries if entry.is_promoted}
         self._by_name = {name: model for name, model in self._by_name.items() if name in names}
         kept = {entry.label for entry in entries} | {model.label for model in self._by_name.values()}
         for label in self._by_label.keys() - kept:
