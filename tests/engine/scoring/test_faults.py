@@ -143,6 +143,34 @@ def test_a_client_that_asks_for_much_leaves_others_their_share(trained_model):
     assert 7 <= order[:20].count("modest") <= 10, order[:20]
 
 
+def test_a_bulk_job_gets_on_though_small_requests_never_cease(trained_model):
+    """Sixteen clients, each of which asks again when it is answered; a bulk job beside them has its share."""
+    served = ServedModel("helpfulness", 1, str(trained_model), RewardEnsemble.load(trained_model))
+    texts = texts_of(served, 400, length=20)
+    batcher = Batcher(tokens_per_batch=512, small_tokens=512)
+    bulk = batcher.submit(served, texts, "bulk")
+    is_over = threading.Event()
+    answered = [0] * 16
+
+    def ask_on(number):
+        while not is_over.is_set():
+            batcher.submit(served, texts[number : number + 1], f"client {number} {answered[number]}").result(30)
+            answered[number] += 1
+
+    askers = [threading.Thread(target=ask_on, args=(number,)) for number in range(16)]
+    for asker in askers:
+        asker.start()
+    batcher.start()
+    try:
+        assert bulk.result(60).shape == (1, 400)
+        assert min(answered) > 5
+    finally:
+        is_over.set()
+        for asker in askers:
+            asker.join(30)
+        batcher.stop()
+
+
 def test_trl_awaits_the_other_reward_function(running, trained_model):
     reward = async_reward_function(running.url, "helpfulness", batch_size=2)
     assert inspect.iscoroutinefunction(reward)

@@ -1,10 +1,10 @@
 """Batches across requests: one thread scores, clients take turns, and nobody waits for a bulk job to end.
 
 A request is a list of texts; those of one prompt are a group, computed together. Which group comes next is decided by
-start-time fair queueing (Goyal et al. 1996) over clients: each has a clock that the tokens computed for it move on, and
-the one whose clock is least is next. Someone who asks seldom is therefore next at once, and many who ask together share
-alike. A batch led by a small request is filled with small requests only, so it is over soon; a bulk request's turn
-comes when its clock is least again.
+fair queueing over clients (Demers et al. 1989): each has a clock that the tokens computed for it move on, the one whose
+clock is least is next, and who has had nothing waiting begins at the time that an equal share has come to. Someone who
+asks seldom is therefore next at once, and many who ask together share alike. A batch led by a small request is filled
+with small requests only, so it is over soon; a bulk request's turn comes when its clock is least again.
 
 A batch holds as many tokens as the model computes in `batch_s`, as measured, within bounds. So what a small request
 waits for, the batch that is being computed, is short on a slow machine, and on a fast one batches are large.
@@ -16,7 +16,7 @@ import heapq
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -32,7 +32,6 @@ Rewards = NDArray[np.float64]
 
 _LEAST_TOKENS = 512
 _SPLIT = 3
-_CLOCKS_KEPT = 10_000
 
 
 class QueueFull(Exception):
@@ -109,7 +108,6 @@ class Batcher:
         self._flows: dict[tuple[str, bool], _Flow] = {}
         self._heap: list[tuple[float, int, _Flow]] = []
         self._clock = 0.0
-        self._clocks: OrderedDict[tuple[str, bool], float] = OrderedDict()
         self._n_pushed = 0
         self._changed = threading.Condition()
         self._is_stopping = False
@@ -160,7 +158,7 @@ class Batcher:
             key = (client, is_small)
             flow = self._flows.get(key)
             if flow is None:
-                flow = self._flows[key] = _Flow(key, max(self._clock, self._clocks.pop(key, 0.0)))
+                flow = self._flows[key] = _Flow(key, self._clock)
                 self._push(flow)
             flow.requests.append(request)
             self._changed.notify_all()
@@ -187,10 +185,9 @@ class Batcher:
             _, _, flow = heapq.heappop(self._heap)
             request = self._head(flow)
             if request is None:
-                self._retire(flow)
+                del self._flows[flow.key]
                 continue
             if not batch:
-                self._clock = flow.clock
                 budget = left = self._budget(request.model)
             elif request.model is not batch[0].request.model or (batch[0].request.is_small and not request.is_small):
                 passed.append(flow)
@@ -209,6 +206,9 @@ class Batcher:
             self._push(flow)
         if batch:
             self.batch_fill = min(1.0, (budget - left) / budget)
+            # As fast as the clock of one who gets exactly a share. Were it that of whoever is next, those who come anew
+            # all the time would be next all the time.
+            self._clock += (budget - left) / max(1, len(self._flows))
         return batch
 
     def _head(self, flow: _Flow) -> _Request | None:
@@ -247,13 +247,6 @@ class Batcher:
     def _push(self, flow: _Flow) -> None:
         self._n_pushed += 1
         heapq.heappush(self._heap, (flow.clock, self._n_pushed, flow))
-
-    def _retire(self, flow: _Flow) -> None:
-        """Nothing waits in it. Its clock is kept, so that asking again at once gains nothing."""
-        del self._flows[flow.key]
-        self._clocks[flow.key] = flow.clock
-        if len(self._clocks) > _CLOCKS_KEPT:
-            self._clocks.popitem(last=False)
 
     def _budget(self, model: ServedModel) -> int:
         return max(_LEAST_TOKENS, min(self.tokens_per_batch, int(model.tokens_per_s * self.batch_s)))
