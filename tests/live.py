@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -214,7 +215,19 @@ class Scorer(_Processes):
         )
 
     def ensure_ready(self) -> None:
+        """It answers, and serves nothing: a test before this one may have left a list, or a model that goes on."""
+        self.registry.unlink(missing_ok=True)
         self._start("answer /healthz", lambda: answers(f"{self.url}/healthz"))
+        if not processes.wait_until(lambda: self._served() == [], 30.0, 0.1):
+            pytest.fail(f"The scorer still serves {self._served()}.")
+
+    def _served(self) -> list[str] | None:
+        """name@version of what it serves; None where it does not say."""
+        try:
+            found: list[str] = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).json()["models"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            return None
+        return found
 
 
 @contextlib.contextmanager
