@@ -90,6 +90,12 @@ def test_length_is_taken_out_where_the_model_was_calibrated(client):
     assert without.calibrated is None
 
 
+@pytest.mark.parametrize("name", ["safety+safety", "safety+safety@2"])
+def test_a_model_is_combined_with_itself_by_nobody(client, name):
+    with pytest.raises(ScorerRefused, match="different models"):
+        client.score(name, [(PROMPT, ["x"])])
+
+
 @pytest.mark.parametrize("name", ["helpfulness+safety", "safety+helpfulness", "helpfulness@1+safety@2"])
 def test_helpfulness_and_safety_are_combined_by_the_rule(post, paths, name):
     asked = {"messages": PROMPT, "completions": COMPLETIONS}
@@ -102,11 +108,6 @@ def test_helpfulness_and_safety_are_combined_by_the_rule(post, paths, name):
         assert item["by_model"]["helpfulness"]["rewards"] == pytest.approx(h, abs=1e-4)
     assert answer["version"] is None
     assert {(one["name"], one["version"]) for one in answer["models"]} == {("helpfulness", 1), ("safety", 2)}
-
-
-def test_a_model_is_combined_with_itself_by_nobody(client):
-    with pytest.raises(ScorerRefused, match="different models"):
-        client.score("safety+safety", [(PROMPT, ["x"])])
 
 
 def test_what_is_too_long_is_cut_or_refused_as_asked(client):
@@ -144,6 +145,83 @@ def test_openrlhf_gets_the_same_rewards_for_its_rendered_texts(post, paths, with
     assert answer["scores"] == answer["rewards"]
     bad = post("/get_reward", {"model": "safety", "query": ["x", ""]})
     assert bad.status_code == 422 and bad.json()["error"]["message"].startswith("query[1]: ")
+
+
+def test_a_text_that_the_template_made_is_read_as_in_training(post, paths):
+    """The template itself ends in a new line, which training does not read."""
+    tokenizer = RewardModel.load(paths["safety"]).tokenizer
+    turns = [[*PROMPT, {"role": "assistant", "content": completion}] for completion in COMPLETIONS]
+    texts = [tokenizer.apply_chat_template(one, tokenize=False) for one in turns]
+    assert texts[0] != texts[0].rstrip()
+    found = post("/classify", {"model": "safety", "input": texts, "use_activation": False}).json()["data"]
+    assert [one["probs"][0] for one in found] == pytest.approx(rewards_of(paths["safety"]), abs=1e-4)
+    prompt = tokenizer.apply_chat_template(PROMPT, tokenize=False, add_generation_prompt=True)
+    rewards = post("/get_reward", {"model": "safety", "query": texts, "prompts": [prompt] * 3}).json()["rewards"]
+    assert rewards == pytest.approx(rewards_of(paths["safety"]), abs=1e-4)
+
+
+def test_a_rendered_text_that_is_too_long_keeps_its_completion(post, paths):
+    encoder = RewardModel.load(paths["safety"]).encoder
+    long = encoder.prompt_text([{"role": "user", "content": "word " * 4_000}])
+    texts = [long + encoder.completion_text(PROMPT, completion) for completion in COMPLETIONS]
+    body = {"model": "safety", "input": texts, "use_activation": False}
+    data = post("/classify", body).json()["data"]
+    assert len({one["probs"][0] for one in data}) == 3, "each completion is read"
+    assert all(one["truncated"] for one in data)
+    assert post("/classify", body | {"too_long": "refuse"}).json()["error"]["code"] == "too_long"
+
+
+def test_flags_are_not_guessed(post):
+    item = {"messages": PROMPT, "completions": ["x"], "is_safety_prompt": "false"}
+    assert (
+        "is_safety_prompt"
+        in post("/v1/score", {"model": "safety", "items": [item]}).json()["items"][0]["error"]["message"]
+    )
+    body = {"model": "safety", "text_1": "a", "text_2": "b", "use_activation": 0}
+    assert post("/score", body).status_code == 422
+
+
+def test_an_empty_completion_is_none(post):
+    answer = post("/get_reward", {"model": "safety", "query": ["a prompt"], "prompts": ["a prompt"]})
+    assert answer.status_code == 422 and "no completion" in answer.json()["error"]["message"]
+
+
+def test_a_template_that_refuses_a_prompt_costs_the_others_nothing(tmp_path, trained_model):
+    strict = changed(trained_model, tmp_path / "strict")
+    config = json.loads((strict / "tokenizer_config.json").read_text())
+    for file in strict.glob("chat_template*"):
+        file.unlink()
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
+    template = RewardModel.load(trained_model).tokenizer.chat_template
+    (strict / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": refusal + template}))
+    running = Running(tmp_path)
+    try:
+        running.promote(("strict", 1, strict))
+        assert wait_until(lambda: running.serves("strict@1"), 30, 0.1), running.readiness()
+        with ScorerClient(running.url) as client:
+            system = [{"role": "system", "content": "Be brief."}, *PROMPT]
+            good, bad = client.score("strict", [(PROMPT, ["Blue."]), (system, ["Blue."])]).items
+        assert good.rewards and "no system turns" in bad.error
+    finally:
+        running.stop()
+
+
+def test_what_is_no_number_is_no_reward(tmp_path, trained_model):
+    broken = changed(trained_model, tmp_path / "broken")
+    model = RewardModel.load(broken)
+    model.head.weight.data.fill_(float("nan"))
+    model.model.save_pretrained(broken)
+    running = Running(tmp_path)
+    try:
+        running.promote(("broken", 1, broken), ("fine", 1, trained_model))
+        assert wait_until(lambda: running.serves("broken@1", "fine@1"), 30, 0.1), running.readiness()
+        with ScorerClient(running.url) as client:
+            for name in ("broken", "broken+fine"):
+                (item,) = client.score(name, [(PROMPT, ["Blue."])]).items
+                assert "no finite reward" in item.error and not item.rewards
+        assert "NaN" not in httpx.get(f"{running.url}/metrics", trust_env=False).text.replace("_created", "")
+    finally:
+        running.stop()
 
 
 def test_classify_answers_as_vllm_does(post, paths):

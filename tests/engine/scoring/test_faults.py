@@ -17,8 +17,9 @@ import pytest
 from annotate.common.processes import wait_until
 from tests.engine.scoring.test_batcher import texts_of
 from tests.engine.scoring.test_server import PROMPT, Running
+from tests.environment import free_port
 from training.engine.reward.ensemble import RewardEnsemble
-from training.engine.scoring.batcher import Batcher
+from training.engine.scoring.batcher import Batcher, QueueFull
 from training.engine.scoring.client import (
     AsyncScorerClient,
     ScorerClient,
@@ -164,11 +165,53 @@ def test_a_bulk_job_gets_on_though_small_requests_never_cease(trained_model):
     try:
         assert bulk.result(60).shape == (1, 400)
         assert min(answered) > 5
+        assert len(batcher._flows) <= 17, "clients that wait for nothing are forgotten"
     finally:
         is_over.set()
         for asker in askers:
             asker.join(30)
         batcher.stop()
+
+
+def test_what_is_cancelled_makes_room_at_once(trained_model):
+    served = ServedModel("helpfulness", 1, str(trained_model), RewardEnsemble.load(trained_model))
+    batcher = Batcher(max_queue=20)
+    waiting = batcher.submit(served, texts_of(served, 5), "one")
+    cancelled = [batcher.submit(served, texts_of(served, 5), "one") for _ in range(3)]
+    with pytest.raises(QueueFull):
+        batcher.require_room(1)
+    assert all(one.cancel() for one in cancelled)
+    assert batcher.n_waiting == 5
+    batcher.start()
+    assert waiting.result(30).shape == (1, 5)
+    batcher.stop()
+    assert batcher.n_waiting == 0
+
+
+def test_a_registry_that_vanishes_takes_nothing_away(running):
+    content = running.registry.read_text()
+    running.registry.unlink()
+    assert wait_until(lambda: "is gone" in running.readiness()["problem"], 10, 0.1)
+    with ScorerClient(running.url) as client:
+        assert client.score("helpfulness", [(PROMPT, ["Blue."])]).version == 1
+    running.registry.write_text(content.replace('"version": 1', '"version": Infinity'))
+    assert wait_until(lambda: "cannot be read" in running.readiness()["problem"], 10, 0.1)
+    running.registry.write_text(content)
+    assert wait_until(lambda: running.readiness()["problem"] == "", 10, 0.1)
+
+
+def test_a_deadline_counts_for_all_attempts(running):
+    with ScorerClient(running.url, n_retries=6) as client:
+        items = [(PROMPT, body_of(9_000)["items"][0]["completions"])]
+        began = time.monotonic()
+        with pytest.raises(ScorerUnavailable):
+            client.score("helpfulness", items, deadline_ms=500)
+        assert time.monotonic() - began < 5
+    with ScorerClient(f"http://127.0.0.1:{free_port()}", n_retries=20) as nowhere:
+        began = time.monotonic()
+        with pytest.raises(ScorerUnavailable, match="does not answer"):
+            nowhere.score("helpfulness", [(PROMPT, ["x"])], deadline_ms=500)
+        assert time.monotonic() - began < 5
 
 
 def test_trl_awaits_the_other_reward_function(running, trained_model):

@@ -140,23 +140,41 @@ class ChatEncoder:
         """Token ids of a prompt and one completion; see `join` for how a long one is cut."""
         return self.join(self.prompt_ids(messages), self.completion_ids(messages, completion))
 
-    def encode_group(self, messages: Sequence[Message], completions: Iterable[str]) -> list[Encoded]:
+    def encode_group(self, messages: Sequence[Message], completions: Sequence[str]) -> list[Encoded]:
         """`encode` for several completions of one prompt, which is tokenised once."""
-        texts = [self.completion_text(messages, completion) for completion in completions]
-        return self._joined(self.prompt_ids(messages), texts)
+        return self.encode_completions(self.last_prompt_ids(self.prompt_text(messages)), messages, completions)
 
-    def encode_rendered(self, prompt: str, completions: Sequence[str]) -> list[Encoded]:
-        """`encode_group` of texts that a chat template has made: special tokens in them are what they spell."""
-        ids = self._tokenise(prompt) if prompt else []
-        return self._joined(
-            ids if ids[: len(self._begin_ids)] == self._begin_ids else self._begin_ids + ids, completions
-        )
+    def last_prompt_ids(self, text: str) -> list[int]:
+        """`prompt_ids` of a prompt's text, of one much longer than the window only as much of its end as fills that."""
+        ids = self._tokenise(text[-self._most_chars :])
+        return ids if ids[: len(self._begin_ids)] == self._begin_ids else self._begin_ids + ids
 
-    def _joined(self, prompt_ids: list[int], completion_texts: Sequence[str]) -> list[Encoded]:
-        if not completion_texts:
+    def encode_completions(
+        self, prompt_ids: list[int], messages: Sequence[Message] | None, completions: Sequence[str]
+    ) -> list[Encoded]:
+        """Join tokenised prompt and completions; `messages` None: of texts that a chat template has made.
+
+        Of those, special tokens are what they spell, and what a template writes behind its last mark is not read.
+        """
+        if not completions:
             return []
-        tokenised = self.tokenizer(list(completion_texts), add_special_tokens=False, verbose=False)["input_ids"]
+        cut = [completion[: self._most_chars] for completion in completions]
+        texts = [one.rstrip() if messages is None else self.completion_text(messages, one) for one in cut]
+        tokenised = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return [self.join(prompt_ids, self._close(list(ids))) for ids in tokenised]
+
+    def encode_rendered(self, text: str) -> Encoded:
+        """Token ids of a prompt and its completion as one text that a chat template has made; cut on the left."""
+        is_cut = len(text) > self._most_chars
+        ids = self._close(self.last_prompt_ids(text.rstrip()))
+        if len(ids) <= self.max_length:
+            return Encoded([], ids, is_cut)
+        return Encoded([], self.cut_prompt(ids, self.max_length), True)
+
+    @functools.cached_property
+    def _most_chars(self) -> int:
+        """So many characters are `max_length` tokens at least."""
+        return self.max_length * max(map(len, self.tokenizer.get_vocab()), default=1)
 
     def join(self, prompt_ids: list[int], completion_ids: list[int]) -> Encoded:
         """Join to at most `max_length` tokens.

@@ -34,6 +34,7 @@ def main() -> None:
     serve.add_argument("--tokens-per-batch", type=int, default=16_384, help="the most tokens of one forward pass")
     serve.add_argument("--batch-ms", type=float, default=30.0, help="how long a batch should take, within that")
     serve.add_argument("--max-queue", type=int, default=20_000, help="completions that may wait before 429")
+    serve.add_argument("--grace-s", type=int, default=60, help="how long SIGTERM waits for requests under way")
     serve.add_argument(
         "--too-long", default="truncate", choices=("truncate", "refuse"),
         help="what becomes of a text longer than the model reads, where a request does not say",
@@ -63,7 +64,7 @@ def main() -> None:
     # On SIGTERM uvicorn takes no more connections and answers those it has; then the lifespan ends.
     uvicorn.run(
         app, host=options.host, port=options.port, log_level="warning", access_log=False, backlog=16_384,
-        timeout_keep_alive=75,
+        timeout_keep_alive=75, timeout_graceful_shutdown=options.grace_s,
     )  # fmt: skip
 
 

@@ -127,6 +127,13 @@ class Batcher:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
+    def require_room(self, n_texts: int) -> None:
+        """Raise what `submit` would for so many texts; asked before they are tokenised, a refusal costs little."""
+        if self._is_stopping:
+            raise Stopping
+        if self.n_waiting and self.n_waiting + n_texts > self.max_queue:
+            raise QueueFull(max(1.0, self.n_waiting / self.texts_per_s))
+
     def submit(self, model: ServedModel, texts: Sequence[Encoded], client: str = "") -> Future[Rewards]:
         """A future of the members' rewards (k, n), n texts in their order. Cancel it, and what waits is never scored.
 
@@ -136,7 +143,7 @@ class Batcher:
         if not texts:
             answer.set_result(np.zeros((model.n_members, 0)))
             return answer
-        groups = _groups_of(texts)
+        groups = _groups_of(texts) if model.shares_prompts else _groups_of_one(texts)
         is_small = sum(group.n_tokens for group in groups) <= self.small_tokens
         request = _Request(
             model=model,
@@ -150,10 +157,7 @@ class Batcher:
             n_missing=len(texts),
         )
         with self._changed:
-            if self._is_stopping:
-                raise Stopping
-            if self.n_waiting and self.n_waiting + len(texts) > self.max_queue:
-                raise QueueFull(max(1.0, self.n_waiting / self.texts_per_s))
+            self.require_room(len(texts))
             self.n_waiting += len(texts)
             key = (client, is_small)
             flow = self._flows.get(key)
@@ -162,6 +166,7 @@ class Batcher:
                 self._push(flow)
             flow.requests.append(request)
             self._changed.notify_all()
+        answer.add_done_callback(lambda done: self._cancelled(request) if done.cancelled() else None)
         return answer
 
     def _work(self) -> None:
@@ -181,6 +186,7 @@ class Batcher:
         batch: list[_Part] = []
         passed: list[_Flow] = []
         budget = left = 0
+        n_flows = len(self._flows)
         while self._heap:
             _, _, flow = heapq.heappop(self._heap)
             request = self._head(flow)
@@ -199,7 +205,10 @@ class Batcher:
             batch.append(part)
             left -= part.group.n_tokens
             flow.clock += part.group.n_tokens
-            self._push(flow)
+            if self._head(flow) is None:
+                del self._flows[flow.key]
+            else:
+                self._push(flow)
             if left <= 0:
                 break
         for flow in passed:
@@ -208,7 +217,7 @@ class Batcher:
             self.batch_fill = min(1.0, (budget - left) / budget)
             # As fast as the clock of one who gets exactly a share. Were it that of whoever is next, those who come anew
             # all the time would be next all the time.
-            self._clock += (budget - left) / max(1, len(self._flows))
+            self._clock += (budget - left) / n_flows
         return batch
 
     def _head(self, flow: _Flow) -> _Request | None:
@@ -243,6 +252,10 @@ class Batcher:
         self.n_waiting -= request.n_waiting
         request.n_waiting = 0
         request.groups.clear()
+
+    def _cancelled(self, request: _Request) -> None:
+        with self._changed:
+            self._forget(request)
 
     def _push(self, flow: _Flow) -> None:
         self._n_pushed += 1
@@ -304,6 +317,11 @@ def _groups_of(texts: Sequence[Encoded]) -> list[_Group]:
         for prompt, members in by_prompt.items()
     ]
     return sorted(groups, key=lambda group: texts[group.texts[0]].n_tokens)
+
+
+def _groups_of_one(texts: Sequence[Encoded]) -> list[_Group]:
+    """Each text by itself, by length: for a model that computes a prompt once for each of its completions."""
+    return sorted((_Group([at], text.n_tokens) for at, text in enumerate(texts)), key=lambda group: group.n_tokens)
 
 
 def _split(group: _Group, texts: Sequence[Encoded], budget: int) -> tuple[_Group, _Group | None]:

@@ -7,10 +7,11 @@ those of vLLM's endpoints of that name.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +94,7 @@ def read_own(body: Json) -> Ask:
     raw = body.get("items")
     if not isinstance(raw, list) or not raw:
         raise Problem(422, "bad_request", '"items" must be a list of at least one {"messages", "completions"}.')
+    _at_most(len(raw))
     _at_most(
         sum(
             len(item["completions"])
@@ -125,6 +127,8 @@ def _problem_of(item: Any) -> str:
     for place, completion in enumerate(completions):
         if not _is_text(completion) or not completion:
             return f"completions[{place}]: expected a text that is not empty."
+    if not isinstance(item.get("is_safety_prompt", False), bool):
+        return '"is_safety_prompt" must be true or false.'
     return ""
 
 
@@ -162,12 +166,8 @@ def read_reward_url(body: Json) -> Ask:
     if prompts is not None and (not isinstance(prompts, list) or len(prompts) != len(queries)):
         raise Problem(422, "bad_request", '"prompts" must be a list with a prompt for each of "query".')
     _at_most(len(queries))
-    return Ask(
-        _model_name(body),
-        [_query_item(query, prompts[place] if prompts else "", place) for place, query in enumerate(queries)],
-        _too_long(body),
-        _deadline_s(body),
-    )
+    items = [_query_item(query, prompts[place] if prompts else "", place) for place, query in enumerate(queries)]
+    return Ask(_model_name(body), _joined(items), _too_long(body), _deadline_s(body))
 
 
 def _query_item(query: Any, prompt: Any, place: int) -> Item:
@@ -175,16 +175,33 @@ def _query_item(query: Any, prompt: Any, place: int) -> Item:
         return Item(problem=f"query[{place}]: expected a text that is not empty.")
     if not _is_text(prompt):
         return Item(problem=f"prompts[{place}]: expected a text.")
-    # Cut at the prompt, so that completions of one prompt share it and both are tokenised as in training.
-    if prompt and query.startswith(prompt) and len(query) > len(prompt):
+    if prompt and query == prompt:
+        return Item(problem=f"query[{place}]: there is no completion after the prompt.")
+    # Cut at the prompt, so that completions of one prompt share it and both are tokenised as in training. A trainer
+    # that decodes its tokens may spell the beginning otherwise; then the whole is one text.
+    if prompt and query.startswith(prompt):
         return Item(rendered=prompt, completions=[query[len(prompt) :]])
     return Item(rendered="", completions=[query])
 
 
+def _joined(items: list[Item]) -> list[Item]:
+    """Neighbours of one prompt as one item, whose prompt is rendered and tokenised once."""
+    found: list[Item] = []
+    for item in items:
+        last = found[-1] if found else None
+        is_like = last is not None and (last.rendered, last.messages) == (item.rendered, item.messages)
+        if last is not None and is_like and not (item.problem or last.problem):
+            last.completions.extend(item.completions)
+        else:
+            found.append(dataclasses.replace(item, completions=[*item.completions]))
+    return found
+
+
 def write_reward_url(result: Result, _: Ask) -> Json:
     """{"rewards": […]}; "scores" are the same rewards, which OpenRLHF reads for its filters."""
-    rewards = [_only(item, f"query[{place}]") for place, item in enumerate(result.items)]
-    return {"rewards": rewards, "scores": rewards, "extra_logs": {}, "model": _label(result)}
+    rewards, truncated = _flat(result.items)
+    logs = {"truncated": [float(one) for one in truncated]}
+    return {"rewards": rewards, "scores": rewards, "extra_logs": logs, "model": _label(result)}
 
 
 # --- vLLM's /classify and /score ---
@@ -197,8 +214,14 @@ def read_classify(body: Json) -> Ask:
     if not isinstance(texts, list) or not texts:
         raise Problem(422, "bad_request", '"input" must be a text or a list of at least one.')
     _at_most(len(texts))
-    items = [_query_item(text, "", place) for place, text in enumerate(texts)]
+    items = [_input_item(text, place) for place, text in enumerate(texts)]
     return Ask(_model_name(body), items, _too_long(body), _deadline_s(body), body)
+
+
+def _input_item(text: Any, place: int) -> Item:
+    if not _is_text(text) or not text:
+        return Item(problem=f"input[{place}]: expected a text that is not empty.")
+    return Item(rendered="", completions=[text])
 
 
 def _conversation(messages: Any) -> Item:
@@ -212,10 +235,16 @@ def _conversation(messages: Any) -> Item:
 def write_classify(result: Result, ask: Ask) -> Json:
     """One class, whose "probs" hold the reward's sigmoid, or with "use_activation": false the reward itself."""
     as_probability = _is_activated(ask.raw)
-    data = []
-    for place, item in enumerate(result.items):
-        reward = _only(item, f"input[{place}]")
-        data.append({"index": place, "label": "reward", "probs": [_value(reward, as_probability)], "num_classes": 1})
+    data = [
+        {
+            "index": place,
+            "label": "reward",
+            "probs": [_value(reward, as_probability)],
+            "num_classes": 1,
+            "truncated": is_truncated,
+        }
+        for place, (reward, is_truncated) in enumerate(zip(*_flat(result.items), strict=True))
+    ]
     return _as_vllm("classify", result, data)
 
 
@@ -229,20 +258,24 @@ def read_score(body: Json) -> Ask:
     _at_most(len(completions))
     if len(prompts) == 1:
         prompts = prompts * len(completions)
-    items = [
-        _own_item({"messages": [{"role": "user", "content": prompt}], "completions": [completion]})
-        for prompt, completion in zip(prompts, completions, strict=True)
-    ]
-    return Ask(_model_name(body), items, _too_long(body), _deadline_s(body), body)
+    items = []
+    for place, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+        if not _is_text(prompt):
+            items.append(Item(problem=f"text_1[{place}]: expected a text."))
+        elif not _is_text(completion) or not completion:
+            items.append(Item(problem=f"text_2[{place}]: expected a text that is not empty."))
+        else:
+            items.append(Item(messages=[{"role": "user", "content": prompt}], completions=[completion]))
+    return Ask(_model_name(body), _joined(items), _too_long(body), _deadline_s(body), body)
 
 
 def write_score(result: Result, ask: Ask) -> Json:
     """A "score" for each of text_2: as in `write_classify`."""
     as_probability = _is_activated(ask.raw)
-    data = []
-    for place, item in enumerate(result.items):
-        reward = _only(item, f"text_2[{place}]")
-        data.append({"index": place, "object": "score", "score": _value(reward, as_probability)})
+    data = [
+        {"index": place, "object": "score", "score": _value(reward, as_probability), "truncated": is_truncated}
+        for place, (reward, is_truncated) in enumerate(zip(*_flat(result.items), strict=True))
+    ]
     return _as_vllm("score", result, data)
 
 
@@ -258,15 +291,19 @@ def _as_vllm(kind: str, result: Result, data: list[Json]) -> Json:
     }
 
 
-def _only(item: Scored, where: str) -> float:
-    """The reward of an item with one completion. These formats have no place for a bad item, so it is the request's."""
-    if item.problem:
-        raise Problem(422, item.code, f"{where}: {item.problem}")
-    return item.rewards[0]
+def _flat(items: Sequence[Scored]) -> tuple[list[float], list[bool]]:
+    """Rewards of all completions, and which were cut. A bad item is the request's: it has no place in these formats."""
+    if bad := next((item for item in items if item.problem), None):
+        raise Problem(422, bad.code, bad.problem)
+    rewards = [reward for item in items for reward in item.rewards]
+    return rewards, [is_truncated for item in items for is_truncated in item.truncated]
 
 
 def _is_activated(body: Json) -> bool:
-    return body.get("use_activation", body.get("activation", True)) is not False
+    found = body.get("use_activation", body.get("activation"))
+    if found is not None and not isinstance(found, bool):
+        raise Problem(422, "bad_request", '"use_activation" must be true or false.')
+    return found is not False
 
 
 def _value(reward: float, as_probability: bool) -> float:

@@ -76,10 +76,19 @@ class Scores:
 class _Attempts:
     """What both clients do with an answer: take it, raise, or say how long to wait before the next attempt."""
 
-    def __init__(self, url: str, n_retries: int) -> None:
+    def __init__(self, url: str, n_retries: int, body: dict[str, Any] | None) -> None:
         self._url = url
         self._left = n_retries
         self._pause_s = 0.1
+        self._body = body
+        deadline_ms = (body or {}).get("deadline_ms")
+        self._ends_at = None if deadline_ms is None else time.monotonic() + deadline_ms / 1000
+
+    def body(self) -> dict[str, Any] | None:
+        """What to send now: with what is left of the deadline."""
+        if self._body is None or self._ends_at is None:
+            return self._body
+        return self._body | {"deadline_ms": max(1.0, (self._ends_at - time.monotonic()) * 1000)}
 
     def lost(self, error: httpx.TransportError) -> float:
         """Seconds to wait after a request that got no answer. Scoring is safe to repeat."""
@@ -106,7 +115,9 @@ class _Attempts:
             raise problem
         self._left -= 1
         pause_s = max(self._pause_s, at_least_s)
-        self._pause_s *= 2
+        if self._ends_at is not None and time.monotonic() + pause_s > self._ends_at:
+            raise problem
+        self._pause_s = min(2 * self._pause_s, 30.0)
         return pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - so that many clients do not come at once
 
 
@@ -165,10 +176,10 @@ class ScorerClient:
         return found
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        attempts = _Attempts(self.url, self.n_retries)
+        attempts = _Attempts(self.url, self.n_retries, body)
         while True:
             try:
-                found = attempts.answered(self._http.request(method, path, json=body))
+                found = attempts.answered(self._http.request(method, path, json=attempts.body()))
             except httpx.TransportError as error:
                 found = attempts.lost(error)
             if not isinstance(found, float):
@@ -219,10 +230,10 @@ class AsyncScorerClient:
         return found
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        attempts = _Attempts(self.url, self.n_retries)
+        attempts = _Attempts(self.url, self.n_retries, body)
         while True:
             try:
-                found = attempts.answered(await self._http.request(method, path, json=body))
+                found = attempts.answered(await self._http.request(method, path, json=attempts.body()))
             except httpx.TransportError as error:
                 found = attempts.lost(error)
             if not isinstance(found, float):
@@ -247,7 +258,8 @@ def reward_function(
 
     `value` is "rewards" or "calibrated". Completions of one prompt go in one item; requests of about `batch_size`
     completions, `n_parallel` at once. What cannot be scored (an empty completion) gets `on_problem`; None is what TRL
-    leaves out of its means. Raises ScorerUnavailable and ScorerRefused as `ScorerClient.score`.
+    leaves out of its means. A version that is promoted between two requests of one call mixes versions in its rewards:
+    name "model@version" where that matters. Raises ScorerUnavailable and ScorerRefused as `ScorerClient.score`.
     """
     client = ScorerClient(url, token, timeout_s=timeout_s, n_retries=n_retries, client_id=f"trl:{model}")
 
@@ -308,8 +320,8 @@ def _batched(prompts: Sequence[Any], completions: Sequence[Any], batch_size: int
     last: Any = None
     for place, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
         text = _text(completion)
-        if not text:  # it would cost the others of its prompt their rewards
-            continue
+        if not text or any("\ud800" <= char <= "\udfff" for char in text):
+            continue  # what cannot be sent would cost the others of its prompt their rewards
         if n >= batch_size and prompt != last:
             yield batch
             batch, n = _Batch([], []), 0
@@ -378,9 +390,12 @@ def _body(model: str, items: Sequence[Item], too_long: str | None, deadline_ms: 
 
 
 def _scores(answer: dict[str, Any]) -> Scores:
-    return Scores(
-        answer["model"], answer["version"], [_item(item) for item in answer["items"]], answer.get("models", [])
-    )
+    try:
+        return Scores(
+            answer["model"], answer["version"], [_item(item) for item in answer["items"]], answer.get("models", [])
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ScorerRefused("bad_answer", f"What answers there is no scorer: {error!r} is off.") from error
 
 
 def _item(item: dict[str, Any]) -> ItemScores:

@@ -85,6 +85,8 @@ class _Drift:
         for label in self._recent.keys() - served:
             del self._recent[label]
         for label, recent in self._recent.items():
+            if not recent:  # all of them were no numbers
+                continue
             values = np.asarray(recent, dtype=np.float64)
             shift.add_metric([label], float(values.mean()))
             spread.add_metric([label], float(values.std()))

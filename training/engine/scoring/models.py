@@ -26,6 +26,7 @@ from training.engine.reward.length import LengthCalibration
 
 log = logging.getLogger("scorer")
 _RETRY_S = 15.0
+_AT_ONCE = 32
 _WARM_UP = ("one", "two three four", "five " * 100)
 
 
@@ -42,6 +43,7 @@ class ServedModel:
         self.metadata = self.reward_model.metadata
         self.scale = Scale.of(self.metadata)
         self.calibration = _calibration(self.metadata)
+        self.shares_prompts = all(model.is_packable for model in ensemble.models)
         # As measured; a guess until it is.
         self.tokens_per_s = 20_000.0
         # Fast tokenizers set their truncation as they go and refuse a second thread meanwhile ("Already borrowed").
@@ -52,15 +54,49 @@ class ServedModel:
         """name@version."""
         return f"{self.name}@{self.version}"
 
-    def encode(self, messages: Sequence[Message], completions: Sequence[str]) -> list[Encoded]:
-        """Token ids of completions of one prompt."""
+    def encode(
+        self, messages: Sequence[Message], completions: Sequence[str], is_over: Callable[[], bool] = lambda: False
+    ) -> list[Encoded]:
+        """Token ids of completions of one prompt; of some only once `is_over`, when nobody waits for them."""
         with self._tokenizer_lock:
-            return self.reward_model.encoder.encode_group(messages, completions)
+            encoder = self.reward_model.encoder
+            prompt_ids = encoder.last_prompt_ids(encoder.prompt_text(messages))
+        return self._completions(prompt_ids, messages, completions, is_over)
 
-    def encode_rendered(self, prompt: str, completions: Sequence[str]) -> list[Encoded]:
-        """Token ids of completions of one prompt, both of them text that a chat template has made already."""
-        with self._tokenizer_lock:
-            return self.reward_model.encoder.encode_rendered(prompt, completions)
+    def encode_rendered(
+        self, prompt: str, completions: Sequence[str], is_over: Callable[[], bool] = lambda: False
+    ) -> list[Encoded]:
+        """`encode` of texts that a chat template has made; without a prompt each of them is prompt and completion."""
+        encoder = self.reward_model.encoder
+        if prompt:
+            with self._tokenizer_lock:
+                prompt_ids = encoder.last_prompt_ids(prompt)
+            return self._completions(prompt_ids, None, completions, is_over)
+        found = []
+        for text in completions:
+            if is_over():
+                break
+            with self._tokenizer_lock:
+                found.append(encoder.encode_rendered(text))
+        return found
+
+    def _completions(
+        self,
+        prompt_ids: list[int],
+        messages: Sequence[Message] | None,
+        completions: Sequence[str],
+        is_over: Callable[[], bool],
+    ) -> list[Encoded]:
+        """A few at a time, so that other requests have the tokenizer in between."""
+        found: list[Encoded] = []
+        for start in range(0, len(completions), _AT_ONCE):
+            if is_over():
+                break
+            with self._tokenizer_lock:
+                found += self.reward_model.encoder.encode_completions(
+                    prompt_ids, messages, completions[start : start + _AT_ONCE]
+                )
+        return found
 
     def score(self, texts: Sequence[Encoded], tokens_per_batch: int) -> NDArray[np.float64]:
         """Rewards (k, n) of n texts by the k members."""
@@ -167,8 +203,13 @@ class Models:
         """Read the registry once and serve what it lists. A model that cannot be loaded leaves the old one in place."""
         try:
             entries = self._read()
-        except (OSError, ValueError) as error:
-            self._problem = f"The registry {self.registry} cannot be read: {error}"
+        except FileNotFoundError:
+            if self._missing is not None and self._by_label:  # a mount that is lost takes no model away
+                self._problem = f"The registry {self.registry} is gone; what is served goes on."
+                return
+            entries = []  # nothing has been promoted yet
+        except Exception as error:  # whatever is in it: this thread has to read the next one
+            self._problem = f"The registry {self.registry} cannot be read: {error!r}"
             return
         problems = []
         for entry in entries:
@@ -214,10 +255,7 @@ class Models:
         return made, ""
 
     def _read(self) -> list[_Entry]:
-        try:
-            raw = json.loads(self.registry.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return []  # nothing has been promoted yet
+        raw = json.loads(self.registry.read_text(encoding="utf-8"))
         try:
             return [
                 _Entry(

@@ -15,9 +15,11 @@ _PROBLEMS = {
     "401": "The scorer asks for a token.",
     "404": "No such model is served.",
     "405": "Another method.",
+    "408": "The body took too long to come.",
     "413": "Too large, or too many completions.",
     "422": "Something in the body is off; the message names it.",
     "429": "The queue is full; Retry-After says for how long.",
+    "500": "The model could not compute it.",
     "503": "The scorer is going down.",
     "504": "The deadline passed.",
 }
@@ -190,6 +192,7 @@ def document() -> Json:
         "paths": {
             "/v1/score": _post("score", "Rewards of completions of prompts.", "Ask", "Scores"),
             "/get_reward": _post("reward_url", "OpenRLHF's remote_rm_url.", "Query", "Rewards"),
+            "/reward": _post("reward_url_too", "The same as /get_reward.", "Query", "Rewards"),
             "/classify": _post("classify", "vLLM's /classify.", "Classify", "List"),
             "/score": _post("text_pairs", "vLLM's /score.", "Score", "List"),
             "/v1/models": _get("models", "What is served.", "Models"),

@@ -8,17 +8,21 @@ import hmac
 import json
 import logging
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import msgpack
 import numpy as np
 import prometheus_client as prometheus
 from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -35,6 +39,10 @@ from training.engine.scoring.openapi import document
 log = logging.getLogger("scorer")
 MAX_BODY_BYTES = 64 * 1024**2
 MSGPACK = "application/msgpack"
+MOST_COMBINED = 8
+BODY_TIMEOUT_S = 60.0
+# Above so many characters, texts are tokenised by few threads, so that those of small requests are left some.
+_MANY_CHARS = 200_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class _Opinion:
 def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: str = "truncate") -> Starlette:
     """The application; it starts and stops `models` and `batcher` with itself."""
     metrics = Metrics(models, batcher)
+    few_threads = anyio.CapacityLimiter(2)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -80,7 +89,8 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
             started = time.monotonic()
             require_token(request)
             ask = form.read(await _body(request))
-            result = await _within(_scored(ask, request), request, ask.deadline_s)
+            is_over = threading.Event()
+            result = await _within(_scored(ask, request, is_over), request, ask.deadline_s, is_over)
             answer = _rendered(request, form.write(result, ask))
             metrics.seconds.observe(time.monotonic() - started)
             metrics.requests.labels("ok").inc()
@@ -88,9 +98,9 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
 
         return endpoint
 
-    async def _scored(ask: Ask, request: Request) -> Result:
+    async def _scored(ask: Ask, request: Request, is_over: threading.Event) -> Result:
         chosen = _chosen(models, ask.model)
-        opinions = await _opinions(ask, chosen, _client_of(request))
+        opinions = await _opinions(ask, chosen, _client_of(request), is_over)
         if len(chosen) > 1:
             return await run_in_threadpool(_combination, ask, opinions)
         (opinion,) = opinions
@@ -98,11 +108,17 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
         items = [_item(item, opinion.places[nth], opinion) for nth, item in enumerate(ask.items)]
         return Result(model.name, model.version, [_named(model)], items)
 
-    async def _opinions(ask: Ask, chosen: list[ServedModel], client: str) -> list[_Opinion]:
+    async def _opinions(ask: Ask, chosen: list[ServedModel], client: str, is_over: threading.Event) -> list[_Opinion]:
         policy = ask.too_long or too_long
-        encoded = [await run_in_threadpool(_encode, model, ask.items, policy) for model in chosen]
+        n_chars = sum(sum(map(len, item.completions)) for item in ask.items)
+        limiter = few_threads if n_chars > _MANY_CHARS else None
         futures = []
         try:
+            batcher.require_room(len(chosen) * sum(len(item.completions) for item in ask.items))
+            encoded = [
+                await anyio.to_thread.run_sync(_encode, model, ask.items, policy, is_over.is_set, limiter=limiter)
+                for model in chosen
+            ]
             for model, (_, texts) in zip(chosen, encoded, strict=True):
                 futures.append(batcher.submit(model, texts, client))
             members = [await asyncio.wrap_future(future) for future in futures]
@@ -117,7 +133,9 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
         except Stopping:
             raise Problem(503, "stopping", "This scorer is going down.", {"Retry-After": "1"}) from None
         except Exception as error:
-            raise Problem(500, "model_failed", f"The model could not score this request: {error}") from error
+            log.exception("a request failed")
+            name = type(error).__name__
+            raise Problem(500, "model_failed", f"The model could not score this request ({name}).") from error
         finally:
             for future in futures:
                 future.cancel()  # of those that are done this changes nothing
@@ -126,7 +144,9 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
             rewards = model.combined(found)
             opinions.append(_Opinion(model, places, texts, found, rewards))
             n_truncated = sum(text.is_truncated for text in texts)
-            metrics.scored(model, rewards.tolist(), sum(text.n_tokens for text in texts), n_truncated)
+            metrics.scored(
+                model, rewards[np.isfinite(rewards)].tolist(), sum(text.n_tokens for text in texts), n_truncated
+            )
         return opinions
 
     async def list_models(request: Request) -> Response:
@@ -150,6 +170,13 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
     async def openapi(_: Request) -> Response:
         return JSONResponse(document())
 
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return await on_problem(request, Problem(error.status_code, "http", error.detail, dict(error.headers or {})))
+
+    async def on_failure(request: Request, error: Exception) -> Response:
+        return await on_problem(request, Problem(500, "failed", "The scorer has failed; its log says how."))
+
     async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
         metrics.requests.labels(error.code).inc()
@@ -169,12 +196,14 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
             Route("/metrics", exposition),
             Route("/openapi.json", openapi),
         ],
-        exception_handlers={Problem: on_problem},
+        exception_handlers={Problem: on_problem, HTTPException: on_http_error, Exception: on_failure},
         lifespan=lifespan,
     )
 
 
-async def _within(work: Awaitable[Result], request: Request, deadline_s: float | None) -> Result:
+async def _within(
+    work: Awaitable[Result], request: Request, deadline_s: float | None, is_over: threading.Event
+) -> Result:
     """The result, unless the client leaves or its deadline passes first: then what has not been scored never is."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_left(request))
@@ -186,6 +215,7 @@ async def _within(work: Awaitable[Result], request: Request, deadline_s: float |
             raise Problem(400, "disconnected", "The client left before its answer was there.")
         raise Problem(504, "deadline", f"Not scored within {deadline_s} s.")
     finally:
+        is_over.set()
         for one in (task, gone):
             one.cancel()
         await asyncio.gather(task, gone, return_exceptions=True)
@@ -201,11 +231,14 @@ async def _body(request: Request) -> Json:
     """The JSON or msgpack object of a request of bearable size."""
     chunks, size = [], 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise Problem(413, "too_large", f"A request may have {MAX_BODY_BYTES // 1024**2} MiB at most.")
-            chunks.append(chunk)
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise Problem(413, "too_large", f"A request may have {MAX_BODY_BYTES // 1024**2} MiB at most.")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise Problem(408, "slow", f"The body was not complete within {BODY_TIMEOUT_S:.0f} s.") from None
     except ClientDisconnect:
         raise Problem(400, "disconnected", "The client left before its request was complete.") from None
     content = b"".join(chunks)
@@ -229,7 +262,7 @@ def _rendered(request: Request, content: Json, status: int = 200, headers: dict[
 
 def _client_of(request: Request) -> str:
     """Whom a request counts for in the queue: the name it gives itself, else its connection."""
-    named = request.headers.get("x-client-id")
+    named = request.headers.get("x-client-id", "")[:100]
     return named or (f"{request.client.host}:{request.client.port}" if request.client else "")
 
 
@@ -242,47 +275,55 @@ def _chosen(models: Models, name: str) -> list[ServedModel]:
         raise Problem(
             422 if served else 404, "unknown_model", f'Name one in "model": several or none are served ({told}).'
         )
-    if len(names) > 8 or len(set(names)) < len(names):
-        raise Problem(422, "bad_request", f"{name!r}: up to eight different models can be combined.")
     chosen = []
-    for one in names:
+    for one in names[: MOST_COMBINED + 1]:
         model = models.get(one)
         if model is None:
             raise Problem(404, "unknown_model", f"{one!r} is not served here. Served: {told}.")
         chosen.append(model)
+    if len(chosen) > MOST_COMBINED or len({model.label for model in chosen}) < len(chosen):
+        raise Problem(422, "bad_request", f"{name!r}: up to {MOST_COMBINED} different models can be combined.")
     return chosen
 
 
-def _encode(model: ServedModel, items: list[Item], too_long: str) -> tuple[list[_Place], list[Encoded]]:
-    """Where each item's texts are, and the token ids of all texts of the good ones."""
+def _encode(
+    model: ServedModel, items: list[Item], too_long: str, is_over: Callable[[], bool]
+) -> tuple[list[_Place], list[Encoded]]:
+    """Where each item's texts are, and the token ids of all texts of the good ones; of some only once `is_over`."""
     places: list[_Place] = []
     texts: list[Encoded] = []
-    last: tuple[str, list[int]] | None = None
     for item in items:
         if item.problem:
             places.append(_Place(code="bad_item", problem=item.problem))
             continue
         start = len(texts)
-        if item.rendered is None:
-            made = model.encode(item.messages, item.completions)
-        else:
-            made = model.encode_rendered(item.rendered, item.completions)
-            if last is not None and last[0] == item.rendered and not any(one.is_truncated for one in made):
-                # The same prompt as the item before: the same list, so that nothing is compared token by token.
-                made = [Encoded(last[1], one.completion_ids, False) for one in made]
-            elif made and not made[0].is_truncated:
-                last = (item.rendered, made[0].prompt_ids)
+        try:
+            if item.rendered is None:
+                made = model.encode(item.messages, item.completions, is_over)
+            else:
+                made = model.encode_rendered(item.rendered, item.completions, is_over)
+        except Exception as error:  # a template may refuse a role, or turns that do not alternate
+            places.append(_Place(code="bad_item", problem=f"The chat template of {model.label} refuses it: {error}"))
+            continue
         cut = [nth for nth, one in enumerate(made) if one.is_truncated]
         if cut and too_long == "refuse":
             most = model.reward_model.max_length
-            problem = (
-                f"completions[{cut[0]}]: longer than the {most} tokens, prompt included, that {model.label} reads."
-            )
+            problem = f"completions[{cut[0]}]: longer than the {most} tokens that {model.label} reads, prompt included."
             places.append(_Place(code="too_long", problem=problem))
             continue
         texts += made
         places.append(_Place(start, len(texts)))
+        if is_over():
+            break
     return places, texts
+
+
+def _not_finite(rewards: NDArray[np.float64], model: ServedModel) -> Scored | None:
+    """The answer for an item that a model computes no number for: half precision can overflow."""
+    bad = np.flatnonzero(~np.isfinite(rewards))
+    if not len(bad):
+        return None
+    return Scored(code="not_finite", problem=f"completions[{bad[0]}]: {model.label} computes no finite reward.")
 
 
 def _item(item: Item, place: _Place, opinion: _Opinion) -> Scored:
@@ -290,6 +331,8 @@ def _item(item: Item, place: _Place, opinion: _Opinion) -> Scored:
         return Scored(code=place.code, problem=place.problem)
     model, mine = opinion.model, slice(place.start, place.end)
     texts, rewards = opinion.texts[mine], opinion.rewards[mine]
+    if (problem := _not_finite(rewards, model)) is not None:
+        return problem
     members = uncertainty = calibrated = None
     if model.n_members > 1:
         members = opinion.members[:, mine].T.tolist()
@@ -311,7 +354,9 @@ def _combination(ask: Ask, opinions: list[_Opinion]) -> Result:
     model's reward is in its own standard deviations.
     """
     models = [opinion.model for opinion in opinions]
-    name = "+".join(model.name for model in models)
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        names = [model.label for model in models]
     safe = [nth for nth, model in enumerate(models) if model.metadata.get("axis") == "safety"]
     items = []
     for nth, item in enumerate(ask.items):
@@ -321,6 +366,9 @@ def _combination(ask: Ask, opinions: list[_Opinion]) -> Result:
             continue
         rewards = [one.rewards[place.start : place.end] for one, place in zip(opinions, places, strict=True)]
         texts = [one.texts[place.start : place.end] for one, place in zip(opinions, places, strict=True)]
+        if bad := next(filter(None, map(_not_finite, rewards, models)), None):
+            items.append(bad)
+            continue
         if len(models) == 2 and len(safe) == 1:
             s, h = safe[0], 1 - safe[0]
             one = combined(
@@ -336,10 +384,10 @@ def _combination(ask: Ask, opinions: list[_Opinion]) -> Result:
                 rewards=one.tolist(),
                 n_tokens=[text.n_tokens for text in texts[0]],
                 truncated=[any(text.is_truncated for text in same) for same in zip(*texts, strict=True)],
-                by_model={model.name: found.tolist() for model, found in zip(models, rewards, strict=True)},
+                by_model={name: found.tolist() for name, found in zip(names, rewards, strict=True)},
             )
         )
-    return Result(name, None, [_named(model) for model in models], items)
+    return Result("+".join(names), None, [_named(model) for model in models], items)
 
 
 def _named(model: ServedModel) -> dict[str, Any]:
