@@ -285,12 +285,12 @@ def make_base(shape: str, directory: Path) -> None:
     tokenizer.save_pretrained(directory / shape)
 
 
-def matrix_peak(device: str) -> float:
-    """FLOP/s of a large bf16 matrix product on this device, the best of five."""
+def matrix_peak(device: str, dtype: str = "bfloat16") -> float:
+    """FLOP/s of a large matrix product on this device, the best of six."""
     import torch
 
     n = 4096 if device == "cpu" else 8192
-    a, b = (torch.randn(n, n, dtype=torch.bfloat16, device=device) for _ in range(2))
+    a, b = (torch.randn(n, n, dtype=getattr(torch, dtype), device=device) for _ in range(2))
     best = float("inf")
     for _ in range(6):
         if device == "cuda":

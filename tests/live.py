@@ -216,7 +216,8 @@ class Scorer(_Processes):
 
     def ensure_ready(self) -> None:
         """It answers, and serves nothing: a test before this one may have left a list, or a model that goes on."""
-        self.registry.unlink(missing_ok=True)
+        self.registry.parent.mkdir(parents=True, exist_ok=True)
+        self.registry.write_text('{"models": []}')
         self._start("answer /healthz", lambda: answers(f"{self.url}/healthz"))
         if not processes.wait_until(lambda: self._served() == [], 30.0, 0.1):
             pytest.fail(f"The scorer still serves {self._served()}.")
