@@ -26,6 +26,7 @@ from tests.engine.conftest import real_comparisons, real_set, tiny_base, trained
 from tests.training.refresh.conftest import wait_for
 from tests.training.reward.registered import make_model, make_set
 from training import artifacts
+from training.engine.scoring.client import ScorerClient
 from training.reward import bulk, registry
 from training.reward.models import BulkScoring, RewardModelState
 
@@ -232,6 +233,9 @@ def test_a_version_that_is_no_longer_served_is_told_and_not_replaced(cast, serve
     monkeypatch.setattr(bulk, "PAUSE_S", 0.1)
     scoring = start(cast, write_rows(tmp_path / "in.jsonl", 5))
     type(served).objects.filter(pk=served.pk).update(state=RewardModelState.RETIRED)  # and nothing in its place
+    registry.sync()
+    with ScorerClient(settings.SCORER_URL) as scorer:
+        wait_for(lambda: not scorer.models(), 30, "the scorer to take it away")
     with pytest.raises(JobFailed, match="v1 is no longer served, and versions are not mixed") as failure:
         run(scoring)
     assert failure.value.code == "version_not_served"
@@ -241,7 +245,6 @@ def test_a_version_that_is_no_longer_served_is_told_and_not_replaced(cast, serve
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.timeout(120)
 def test_a_promotion_meanwhile_changes_nothing_for_the_rows_that_are_left(cast, served, tmp_path):
-    from training.engine.scoring.client import ScorerClient
     from training.reward.services import promote
 
     scoring = start(cast, write_rows(tmp_path / "in.jsonl", 30), rows_per_shard=10)

@@ -8,6 +8,7 @@ progress; a run may be resumed by another number of them.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class Peers:
         from accelerate import PartialState
 
         state = PartialState(cpu=torch.device(device).type == "cpu")
+        atexit.register(_leave)
         return cls(state.process_index, state.num_processes, str(state.device))
 
     @property
@@ -68,3 +70,9 @@ class Peers:
         """Until all have come here."""
         if self.n > 1:
             torch.distributed.barrier()
+
+
+def _leave() -> None:
+    """End the group's threads before the interpreter ends: one that runs then aborts a process that has done all."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
