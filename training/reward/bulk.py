@@ -232,7 +232,7 @@ def _scored(scoring: BulkScoring, context: JobContext) -> dict[str, int]:
             on_wait=on_wait,
             on_shard=lambda _: turn.end_of_shard(),
         )
-    context.flush()  # whoever lost the claim says nothing about the whole
+    context.save_checkpoint()  # whoever lost the claim says nothing about the whole
     engine.write_manifest(
         plan,
         output,
@@ -291,7 +291,11 @@ class _Asker:
         self._label = f"{scoring.project.slug}@{scoring.reward_model.version}"
         # Named, so that the scorer shares itself out between this job and everybody else.
         self._client = ScorerClient(
-            settings.SCORER_URL, settings.SCORER_TOKEN, timeout_s=REQUEST_TIMEOUT_S, client_id=f"bulk-{scoring.job_id}"
+            settings.SCORER_URL,
+            settings.SCORER_TOKEN,
+            timeout_s=REQUEST_TIMEOUT_S,
+            n_retries=0,  # trying again is done here, with an eye on the job
+            client_id=f"bulk-{scoring.job_id}",
         )
         self._stop = threading.Event()
         self.problem = ""
@@ -305,22 +309,25 @@ class _Asker:
 
     def __call__(self, items: Sequence[Item]) -> Sequence[ItemScores]:
         began = time.monotonic()
+        unknown_since: float | None = None
         while True:
             try:
                 scores = self._client.score(self._label, items)
             except ScorerRefused as error:
                 raise JobFailed("scorer_refused", error.message) from error
             except ScorerUnavailable as error:
-                self._be_patient(error, time.monotonic() - began)
+                now = time.monotonic()
+                # Counted anew after every other trouble: a scorer that was away has to load its models first.
+                unknown_since = (unknown_since or now) if error.code == "unknown_model" else None
+                self._be_patient(error, now - began, 0.0 if unknown_since is None else now - unknown_since)
                 continue
             if scores.version != self._scoring.reward_model.version:
                 raise JobFailed("version_not_served", f"{self._label} was asked for and v{scores.version} answered.")
             self.problem = ""
             return scores.items
 
-    def _be_patient(self, error: ScorerUnavailable, waited_s: float) -> None:
-        is_unknown = error.code == "unknown_model"
-        if is_unknown and waited_s > PATIENCE_UNKNOWN_S:
+    def _be_patient(self, error: ScorerUnavailable, waited_s: float, unknown_s: float) -> None:
+        if unknown_s > PATIENCE_UNKNOWN_S:
             raise JobFailed(
                 "version_not_served",
                 f"v{self._scoring.reward_model.version} is no longer served, and versions are not mixed. "
@@ -339,7 +346,7 @@ def ended(*, job: Job) -> None:
     if scoring is None:
         return
     registry.sync()
-    if job.state == JobState.SUCCEEDED and scoring.is_upload:
+    if scoring.is_upload and (job.state == JobState.SUCCEEDED or scoring.counts):
         artifacts.remove(scoring.input_url.rpartition("/")[0])
 
 

@@ -29,7 +29,8 @@ def ask(model: str, messages: list[dict[str, str]], completions: list[str], *, t
     """
     try:
         with ScorerClient(settings.SCORER_URL, settings.SCORER_TOKEN, timeout_s=timeout_s, n_retries=1) as scorer:
-            scores = scorer.score(model, [(messages, completions)])
+            # Its deadline too, so that nobody computes on for a page that has given up.
+            scores = scorer.score(model, [(messages, completions)], deadline_ms=1000 * timeout_s)
     except ScorerUnavailable as error:
         raise DomainError("scorer_unavailable", f"{error.message} Try again in a moment.", status=503) from error
     except ScorerRefused as error:

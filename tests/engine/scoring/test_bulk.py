@@ -197,6 +197,7 @@ def test_a_bad_row_is_named_and_the_others_are_scored(tmp_path):
         ({"prompt": "x", "completions": ["a", None]}, "completions[1]"),
         ({"prompt": "x", "chosen": "a"}, "rejected"),
         ('{"prompt": "x", "completion": "\\ud800"}', "completion"),
+        ('{"prompt": "x", "completion": "y", "note": "cut \\ud83d"}', ""),
     ]
     path = write_jsonl(tmp_path / "in.jsonl", [good, *(row for row, _ in bad), good])
     with path.open("ab") as file:
@@ -204,7 +205,7 @@ def test_a_bad_row_is_named_and_the_others_are_scored(tmp_path):
     manifest = score(path, tmp_path / "out", by_length)
     expected = [("in.jsonl", line, field) for line, (_, field) in enumerate(bad, start=2)]
     assert rejected(tmp_path / "out") == [*expected, ("in.jsonl", len(bad) + 3, "")]
-    assert manifest["counts"] == {"rows": 14, "scored": 2, "rejected": 12, "completions": 2, "truncated": 0}
+    assert manifest["counts"] == {"rows": 15, "scored": 2, "rejected": 13, "completions": 2, "truncated": 0}
     assert [row["rewards"] for row in scored(tmp_path / "out")] == [[5.0], [5.0]]
 
 
@@ -224,10 +225,13 @@ def test_every_shape_of_a_row_is_taken(tmp_path):
 def test_columns_that_change_their_type_late_are_kept(tmp_path):
     rows = [{"prompt": "x", "completion": "y", "id": n, "score": n, "extra": {}} for n in range(2500)]
     rows[2400] |= {"id": "late", "score": 0.5, "new": [1, 2]}
+    rows[0] |= {"parts": [{"x": 0.5}]}
+    rows[2401] |= {"parts": [{"x": 2**53 + 1}]}
     score(write_jsonl(tmp_path / "in.jsonl", rows), tmp_path / "out", by_length, 1000)
     found = scored(tmp_path / "out")
     assert (found[0]["id"], found[2400]["id"], found[2400]["score"], found[0]["score"]) == ("0", '"late"', 0.5, 0.0)
     assert (found[0]["new"], found[2400]["new"], found[0]["extra"]) == (None, [1, 2], "{}")
+    assert found[2401]["parts"] == [{"x": float(2**53 + 1)}], "which a float holds only nearly"
     schemas = {pq.read_schema(path).remove_metadata() for path in (tmp_path / "out").glob("part-*")}
     assert len(schemas) == 1, "shards of one input can be read together"
 

@@ -31,6 +31,7 @@ ROWS_PER_REQUEST = 64
 COMPLETIONS_PER_REQUEST = 512
 CHARS_PER_REQUEST = 4 * 1024**2
 _ROWS_LOOKED_AT = 1_000
+_BYTES_LOOKED_AT = 8 * 1024**2
 _READ_BYTES = 1024**2
 _SUFFIXES = {"parquet": (".parquet",), "jsonl": (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")}
 
@@ -192,6 +193,9 @@ def _survey_parquet(filesystem: Any, plan: Plan, number: int) -> None:
     with filesystem.open(file.path, "rb") as raw:
         parquet = pq.ParquetFile(raw, pre_buffer=False)
         file.rows = parquet.metadata.num_rows
+        names = parquet.schema_arrow.names
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise EngineError("unreadable_file", f"{file.name} has several columns of the name {twice!r}.")
         for one in parquet.schema_arrow:
             plan.types[one.name] = _common(plan.types.get(one.name, one.type), one.type)
     first = -before % plan.rows_per_shard
@@ -201,7 +205,7 @@ def _survey_parquet(filesystem: Any, plan: Plan, number: int) -> None:
 def _survey_jsonl(filesystem: Any, plan: Plan, number: int, on_rows: Callable[[int], None]) -> None:
     file = plan.files[number]
     good: list[dict[str, Any]] = []
-    start, before = Mark(number, 0, 0, 0), plan.n_rows
+    start, before, n_bytes = Mark(number, 0, 0, 0), plan.n_rows, 0
     for line in _lines(filesystem, file, start):
         if (before + file.rows) % plan.rows_per_shard == 0:
             plan.marks.append(Mark(number, file.rows, line.number - 1, line.offset))
@@ -210,9 +214,10 @@ def _survey_jsonl(filesystem: Any, plan: Plan, number: int, on_rows: Callable[[i
         with contextlib.suppress(BadRow):
             item_of(line.value)
             good.append(line.value)
-        if len(good) >= _ROWS_LOOKED_AT:
+        n_bytes += line.n_bytes
+        if len(good) >= _ROWS_LOOKED_AT or n_bytes >= _BYTES_LOOKED_AT:
             _learn_types(plan.types, good)
-            good = []
+            good, n_bytes = [], 0
         if file.rows % _ROWS_LOOKED_AT == 0:
             on_rows(plan.n_rows)
     _learn_types(plan.types, good)
@@ -299,6 +304,7 @@ class _Piece:
 class _Line:
     number: int
     offset: int
+    n_bytes: int
     value: Any
 
 
@@ -324,14 +330,23 @@ def _lines(filesystem: Any, file: File, start: Mark) -> Iterator[_Line]:
                     line = stream.readline(_READ_BYTES)
                     offset += len(line)
                 problem = BadRow("", f"Expected a line of {MAX_LINE_BYTES // 1024**2} MiB at most.")
-                yield _Line(number, begin, problem)
+                yield _Line(number, begin, 0, problem)
             elif line.strip():
-                yield _Line(number, begin, _decoded(line))
+                yield _Line(number, begin, len(line), _decoded(line))
 
 
 def _decoded(line: bytes) -> Any:
     try:
-        return json.loads(line.decode("utf-8"))
+        value = json.loads(line.decode("utf-8"))
+        if b"\\u" in line:  # the only way to half a surrogate pair, such as half an emoji that somebody cut
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        try:
+            item_of(value)
+        except BadRow as problem:
+            return problem
+        return BadRow("", "Expected text; half a surrogate pair stands in a column.")
     except UnicodeDecodeError as error:
         return BadRow("", f"Expected UTF-8; byte {error.start + 1} of the line is not.")
     except json.JSONDecodeError as error:
@@ -342,9 +357,12 @@ def _decoded(line: bytes) -> Any:
 
 def _jsonl_pieces(filesystem: Any, file: File, start: Mark) -> Iterator[_Piece]:
     lines: list[_Line] = []
+    n_bytes = 0
     for line in _lines(filesystem, file, start):
         lines.append(line)
-        if len(lines) == ROWS_PER_REQUEST:
+        n_bytes += line.n_bytes
+        if len(lines) == ROWS_PER_REQUEST or n_bytes >= CHARS_PER_REQUEST:
+            n_bytes = 0
             yield _Piece([one.number for one in lines], [one.value for one in lines], None)
             lines = []
     if lines:
@@ -442,9 +460,21 @@ def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
     if kind is not None:
         if pa.types.is_floating(kind):  # Arrow refuses a whole number that a float holds only nearly
             values = [one if one is None else float(one) for one in values]
-        return pa.array(values, kind)
+        try:
+            return pa.array(values, kind)
+        except pa.ArrowInvalid:  # the same within lists and objects
+            return pa.array([_as_floats(one) for one in values], kind)
     as_text = [None if one is None else json.dumps(one, ensure_ascii=False, default=str) for one in values]
     return pa.array(as_text, pa.string())
+
+
+def _as_floats(value: Any) -> Any:
+    """The value with every whole number as a float."""
+    if isinstance(value, dict):
+        return {name: _as_floats(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_as_floats(one) for one in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _as_planned(plan: Plan, table: pa.Table) -> pa.Table:

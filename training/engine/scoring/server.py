@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import jinja2
 import msgpack
 import numpy as np
 import prometheus_client as prometheus
@@ -302,7 +303,7 @@ def _encode(
                 made = model.encode(item.messages, item.completions, is_over)
             else:
                 made = model.encode_rendered(item.rendered, item.completions, is_over)
-        except Exception as error:  # a template may refuse a role, or turns that do not alternate
+        except jinja2.TemplateError as error:  # it may refuse a role, or turns that do not alternate
             places.append(_Place(code="bad_item", problem=f"The chat template of {model.label} refuses it: {error}"))
             continue
         cut = [nth for nth, one in enumerate(made) if one.is_truncated]

@@ -28,8 +28,8 @@ export function BulkScoringPage() {
     queryFn: async () => {
       const [choices, models, sets] = await Promise.all([
         api.get<BulkChoices>(`projects/${slug}/bulk-scorings/choices`),
-        api.get<Page<RewardModel>>(`projects/${slug}/reward-models`),
-        api.get<Page<ComparisonSet>>(`projects/${slug}/comparison-sets`),
+        api.get<Page<RewardModel>>(`projects/${slug}/reward-models?page_size=200`),
+        api.get<Page<ComparisonSet>>(`projects/${slug}/comparison-sets?page_size=200`),
       ]);
       return { choices, models: models.results, sets: sets.results.filter(({ frozen_at }) => frozen_at) };
     },
