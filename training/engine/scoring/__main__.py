@@ -32,7 +32,7 @@ def main() -> None:
     )
     serve.add_argument("--threads", type=int, default=0, help="CPU threads of a forward pass; 0: one for each core")
     serve.add_argument("--tokens-per-batch", type=int, default=16_384, help="the most tokens of one forward pass")
-    serve.add_argument("--batch-ms", type=float, default=30.0, help="how long a batch should take, within that")
+    serve.add_argument("--batch-ms", type=float, default=60.0, help="how long a batch should take, within that")
     serve.add_argument("--max-queue", type=int, default=20_000, help="completions that may wait before 429")
     serve.add_argument("--grace-s", type=int, default=60, help="how long SIGTERM waits for requests under way")
     serve.add_argument(

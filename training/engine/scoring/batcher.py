@@ -95,7 +95,7 @@ class Batcher:
         *,
         tokens_per_batch: int = 16_384,
         max_queue: int = 20_000,
-        batch_s: float = 0.03,
+        batch_s: float = 0.06,
         small_tokens: int = 4_096,
     ) -> None:
         self.tokens_per_batch = tokens_per_batch
