@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from annotate.common.processes import wait_until
-from tests.engine.scoring.test_server import PROMPT, Running
+from tests.engine.scoring.running import PROMPT, serving
 from training.engine.reward.combine import Scale, combined
 from training.engine.reward.ensemble import RewardEnsemble
 from training.engine.reward.length import LengthCalibration
@@ -47,11 +46,9 @@ def paths(tmp_path_factory, trained_model):
 
 @pytest.fixture(scope="module")
 def scorer(tmp_path_factory, paths):
-    running = Running(tmp_path_factory.mktemp("scorer"))
-    running.promote(*((name, number, path) for number, (name, path) in enumerate(paths.items(), 1)))
-    assert wait_until(lambda: running.serves("helpfulness@1", "safety@2", "several@3"), 30, 0.1), running.readiness()
-    yield running
-    running.stop()
+    models = [(name, number, path) for number, (name, path) in enumerate(paths.items(), 1)]
+    with serving(tmp_path_factory.mktemp("scorer"), *models) as running:
+        yield running
 
 
 @pytest.fixture
@@ -194,16 +191,10 @@ def test_a_template_that_refuses_a_prompt_costs_the_others_nothing(tmp_path, tra
     refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
     template = RewardModel.load(trained_model).tokenizer.chat_template
     (strict / "tokenizer_config.json").write_text(json.dumps(config | {"chat_template": refusal + template}))
-    running = Running(tmp_path)
-    try:
-        running.promote(("strict", 1, strict))
-        assert wait_until(lambda: running.serves("strict@1"), 30, 0.1), running.readiness()
-        with ScorerClient(running.url) as client:
-            system = [{"role": "system", "content": "Be brief."}, *PROMPT]
-            good, bad = client.score("strict", [(PROMPT, ["Blue."]), (system, ["Blue."])]).items
+    system = [{"role": "system", "content": "Be brief."}, *PROMPT]
+    with serving(tmp_path, ("strict", 1, strict)) as running, ScorerClient(running.url) as client:
+        good, bad = client.score("strict", [(PROMPT, ["Blue."]), (system, ["Blue."])]).items
         assert good.rewards and "no system turns" in bad.error
-    finally:
-        running.stop()
 
 
 def test_what_is_no_number_is_no_reward(tmp_path, trained_model):
@@ -211,17 +202,12 @@ def test_what_is_no_number_is_no_reward(tmp_path, trained_model):
     model = RewardModel.load(broken)
     model.head.weight.data.fill_(float("nan"))
     model.model.save_pretrained(broken)
-    running = Running(tmp_path)
-    try:
-        running.promote(("broken", 1, broken), ("fine", 1, trained_model))
-        assert wait_until(lambda: running.serves("broken@1", "fine@1"), 30, 0.1), running.readiness()
-        with ScorerClient(running.url) as client:
-            for name in ("broken", "broken+fine"):
-                (item,) = client.score(name, [(PROMPT, ["Blue."])]).items
-                assert "no finite reward" in item.error and not item.rewards
+    models = ("broken", 1, broken), ("fine", 1, trained_model)
+    with serving(tmp_path, *models) as running, ScorerClient(running.url) as client:
+        for name in ("broken", "broken+fine"):
+            (item,) = client.score(name, [(PROMPT, ["Blue."])]).items
+            assert "no finite reward" in item.error and not item.rewards
         assert "NaN" not in httpx.get(f"{running.url}/metrics", trust_env=False).text.replace("_created", "")
-    finally:
-        running.stop()
 
 
 def test_classify_answers_as_vllm_does(post, paths):

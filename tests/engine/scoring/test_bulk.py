@@ -15,22 +15,12 @@ import pytest
 
 from annotate.common.processes import wait_until
 from tests.engine.conftest import real_comparisons
-from tests.engine.scoring.test_server import Running
 from tests.environment import REPOSITORY
 from training.engine.common.errors import EngineError
 from training.engine.reward.model import RewardModel
 from training.engine.scoring import bulk
 from training.engine.scoring.bulk_input import REJECTED, Plan, files_of, make_plan
 from training.engine.scoring.client import ItemScores, ScorerClient
-
-
-@pytest.fixture(scope="module")
-def scorer(tmp_path_factory, trained_model):
-    running = Running(tmp_path_factory.mktemp("scorer"))
-    running.promote(("helpfulness", 1, trained_model))
-    assert wait_until(lambda: running.serves("helpfulness@1"), 30, 0.1), running.log.read_text()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from annotate.common.processes import wait_until
+from tests.engine.scoring.running import PROMPT, serving
 from tests.engine.scoring.test_batcher import texts_of
-from tests.engine.scoring.test_server import PROMPT, Running
 from tests.environment import free_port
 from training.engine.reward.ensemble import RewardEnsemble
 from training.engine.scoring.batcher import Batcher, QueueFull
@@ -32,12 +32,8 @@ from training.engine.scoring.models import ServedModel
 
 @pytest.fixture
 def running(tmp_path, trained_model):
-    made = Running(tmp_path, "--max-queue", "100000")
-    made.promote(("helpfulness", 1, trained_model))
-    assert wait_until(lambda: made.serves("helpfulness@1"), 30, 0.1), made.log.read_text()
-    yield made
-    if made.process.poll() is None:
-        made.stop()
+    with serving(tmp_path, ("helpfulness", 1, trained_model), options=("--max-queue", "100000")) as made:
+        yield made
 
 
 def body_of(n, words=60):

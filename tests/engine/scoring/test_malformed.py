@@ -13,8 +13,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from annotate.common.processes import wait_until
-from tests.engine.scoring.test_server import Running
 from training.engine.scoring.openapi import document
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -31,15 +29,6 @@ def described() -> dict:
 
 
 schema = schemathesis.openapi.from_dict(described())
-
-
-@pytest.fixture(scope="module")
-def scorer(tmp_path_factory, trained_model):
-    running = Running(tmp_path_factory.mktemp("scorer"))
-    running.promote(("helpfulness", 1, trained_model))
-    assert wait_until(lambda: running.serves("helpfulness@1"), 30, 0.1), running.log.read_text()
-    yield running
-    running.stop()
 
 
 @schema.parametrize()

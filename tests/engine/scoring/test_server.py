@@ -1,71 +1,18 @@
 """The scorer as a process of its own, over HTTP on the loopback interface."""
 
 import concurrent.futures
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 
 import httpx
 import pytest
 
 from annotate.common.processes import wait_until
-from tests.environment import REPOSITORY, free_port
-from training.engine.common.atomic import write_json
+from tests.engine.scoring.running import PROMPT, Running
+from tests.environment import free_port
 from training.engine.reward.model import RewardModel
 from training.engine.scoring.client import ScorerClient, ScorerRefused, ScorerUnavailable
-
-PROMPT = [{"role": "user", "content": "Name a colour."}]
-
-
-class Running:
-    def __init__(self, directory, *options, **environment):
-        self.registry = directory / "registry.json"
-        self.log = directory / "scorer.log"
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        command = [sys.executable, "-m", "training.engine.scoring", "serve", "--registry", str(self.registry)]
-        self.command = [*command, "--port", str(port), "--max-queue", "400", "--dtype", "float32", *options]
-        self.environment = {**os.environ, "SCORER_TOKEN": "", **environment}
-        self.start()
-
-    def start(self):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command, cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log)
-        assert wait_until(lambda: self.answers("/healthz"), 60, 0.1), self.log.read_text()
-
-    def answers(self, path, status=200):
-        try:
-            return httpx.get(self.url + path, timeout=2, trust_env=False).status_code == status
-        except httpx.TransportError:
-            return False
-
-    def promote(self, *models):
-        entries = [{"name": n, "version": v, "path": str(path), "state": "promoted"} for n, v, path in models]
-        write_json(self.registry, {"models": entries})
-
-    def readiness(self):
-        return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).json()
-
-    def serves(self, *names):
-        try:
-            return self.readiness()["models"] == list(names)
-        except httpx.TransportError:
-            return False
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def scorer(tmp_path_factory, trained_model):
-    running = Running(tmp_path_factory.mktemp("scorer"))
-    running.promote(("helpfulness", 1, trained_model))
-    assert wait_until(lambda: running.serves("helpfulness@1"), 30, 0.1), running.log.read_text()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

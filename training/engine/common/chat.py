@@ -129,8 +129,7 @@ class ChatEncoder:
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the whole prompt, begin token included, not truncated."""
-        ids = self._tokenise(self.prompt_text(messages))
-        return ids if ids[: len(self._begin_ids)] == self._begin_ids else self._begin_ids + ids
+        return self._begun(self._tokenise(self.prompt_text(messages)))
 
     def completion_ids(self, messages: Sequence[Message], completion: str) -> list[int]:
         """Token ids of the completion with its end tokens, not truncated."""
@@ -146,8 +145,7 @@ class ChatEncoder:
 
     def last_prompt_ids(self, text: str) -> list[int]:
         """`prompt_ids` of a prompt's text, of one much longer than the window only as much of its end as fills that."""
-        ids = self._tokenise(text[-self._most_chars :])
-        return ids if ids[: len(self._begin_ids)] == self._begin_ids else self._begin_ids + ids
+        return self._begun(self._tokenise(text[-self._most_chars :]))
 
     def encode_completions(
         self, prompt_ids: list[int], messages: Sequence[Message] | None, completions: Sequence[str]
@@ -217,6 +215,10 @@ class ChatEncoder:
             empty = self._close(self._tokenise(self.completion_text([{"role": "user", "content": "x"}], "")))
             self._closing: list[int] = empty
         return self._closing
+
+    def _begun(self, ids: list[int]) -> list[int]:
+        """With the begin token in front, unless a template has written it."""
+        return ids if ids[: len(self._begin_ids)] == self._begin_ids else self._begin_ids + ids
 
     def _close(self, ids: list[int]) -> list[int]:
         """Append what must end the sequence and is not there yet."""

@@ -35,7 +35,7 @@ ROWS_STEP = 32
 # Rows of one prompt's completions in a block. Within one, completions are computed against each other and masked, which
 # is waste; but each block more is one more pass over its prompt's keys, forward and backward.
 MOST_ROWS = 1024
-# Where there is no backward pass: 1.17 times the completions a second of CPU time, eight to a prompt.
+# Where there is no backward pass.
 MOST_ROWS_SCORED = 128
 TOKENS_STEP = 256
 # Finite, so that a padded row, all of whose keys are masked, is no NaN.

@@ -60,7 +60,6 @@ class _Request:
     texts: Sequence[Encoded]
     answer: Future[Rewards]
     groups: deque[_Group]
-    client: str
     is_small: bool
     rewards: Rewards
     n_waiting: int
@@ -150,7 +149,6 @@ class Batcher:
             texts=texts,
             answer=answer,
             groups=deque(groups),
-            client=client,
             is_small=is_small,
             rewards=np.zeros((model.n_members, len(texts))),
             n_waiting=len(texts),
