@@ -12,6 +12,7 @@ from typing import Any
 
 import fsspec
 from django.conf import settings
+from django.db import transaction
 from fsspec.implementations.local import LocalFileSystem
 
 from training.engine.common.atomic import atomic_directory, write_bytes
@@ -87,8 +88,9 @@ def local_directory(uri: str) -> Path:
 
 
 def forget_run(job_id: uuid.UUID) -> None:
-    """Remove a job's run directories from this machine."""
-    shutil.rmtree(settings.VAR_DIR / "runs" / str(job_id), ignore_errors=True)
+    """Remove a job's run directories from this machine, once what says that it is over is committed."""
+    directory = settings.VAR_DIR / "runs" / str(job_id)
+    transaction.on_commit(lambda: shutil.rmtree(directory, ignore_errors=True), robust=True)
 
 
 def run_directory(job_id: uuid.UUID, part: str) -> Path:

@@ -145,10 +145,14 @@ def forget_upload(*, job: Job) -> None:
         return
     prefix = f"{settings.ARTIFACTS_URL.rstrip('/')}/{_UPLOADS}/"
     if run.file_url.startswith(prefix) and run.file_url.removeprefix(prefix).count("/") == 1:
-        filesystem, path = fsspec.core.url_to_fs(run.file_url)
-        directory = path.rsplit("/", 1)[0]
-        if filesystem.exists(directory):
-            filesystem.rm(directory, recursive=True)
+        transaction.on_commit(lambda: _remove_directory_of(run.file_url), robust=True)
+
+
+def _remove_directory_of(url: str) -> None:
+    filesystem, path = fsspec.core.url_to_fs(url)
+    directory = path.rsplit("/", 1)[0]
+    if filesystem.exists(directory):
+        filesystem.rm(directory, recursive=True)
 
 
 # --- the job --------------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ Handler = Callable[["JobContext"], dict | None]
 class JobKind:
     """How jobs of one kind are run.
 
-    `on_end` is called, in its own transaction, after the job reached its final state, also when it was cancelled or
-    given up; it must be safe to call twice.
+    `on_end` is called in the transaction that writes the job's final state, also when it was cancelled or given up: it
+    may be called twice, and leaves what cannot be rolled back until after the commit.
     """
 
     name: str

@@ -4,12 +4,13 @@ Every transition is one conditional UPDATE, so two workers that were given the s
 that only seemed dead, cannot both win.
 """
 
+import logging
 import uuid
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -18,6 +19,8 @@ from annotate.common.errors import DomainError
 from annotate.jobs.models import Job, JobLogLine, JobState
 from annotate.jobs.registry import kind_of
 from annotate.projects.models import Project
+
+logger = logging.getLogger(__name__)
 
 
 def enqueue(
@@ -71,20 +74,35 @@ def is_cancel_requested(*, job: Job) -> bool:
 
 
 def _finish(job: Job, state: JobState, **fields: Any) -> bool:
+    """Write the final state and what follows from it at once: nobody sees the one without the other.
+
+    A consequence that cannot be drawn is logged; the job ends all the same.
+    """
+    claim, before = job.claim, job.state
+    try:
+        with transaction.atomic():
+            ended = _write_end(job, state, fields)
+            on_end = kind_of(job.kind).on_end
+            if ended and on_end is not None:
+                on_end(job)
+            return ended
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("job %s has ended, what follows from it failed", job.pk)
+        job.claim, job.state = claim, before
+        ended = _write_end(job, state, fields)
+        log(job=job, level="error", message=f"What follows from its end failed: {type(error).__name__}: {error}")
+        return ended
+
+
+def _write_end(job: Job, state: JobState, fields: dict[str, Any]) -> bool:
     changed = Job.objects.filter(pk=job.pk, claim=job.claim, state=job.state).update(
         state=state, claim=None, finished_at=timezone.now(), **fields
     )
     if changed:
         job.refresh_from_db()
-        _after_end(job)
     return bool(changed)
-
-
-def _after_end(job: Job) -> None:
-    on_end = kind_of(job.kind).on_end
-    if on_end is not None:
-        with transaction.atomic():
-            on_end(job)
 
 
 def succeed(*, job: Job, result: dict[str, Any]) -> bool:

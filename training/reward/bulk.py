@@ -345,9 +345,10 @@ def ended(*, job: Job) -> None:
     scoring = BulkScoring.objects.filter(job=job).first()
     if scoring is None:
         return
-    registry.sync()
+    transaction.on_commit(registry.sync, robust=True)
     if scoring.is_upload and (job.state == JobState.SUCCEEDED or scoring.counts):
-        artifacts.remove(scoring.input_url.rpartition("/")[0])
+        directory = scoring.input_url.rpartition("/")[0]
+        transaction.on_commit(lambda: artifacts.remove(directory), robust=True)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -161,3 +162,34 @@ def test_the_reaper_announces_a_job_whose_message_was_lost(job: Job, django_capt
 def test_the_database_refuses_a_state_that_cannot_be(job: Job, fields: dict, constraint: str) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Job.objects.filter(pk=job.pk).update(**fields)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_sees_its_end_before_what_follows_from_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.append(Job.objects.get(pk=job.pk).state)
+        connection.close()
+
+    def follow(ended: Job) -> None:
+        assert ended.state == JobState.SUCCEEDED
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+
+    monkeypatch.setitem(registry._KINDS, "count", replace(registry.kind_of("count"), on_end=follow))
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (seen, job.state) == ([JobState.RUNNING], JobState.SUCCEEDED)
+
+
+def test_it_ends_though_what_follows_from_it_fails(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def follow(ended: Job) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setitem(registry._KINDS, "count", replace(registry.kind_of("count"), on_end=follow))
+    run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.result["counted"], job.claim) == (JobState.SUCCEEDED, 3, None)
+    assert "OSError: the disk is full" in job.log_lines.get(level="error").message
