@@ -136,4 +136,7 @@ def _kill(pids: list[int | None]) -> list[int]:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:  # ended with the one before it
             continue
+    # A signal returns before its process is gone, and a server that is still there would be taken for one that runs.
+    if not processes.wait_until(lambda: not any(map(processes.started_at, killed)), 30.0):
+        raise RuntimeError("What was killed is still there.")
     return killed

@@ -90,7 +90,6 @@ def test_postgres_with_all_its_sessions(stand: Stand, work: Work) -> None:
         labellers.wait_for(BEFORE)
         killed = stand.kill_postgres()
         assert len(killed) > 6  # sessions too
-        assert processes.wait_until(lambda: not any(map(processes.started_at, killed)), 10.0)
         assert local_servers.postgres_pid(stand.var) is None
         stand.start_postgres()
         labellers.wait_for(AFTER)
@@ -103,8 +102,7 @@ def test_redis(stand: Stand, work: Work) -> None:
     """It holds no truth: ratings come through while it is away, and after it is back."""
     with Labellers(stand, work) as labellers:
         labellers.wait_for(BEFORE)
-        (killed,) = stand.kill_redis()
-        assert processes.wait_until(lambda: processes.started_at(killed) is None, 10.0)
+        stand.kill_redis()
         labellers.wait_for(AFTER)
         assert local_servers.redis_pid(stand.var) is None
         stand.start_redis()
