@@ -148,19 +148,31 @@ def _score_all(config: SelectConfig, parts: Path, reporter: Reporter, stop: Stop
             raise StopRequested
     if posterior is None:
         reporter.log("the model has no posterior of its head beside it: its uncertainty is that of the prior alone")
-    loaded = [np.load(path, allow_pickle=False) for path in paths]
+    loaded = [dict(np.load(path, allow_pickle=False)) for path in paths]
+    offset = 0
+    for part in loaded:
+        part["first"] += offset
+        part["second"] += offset
+        offset += len(part["reward"])
 
     def column(name: str, empty: tuple[int, ...] = (0,)) -> NDArray[Any]:
-        return np.concatenate([part[name] for part in loaded]) if loaded else np.zeros(empty)
+        return np.concatenate([part[name] for part in loaded]) if loaded else np.zeros(empty, dtype=np.int64)
 
-    gap = column("gap").astype(np.float64)
-    noise = np.random.default_rng([config.seed, 0]).random(len(gap))
-    head_gaps = column("head_gaps", (0, config.n_heads)).astype(np.float64)
+    first, second, ids = column("first"), column("second"), column("id")
+    number = np.cumsum(np.diff(column("prompt_id"), prepend=-1) != 0) - 1
     return _Pairs(
-        column("prompt_id").astype(np.int64),
-        column("a").astype(np.int64),
-        column("b").astype(np.int64),
-        PairScores(gap=gap, head_gaps=head_gaps, noise=noise),
+        column("prompt_id")[first],
+        ids[first],
+        ids[second],
+        PairScores(
+            rewards=column("reward"),
+            head_rewards=column("head_rewards", (0, config.n_heads)),
+            prompts=number,
+            first=first,
+            second=second,
+            noise=np.random.default_rng([config.seed, 0]).random(len(first)),
+            seed=config.seed,
+        ),
         posterior is not None,
     )
 
@@ -168,7 +180,8 @@ def _score_all(config: SelectConfig, parts: Path, reporter: Reporter, stop: Stop
 def _score_part(
     model: RewardModel, posterior: HeadPosterior | None, chunk: list[dict[str, Any]], config: SelectConfig
 ) -> dict[str, NDArray[Any]]:
-    """prompt_id, a, b, gap (n,) and head_gaps (n, heads) of the pairs of some prompts."""
+    """prompt_id, id, reward (m,) and head_rewards (m, heads) of the completions of some prompts; first and second (n,)
+    of their pairs, as indices of completions of this part."""
     items: list[tuple[list[dict[str, str]], str]] = []
     place: dict[tuple[int, int], int] = {}
     for number, row in enumerate(chunk):
@@ -177,19 +190,16 @@ def _score_part(
             items.append((row["messages"], completion["text"]))
     rewards, features = model.score_and_features(items, tokens_per_batch=config.tokens_per_batch)
     pairs = [(number, a, b) for number, row in enumerate(chunk) for a, b in row["pairs"]]
-    first = np.array([place[number, a] for number, a, _ in pairs], dtype=np.int64)
-    second = np.array([place[number, b] for number, _, b in pairs], dtype=np.int64)
-    differences = features[first].astype(np.float64) - features[second]
     if posterior is None:
         posterior = HeadPosterior(np.eye(features.shape[1]), 0)
-    gap = rewards[first].astype(np.float64) - rewards[second]
     heads = posterior.draw(config.n_heads, config.seed)
     return {
-        "prompt_id": np.array([chunk[number]["prompt_id"] for number, _, _ in pairs], dtype=np.int64),
-        "a": np.array([a for _, a, _ in pairs], dtype=np.int64),
-        "b": np.array([b for _, _, b in pairs], dtype=np.int64),
-        "gap": gap,
-        "head_gaps": (gap[:, None] + differences @ heads.T).astype(np.float32),
+        "prompt_id": np.array([row["prompt_id"] for row in chunk for _ in row["completions"]], dtype=np.int64),
+        "id": np.array([one["id"] for row in chunk for one in row["completions"]], dtype=np.int64),
+        "reward": rewards,
+        "head_rewards": (rewards[:, None] + features.astype(np.float64) @ heads.T).astype(np.float32),
+        "first": np.array([place[number, a] for number, a, _ in pairs], dtype=np.int64),
+        "second": np.array([place[number, b] for number, _, b in pairs], dtype=np.int64),
     }
 
 
