@@ -185,6 +185,7 @@ def facility_location(
                 return
             while not is_fresh[pick := int(np.argmax(values))]:
                 block = np.argpartition(-values, min(LAZY_BLOCK, len(values) - 1))[:LAZY_BLOCK]
+                block = np.append(block, pick)  # which is not among them where many are equal
                 block = block[~is_fresh[block] & (values[block] >= 0)]
                 bounds[block] = values[block] = gains(block)
                 is_fresh[block] = True
