@@ -155,7 +155,8 @@ def test_the_random_arm_does_not_depend_on_the_rules(prompt_rule, batch_rule):
     worth, prompts, of_prompt, points = some_pool(60, 3)
     clusters = Clusters(of_prompt, np.bincount(of_prompt), max_share=0.3)
     arms = []
-    for rules in ({}, rules_of(prompt_rule, batch_rule, worth, prompts, points)):
+    for order, batch in (("value", "none"), (prompt_rule, batch_rule)):
+        rules = rules_of(order, batch, worth, prompts, points)
         picked = chosen(worth, prompts, budget=30, random_share=0.3, clusters=clusters, **rules)
         arms.append([one.index for one in picked if one.is_random])
     assert len(arms[0]) == 9 and arms[0] == arms[1]

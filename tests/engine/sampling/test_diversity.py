@@ -102,10 +102,11 @@ def test_quotas_use_the_budget_and_give_nobody_more_than_it_has(rows, budget, se
 def test_k_centre_is_the_greedy_of_its_definition():
     features, labelled = points(60), points(5, seed=1)
     found = picked(k_centre(features, labelled), shortlist(60, drawn=[7]), 20)
-    known, expected = [*labelled, features[7]], []
+    known = [*labelled, features[7]]
+    expected: list[int] = []
     while len(expected) < 20:
-        away = [min(np.linalg.norm(x - y) for y in known) for x in features]
-        away = [-1 if i in expected else value for i, value in enumerate(away)]
+        away = np.array([min(np.linalg.norm(x - y) for y in known) for x in features])
+        away[expected] = -1
         expected.append(int(np.argmax(away)))
         known.append(features[expected[-1]])
     assert found == expected
@@ -127,7 +128,7 @@ def test_lazy_facility_location_is_the_plain_greedy(monkeypatch):
     found = list(itertools.islice(rule(shortlist(70, drawn=[5])), 25))
     similar = np.maximum(features @ features.T, 0).astype(np.float64)
     covered = np.maximum(features @ np.vstack([labelled, features[5:6]]).T, 0).max(axis=1).astype(np.float64)
-    expected = []
+    expected: list[int] = []
     for entry, terms in found:
         gains = np.maximum(similar - covered, 0).sum(axis=1)
         gains[expected] = -1

@@ -113,7 +113,7 @@ def slow_bal_pm(u, features, is_acquired, elsewhere, n, k=prompts.NEIGHBOURS):
     acquired = [i for i in range(len(everything)) if i >= len(features) or is_acquired[i]]
     apart = np.linalg.norm(features[:, None].astype(np.float64) - everything[None], axis=2)
     radius = np.sort(apart, axis=1)[:, min(k, len(everything) - 1)]
-    chosen = []
+    chosen: list[int] = []
     while len(chosen) < n:
         density = np.array([sum(apart[i, j] < radius[i] * (1 - 1e-6) for j in acquired) for i in range(len(features))])
         score = u + 0.5 * (np.log(2 * radius + 1e-4) - psi(density + 1) / features.shape[1])

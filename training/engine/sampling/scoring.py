@@ -96,6 +96,9 @@ def input_digests(candidates: str, labelled: str) -> dict[str, str]:
 
 def write_parts(config: ScoreConfig, out: Path, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
     """Write OUT/parts and then OUT/scored.json, whose content is returned. Parts that are there already are kept."""
+    # Everything is read once before the first pass of the model: a bad row is told now and not in an hour.
+    n_prompts = sum(1 for _ in _checked(config.candidates))
+    n_labelled = sum(1 for _ in _checked_labelled(config.labelled)) if config.labelled else 0
     use_threads(config.n_threads)
     parts = out / "parts"
     parts.mkdir(parents=True, exist_ok=True)
@@ -104,12 +107,11 @@ def write_parts(config: ScoreConfig, out: Path, reporter: Reporter, stop: StopFl
     if posterior is None:
         reporter.log("the model has no posterior of its head beside it: its uncertainty is that of the prior alone")
     scorer = _Scorer(model, posterior, config)
-    n_prompts = _write(scorer.candidates, _checked(config.candidates), "part", parts, config, reporter, stop)
-    n_labelled = 0
-    if config.labelled:
-        n_labelled = _write(
-            scorer.labelled, _checked_labelled(config.labelled), "labelled", parts, config, reporter, stop
-        )
+    for stem, make, rows, total in (
+        ("part", scorer.candidates, _checked(config.candidates), n_prompts),
+        ("labelled", scorer.labelled, _checked_labelled(config.labelled) if n_labelled else iter(()), n_labelled),
+    ):
+        _write(make, rows, total, parts / stem, config, reporter, stop)
     head = Path(config.model) / FILE_NAME
     told = {
         "inputs": input_digests(config.candidates, config.labelled),
@@ -128,22 +130,20 @@ def write_parts(config: ScoreConfig, out: Path, reporter: Reporter, stop: StopFl
 def _write(
     make: Callable[[list[dict[str, Any]]], dict[str, NDArray[Any]]],
     rows: Iterator[dict[str, Any]],
-    stem: str,
-    parts: Path,
+    total: int,
+    stem: Path,
     config: ScoreConfig,
     reporter: Reporter,
     stop: StopFlag,
-) -> int:
-    """Parts of this shard of all rows; how many rows there are."""
-    path = config.candidates if stem == "part" else config.labelled
-    total = sum(1 for _ in read_rows(path))
+) -> None:
+    """Write STEM-000123.npz of this shard's share of `total` rows."""
     pace: Pace | None = None
     n_done = 0
     for number in itertools.count():
         chunk = list(itertools.islice(rows, config.prompts_per_part))
         if not chunk:
-            return n_done
-        target = parts / f"{stem}-{number:06d}.npz"
+            return
+        target = stem.with_name(f"{stem.name}-{number:06d}.npz")
         if number % config.n_shards == config.shard and not target.exists():
             pace = pace or Pace(done=n_done)
             columns = make(chunk)
@@ -152,10 +152,9 @@ def _write(
             os.replace(target.with_suffix(".tmp"), target)
         n_done += len(chunk)
         speed = f"{pace.rate(n_done):.0f} prompts/s, ETA {pace.eta(n_done, total)}" if pace else "resumed"
-        reporter.progress("score" if stem == "part" else "labelled", n_done, total, unit="prompts", message=speed)
+        reporter.progress("score" if stem.name == "part" else "labelled", n_done, total, unit="prompts", message=speed)
         if stop.is_set and n_done < total:
             raise StopRequested
-    raise AssertionError("unreachable")
 
 
 class _Scorer:
