@@ -2,7 +2,8 @@
 
 Some score a pair by itself (random, gap, disagreement, bald, delta_ucb); double Thompson sampling and its reversed form
 (dts, drts) draw one pair of each prompt. All give one number a pair, so that every rule for prompts and every way to
-make a batch diverse takes any of them: the pair that was drawn has a value in [1, 2), all others one in [0, 1).
+make a batch diverse takes any of them: the pair that was drawn has a value in [1, 2), all others one in [0, 1). Which
+prompts are asked about is then left to a rule for prompts, or to chance.
 """
 
 from __future__ import annotations

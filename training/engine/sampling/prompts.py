@@ -16,10 +16,12 @@ from training.engine.sampling.acquisition import Floats, Ints
 
 Terms = dict[str, float]
 
-# A rule whose cost grows with candidates × picks takes this many times the picks among the prompts worth most.
+# A rule whose cost grows with candidates × picks looks at so many times as many prompts as it picks: those worth most.
 SHORTLIST = 10
-# BADGE looks at every candidate once a pick: more than these, the ones with the largest gradients, would take minutes.
-MOST_GRADIENTS = 100_000
+# BAL-PM measures the distance of each to the whole pool: at most so many, unless more are wanted.
+MOST_WEIGHED = 20_000
+# BADGE looks at each candidate once a pick; more looks than these would take minutes on two cores.
+MOST_LOOKS = 200_000_000
 BALANCE = 0.01
 NEIGHBOURS = 13
 # Rows of a block of distances: with 100,000 columns in float32 it takes 100 MB.
@@ -55,14 +57,16 @@ def badge(gradients: Callable[[Ints], Floats]) -> PromptRule:
 
     gradients: from (k,) pairs to (k, d), see `gradient_embedding`. Each prompt is drawn in proportion to its squared
     distance to the nearest gradient in the batch; the first one, of a batch that is empty, to its squared length.
+    Where candidates × picks exceed MOST_LOOKS, only those with the largest gradients are candidates.
     """
 
     def rule(told: Round) -> Iterator[tuple[int, Terms]]:
         prompts = np.flatnonzero(told.best >= 0)
         points = gradients(told.best[prompts])
         squares = np.einsum("nd,nd->n", points, points)
-        if len(prompts) > MOST_GRADIENTS:
-            kept = np.sort(np.argpartition(-squares, MOST_GRADIENTS)[:MOST_GRADIENTS])
+        most = max(MOST_LOOKS // told.n_wanted, 2 * told.n_wanted)
+        if len(prompts) > most:
+            kept = np.sort(np.argpartition(-squares, most)[:most])
             prompts, points, squares = prompts[kept], points[kept], squares[kept]
         lengths = np.sqrt(squares)
         distances = squares.astype(np.float64)
@@ -120,15 +124,17 @@ def bal_pm(
 
     pair_prompts: (n,) prompt of each pair. features: (prompts, d). is_acquired: (prompts,) whether a prompt is labelled
     already. elsewhere: (m, d) features of labelled prompts that are no candidates. Of a large pool only `shortlist`
-    times as many prompts as are wanted, those of the largest U, are weighed; their neighbours are sought among all.
+    times as many prompts as are wanted (at most MOST_WEIGHED, at least as many as are wanted), those of the largest U,
+    are weighed; their neighbours are sought among all.
     """
     from scipy.special import psi
 
     def rule(told: Round) -> Iterator[tuple[int, Terms]]:
         prompts = np.flatnonzero(told.best >= 0)
         u = uncertainty[told.best[prompts]]
-        if len(prompts) > shortlist * told.n_wanted:
-            kept = np.sort(np.argpartition(-u, shortlist * told.n_wanted)[: shortlist * told.n_wanted])
+        most = max(told.n_wanted, min(shortlist * told.n_wanted, MOST_WEIGHED))
+        if len(prompts) > most:
+            kept = np.sort(np.argpartition(-u, most)[:most])
             prompts, u = prompts[kept], u[kept]
         acquired = is_acquired.copy()
         acquired[pair_prompts[told.drawn]] = True
