@@ -37,7 +37,7 @@ K = 4
 HEADS = 32
 PER_PART = 1000
 RULES: list[dict[str, str]] = [
-    *({"acquisition": name} for name in acquisition.ACQUISITIONS),
+    *({"acquisition": name} for name in ("random", "bald", "delta_ucb", "dts")),
     *({"acquisition": "delta_ucb", "prompt_rule": rule} for rule in ("uniform", "badge", "bal_pm")),
     *({"acquisition": "delta_ucb", "diversity": rule} for rule in ("quotas", "k_centre", "facility_location")),
     {"acquisition": "drts", "prompt_rule": "bal_pm", "diversity": "quotas"},
@@ -121,9 +121,8 @@ def main(n_prompts: int, budget: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pool(folder / "pool", n_prompts)
-        print(
-            f"{'acquisition':14}{'prompts':10}{'batch':19}{'seconds':>9}{'CPU s':>7}{'peak MB':>9}{'clusters reached':>18}"
-        )
+        print(f"{'acquisition':14}{'prompts':10}{'batch':19}", end="")
+        print(f"{'seconds':>9}{'CPU s':>7}{'peak MB':>9}{'clusters reached':>18}")
         for rules in RULES:
             seconds, computing, memory, result = run_select(folder, folder / "pool", budget, rules)
             reached = sum(row["chosen"] > 0 for row in result["coverage"]) + (
