@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 
 # Names of the engine's acquisition functions (training/engine/sampling); a test keeps the two lists equal.
-ACQUISITIONS = ("disagreement", "gap", "random")
+ACQUISITIONS = ("random", "gap", "disagreement", "bald", "delta_ucb", "drts", "dts")
 DEFAULT_ACQUISITION = "disagreement"
 MAX_BUDGET = 50_000
 
