@@ -6,4 +6,4 @@ class GenerationConfig(AppConfig):
     label = "generation"
 
     def ready(self) -> None:
-        from training.generation import tasks  # noqa: F401
+        from training.generation import tasks  # noqa: F401  (registers the kinds of jobs, in web processes too)

@@ -36,7 +36,10 @@ class Generation(TimestampedModel):
 
 
 class GeneratedCompletion(models.Model):
-    """A completion that a generation wrote. A text that the pool had before is not one: it stays its first source's."""
+    """A completion that a generation brought: one it wrote, or one of a person's that its mix counts.
+
+    A text that the pool had before is not among the written ones: it stays its first source's.
+    """
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="generated_completions")
     completion = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="generated_in")

@@ -226,6 +226,11 @@ def _retry_after_s(response: httpx.Response) -> float:
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
+def _storable(text: str) -> str:
+    """Without what neither a file in UTF-8 nor PostgreSQL takes: halves of a sign that was cut, and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")
+
+
 def _is_object(first: Sequence[Any]) -> bool:
     return len(first) == 1 and isinstance(first[0], dict)
 
