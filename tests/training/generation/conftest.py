@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from annotate.jobs.context import JobContext
+from annotate.projects.models import Pool
+from annotate.projects.services import create_project
 from tests.engine.conftest import real_comparisons
 from tests.training.ratings import make_prompt, running_job
 from training.generation.models import Generation
@@ -57,6 +59,11 @@ def prompts(cast):
 @pytest.fixture
 def policy(cast, tiny_base: Path) -> Checkpoint:
     return Checkpoint.objects.create(pool=cast.project.pool, name="policy-1", kind="policy", path=str(tiny_base))
+
+
+@pytest.fixture
+def other_pool(cast) -> Pool:
+    return create_project(owner=cast.owner, name="Elsewhere").pool
 
 
 @pytest.fixture
