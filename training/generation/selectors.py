@@ -8,6 +8,7 @@ from annotate.pool.models import Completion
 from annotate.projects.models import Project
 from training.endpoints import endpoints
 from training.generation.models import Generation
+from training.generation.options import ADVERSARIAL_SYSTEM
 from training.generation.sources import default_mix
 from training.policy.models import Checkpoint
 from training.reward.models import RewardModel, RewardModelState
@@ -36,5 +37,6 @@ def choices(project: Project) -> dict[str, Any]:
         "checkpoints": list(checkpoints),
         "endpoints": [{"name": one.name, "model": one.model} for one in endpoints().values()],
         "reward_models": list(models),
-        "mix": [row.__dict__ for row in default_mix(project)],
+        "mix": [vars(row) for row in default_mix(project)],
+        "adversarial_system": ADVERSARIAL_SYSTEM,
     }

@@ -121,3 +121,4 @@ class GenerationChoicesSerializer(serializers.Serializer):
     endpoints = EndpointSerializer(many=True, help_text="Those the operator allows.")
     reward_models = JudgingModelSerializer(many=True)
     mix = MixRowSerializer(many=True)
+    adversarial_system = serializers.CharField(help_text="A system prompt to start from for adversarial completions.")
