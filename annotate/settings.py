@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "training.exports",
     "training.policy",
     "training.reward",
+    "training.generation",
     "training.sampling",
     "training.refresh",
     "training.demo",
@@ -222,6 +223,24 @@ SCORER_TOKEN = env.str("SCORER_TOKEN", "")
 ENGINE_THREADS = env.int("ENGINE_THREADS", 2)
 # Below these, anybody who may train can have the workers read files to score them.
 BULK_ROOTS = env.list("BULK_ROOTS", default=[])
+
+
+def _endpoints(listed: list[str]) -> list[tuple[str, str, str]]:
+    """(name, url, model) of each "name=url model"."""
+    found = []
+    for one in listed:
+        name, _, rest = one.strip().partition("=")
+        url, _, model = rest.strip().partition(" ")
+        if not (name.strip() and url.startswith(("http://", "https://")) and model.strip()):
+            raise ImproperlyConfigured(f'GENERATION_ENDPOINTS: expected "name=http(s)://host/v1 model", got {one!r}.')
+        found.append((name.strip(), url, model.strip()))
+    return found
+
+
+# Language models behind HTTP that workers may ask for completions; see training/endpoints.py for why they are listed.
+GENERATION_ENDPOINTS = _endpoints(env.list("GENERATION_ENDPOINTS", default=[]))
+# What these ask as a Bearer token; of one alone in GENERATION_ENDPOINT_TOKEN_<NAME>. Workers hand it to the engine.
+HAS_ENDPOINT_TOKEN = bool(env.str("GENERATION_ENDPOINT_TOKEN", ""))
 
 # --- files, language, security --------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -42,6 +42,7 @@ ACTIONS: dict[str, str] = {
     "reward_model.rolled_back": "Reward model rolled back",
     "reward_model.rules_changed": "Rules of promotion changed",
     "bulk_scoring.started": "Scoring of a file started",
+    "generation.started": "Generation started",
     "refresh.started": "Refresh started",
     "import.started": "Import started",
 }

@@ -3,6 +3,7 @@ import { accountRoutes } from '@/features/account/routes';
 import { auditRoutes } from '@/features/audit/routes';
 import { publicRoutes } from '@/features/auth/routes';
 import { dataRoutes } from '@/features/data/routes';
+import { generationRoutes } from '@/features/generation/routes';
 import { guidelinesRoutes } from '@/features/guidelines/routes';
 import { jobsRoutes } from '@/features/jobs/routes';
 import { labellingRoutes } from '@/features/labelling/routes';
@@ -24,6 +25,7 @@ const insideProject: RouteObject[] = [
   ...dataRoutes,
   ...reviewRoutes,
   ...modelsRoutes,
+  ...generationRoutes,
   ...refreshRoutes,
   ...jobsRoutes,
   ...membersRoutes,

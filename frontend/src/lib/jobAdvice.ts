@@ -5,6 +5,8 @@ import { t } from './i18n';
 const FILE = t('Correct the file and import it anew; what is in already is not doubled.');
 const MODEL = t('Put the model where the worker can read it and retry, or start anew with another base model.');
 
+const ENDPOINT = t('See whether the endpoint runs; a retry goes on from where it stopped.');
+
 const ADVICE: Record<string, string> = {
   internal_error: t('A retry goes on from the last checkpoint. If it fails again, tell your administrator.'),
   engine_died: t('A retry goes on from the last checkpoint. If it ends again, use a smaller batch or give the worker more memory.'),
@@ -21,6 +23,14 @@ const ADVICE: Record<string, string> = {
   version_not_served: t('Promote a model, then retry or start anew.'),
   scorer_unavailable: t('See whether the scorer runs; a retry goes on from where it stopped.'),
   too_many_bad_rows: t('Correct the rows that are named and score the file anew.'),
+  endpoint_unreachable: ENDPOINT,
+  endpoint_busy: ENDPOINT,
+  endpoint_failed: ENDPOINT,
+  endpoint_unauthorised: t('Ask your operator to set the token of the endpoint, then retry.'),
+  endpoint_refused: t('Start anew with what the endpoint takes; its words say what it does not.'),
+  endpoint_malformed: t('Ask your operator whether the address is that of an OpenAI-compatible endpoint.'),
+  no_prompts: t('Import prompts, or start anew and ask for less.'),
+  source_gone: t('Start anew with sources that are there.'),
   refresh_running: t('Retry when the other refresh has ended.'),
 };
 

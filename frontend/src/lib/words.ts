@@ -64,6 +64,12 @@ const WORDS: Record<string, string> = {
   // Why comparisons are chosen.
   disagreement: t('disagreement'),
   gap: t('gap'),
+  // Why generated completions are dropped.
+  empty: t('empty'),
+  refused: t('refused'),
+  duplicate: t('there already'),
+  near_duplicate: t('too alike'),
+  candidates: t('candidates'),
   // Flags.
   harmful: t('harmful'),
   personal_data: t('personal data'),

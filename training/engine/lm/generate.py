@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -15,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.engine.common.atomic import sha256_file, write_json
+from training.engine.common.atomic import sha256_file
 from training.engine.common.chat import ChatEncoder, Message
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import claim_run_directory, finished_result, option
 from training.engine.common.errors import EngineError, StopRequested
 from training.engine.common.optimisation import resolve_device, resolve_precision, use_threads
 from training.engine.common.progress import Pace, Reporter
-from training.engine.common.rows import read_rows, row_messages
+from training.engine.lm.mix import asked_batches, finish, keep_whole_batches, parts_of, sample_seed
 from training.engine.lm.sft import load_causal
 
 
@@ -41,12 +39,23 @@ class GenerateConfig:
     max_new_tokens: int = option(160, help="longest completion in tokens", at_least=1)
     max_prompt_tokens: int = option(320, help="longer prompts are cut on the left", at_least=8)
     batch_size: int = option(32, help="completions sampled together", at_least=1)
+    mix: list[dict[str, Any]] = option(  # noqa: RUF009 - option gives a field, as above
+        default_factory=list,
+        help='parts {"n_per_prompt", "temperature", "top_p", "system"} sampled one after the other; '
+        "what a part leaves out is the config's",
+    )
+    fits_window: bool = option(
+        False, help="cut prompts to what the model's window leaves, instead of refusing what is too long"
+    )
     seed: int = option(
         0, help="of the sampling; a completion depends on it, its prompt's id and its number", at_least=0
     )
     precision: str = option("auto", help="bf16 where the hardware has it", choices=("auto", "fp32", "bf16"))
     device: str = option("auto", help="auto, cpu, cuda, cuda:0, …")
     n_threads: int = option(2, help="CPU threads", at_least=1)
+
+    def validate(self) -> None:
+        parts_of(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,8 @@ class Sampled:
 
 
 def generate(config: GenerateConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
-    """Sample; one JSON line {"id", "messages", "completion", "sample_index", "n_tokens", "mean_logprob",
-    "finish_reason" ("stop" or "length")} per completion, in the order of the prompts.
+    """Sample; one JSON line {"id", "messages", "part", "sample_index", "completion", "n_tokens", "mean_logprob",
+    "finish_reason" ("stop" or "length")} per completion: part by part of the mix, each in the order of the prompts.
 
     Result: completions (path), n_prompts, n_completions, n_tokens, seconds. A run that is stopped or killed keeps whole
     batches and goes on after the last one.
@@ -79,69 +88,69 @@ def generate(config: GenerateConfig, reporter: Reporter, stop: StopFlag) -> dict
     model, tokenizer = load_causal(config.model)
     # Weights are converted once: autocast would do it again for every token.
     model.to(device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32).eval()
-    window = int(model.config.max_position_embeddings)
-    if config.max_prompt_tokens + config.max_new_tokens > window:
-        raise EngineError(
-            "bad_config", f"max_prompt_tokens + max_new_tokens must stay within the model's window of {window} tokens"
-        )
-    encoder = ChatEncoder(tokenizer, config.max_prompt_tokens)
-    jobs: list[tuple[str, list[dict[str, str]], int]] = []
-    for number, row in enumerate(read_rows(config.prompts), start=1):
-        messages = row_messages(row, f"{config.prompts} row {number}")
-        jobs += [(str(row.get("id", number)), messages, index) for index in range(config.n_per_prompt)]
+    parts = parts_of(config)
+    max_prompt_tokens = _room_for_prompts(config, int(model.config.max_position_embeddings))
+    encoder = ChatEncoder(tokenizer, max_prompt_tokens)
+    batches = asked_batches(config.prompts, parts, config.batch_size)
+    n_jobs = sum(map(len, batches))
     partial = out / "completions.jsonl.part"
-    n_done = _keep_whole_batches(partial, config.batch_size, len(jobs))
+    n_batches = keep_whole_batches(partial, [len(batch) for batch in batches])
+    n_done = sum(len(batch) for batch in batches[:n_batches])
     if n_done:
-        reporter.log(f"resumed after {n_done} of {len(jobs)} completions")
+        reporter.log(f"resumed after {n_done} of {n_jobs} completions")
     pace = Pace(done=n_done)
     with open(partial, "a", encoding="utf-8") as file:
-        while n_done < len(jobs):
+        for batch in batches[n_batches:]:
             if stop.is_set:
                 raise StopRequested
-            batch = jobs[n_done : n_done + config.batch_size]
-            prompts = [_prompt_ids(encoder, messages, config.max_prompt_tokens) for _, messages, _ in batch]
-            seeds = [sample_seed(config.seed, prompt_id, index) for prompt_id, _, index in batch]
+            part = parts[batch[0].part]
             sampled = sample(
                 model,
                 tokenizer,
-                prompts,
-                seeds,
-                temperature=config.temperature,
-                top_p=config.top_p,
+                [_prompt_ids(encoder, part.asked(one.messages), max_prompt_tokens) for one in batch],
+                [sample_seed(config.seed, one.prompt_id, one.index) for one in batch],
+                temperature=part.temperature,
+                top_p=part.top_p,
                 max_new_tokens=config.max_new_tokens,
             )
-            for (prompt_id, messages, index), one in zip(batch, sampled, strict=True):
-                row = {
-                    "id": prompt_id,
-                    "messages": messages,
-                    "completion": one.text,
-                    "sample_index": index,
-                    "n_tokens": one.n_tokens,
-                    "mean_logprob": one.mean_logprob,
-                    "finish_reason": one.finish_reason,
-                }
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            for asked, one in zip(batch, sampled, strict=True):
+                file.write(
+                    asked.row(
+                        completion=one.text,
+                        n_tokens=one.n_tokens,
+                        mean_logprob=one.mean_logprob,
+                        finish_reason=one.finish_reason,
+                    )
+                )
             file.flush()
             os.fsync(file.fileno())
             n_done += len(batch)
             reporter.progress(
                 "generate",
                 n_done,
-                len(jobs),
+                n_jobs,
                 unit="completions",
-                message=f"{pace.rate(n_done):.1f} completions/s, ETA {pace.eta(n_done, len(jobs))}",
+                message=f"{pace.rate(n_done):.1f} completions/s, ETA {pace.eta(n_done, n_jobs)}",
             )
-    n_tokens = sum(int(row["n_tokens"]) for row in read_rows(partial))
-    os.replace(partial, out / "completions.jsonl")
-    result = {
-        "completions": str(out / "completions.jsonl"),
-        "n_prompts": len(jobs) // config.n_per_prompt,
-        "n_completions": len(jobs),
-        "n_tokens": n_tokens,
-        "seconds": round(time.monotonic() - started, 1),
-    }
-    write_json(out / "result.json", result)
-    return result
+    return finish(out, partial, n_jobs, sum(part.n_per_prompt for part in parts), started)
+
+
+def _room_for_prompts(config: GenerateConfig, window: int) -> int:
+    """Tokens a prompt may have. Raises EngineError "bad_config" where the window is too small."""
+    if config.fits_window:
+        room = window - config.max_new_tokens
+        if room < 8:
+            raise EngineError(
+                "bad_config",
+                f"max_new_tokens: {config.max_new_tokens} leave no room for a prompt in this model's window of "
+                f"{window} tokens; ask for {window - 8} at most",
+            )
+        return min(room, config.max_prompt_tokens)
+    if config.max_prompt_tokens + config.max_new_tokens > window:
+        raise EngineError(
+            "bad_config", f"max_prompt_tokens + max_new_tokens must stay within the model's window of {window} tokens"
+        )
+    return config.max_prompt_tokens
 
 
 @torch.no_grad()
@@ -238,22 +247,5 @@ def pick_tokens(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: 
     return token, logprob.gather(1, token[:, None]).squeeze(1)
 
 
-def sample_seed(seed: int, prompt_id: str, index: int) -> int:
-    """A 64-bit seed of one completion, the same on every machine and in every batch."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{prompt_id}/{index}".encode(), digest_size=8).digest())
-
-
 def _prompt_ids(encoder: ChatEncoder, messages: Sequence[Message], max_tokens: int) -> list[int]:
     return encoder.cut_prompt(encoder.prompt_ids(messages), max_tokens)
-
-
-def _keep_whole_batches(path: Path, batch_size: int, n_jobs: int) -> int:
-    """Cut a partial output back to whole batches, so that a resumed run batches as the uninterrupted one did."""
-    if not path.is_file():
-        return 0
-    lines = path.read_bytes().splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith(b"\n")]
-    n_kept = len(whole) if len(whole) == n_jobs else len(whole) // batch_size * batch_size
-    with open(path, "r+b") as file:
-        file.truncate(sum(len(line) for line in whole[:n_kept]))
-    return n_kept

@@ -33,6 +33,7 @@ const ACTIONS: Record<string, string> = {
   'reward_model.rolled_back': t('Reward model rolled back'),
   'reward_model.rules_changed': t('Rules of promotion changed'),
   'bulk_scoring.started': t('Scoring of a file started'),
+  'generation.started': t('Generation started'),
   'refresh.started': t('Refresh started'),
   'import.started': t('Import started'),
 };

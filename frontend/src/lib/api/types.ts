@@ -1138,3 +1138,89 @@ export interface AuditEvent {
   summary: string;
   details: Record<string, unknown>;
 }
+
+export type SourceKind = 'sft' | 'early_policy' | 'current_policy' | 'adversarial' | 'random' | 'human' | 'external';
+
+/** Some completions of every prompt, from one source. */
+export interface MixRow {
+  /** "builtin", "checkpoint:<id>", "path:/…", "endpoint:<name>" or "pool". */
+  source: string;
+  /** Empty: as the source is. */
+  kind: SourceKind | '';
+  n: number;
+  temperature: number;
+  top_p: number;
+  system: string;
+  best_of: number;
+  by: 'reward' | 'disagreement';
+}
+
+export interface GenerationOptions {
+  mix: MixRow[];
+  n_prompts: number;
+  order: 'least_covered' | 'random';
+  tags: string[];
+  languages: string[];
+  is_unlabelled_only: boolean;
+  max_new_tokens: number;
+  max_prompt_tokens: number;
+  near_duplicate: number;
+  reward_model: number | null;
+  seed: number;
+}
+
+export interface SourceCounts {
+  kind: SourceKind;
+  written: number;
+  already_there: number;
+  n_tokens: number;
+  dropped: Record<string, number>;
+}
+
+export interface Generation {
+  id: number;
+  number: number;
+  options: GenerationOptions;
+  counts: {
+    prompts: number;
+    asked: number;
+    written: number;
+    already_there: number;
+    n_tokens: number;
+    dropped: Record<string, number>;
+    by_source: Record<string, SourceCounts>;
+  };
+  job: Job | null;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export interface GenerationDetail extends Generation {
+  sample: {
+    id: number;
+    prompt_id: number;
+    prompt_excerpt: string;
+    source_name: string;
+    kind: SourceKind;
+    text: string;
+    n_tokens: number | null;
+  }[];
+}
+
+export interface GenerationChoices {
+  checkpoints: { id: number; name: string; kind: 'base' | 'sft' | 'policy' }[];
+  /** Those the operator allows. */
+  endpoints: { name: string; model: string }[];
+  reward_models: ModelBrief[];
+  mix: MixRow[];
+  adversarial_system: string;
+}
+
+export interface GenerationEstimate {
+  n_available: number;
+  n_prompts: number;
+  n_completions: number;
+  n_sampled: number;
+  prompt_tokens: number;
+  max_new_tokens: number;
+}
