@@ -43,6 +43,9 @@ ACTIONS: dict[str, str] = {
     "reward_model.rules_changed": "Rules of promotion changed",
     "bulk_scoring.started": "Scoring of a file started",
     "refresh.started": "Refresh started",
+    "sampling_round.started": "Sampling round started",
+    "sampling_round.withdrawn": "Sampling round withdrawn",
+    "sampling_round.restored": "Sampling round restored",
     "import.started": "Import started",
 }
 

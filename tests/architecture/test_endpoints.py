@@ -108,8 +108,11 @@ NEEDS: dict[str, dict[str, Any]] = {
     "bulk-scorings-choices": {"GET": REVIEW},
     "bulk-scoring": {"GET": REVIEW},
     "bulk-scoring-file": {"GET": REVIEW},
-    "sampling-rounds": {"GET": REVIEW},
+    "sampling-rounds": {"GET": REVIEW, "POST": TRAIN},
+    "sampling-preview": {"GET": REVIEW},
     "sampling-round": {"GET": REVIEW},
+    "sampling-round-comparisons": {"GET": REVIEW},
+    "sampling-round-withdrawal": {"POST": TRAIN, "DELETE": TRAIN},
     "refreshes": {"GET": REVIEW, "POST": TRAIN},
     "refresh": {"GET": REVIEW},
 }

@@ -29,15 +29,18 @@ def test_who_may_read_them(cast, url, sampling_round, who, status):
     client = cast.client(getattr(cast, who))
     assert client.get(url).status_code == status
     assert client.get(f"{url}/{sampling_round.pk}").status_code == status
+    assert client.get(f"{url}/{sampling_round.pk}/comparisons").status_code == status
+    assert client.get(f"{url}/preview").status_code == status
 
 
 def test_it_says_why_each_comparison_was_chosen(cast, url, sampling_round):
     (row,) = cast.client(cast.reviewer).get(url).json()["results"]
     assert (row["number"], row["n_chosen"], row["n_rated"]) == (1, 2, 0)
     detail = cast.client(cast.reviewer).get(f"{url}/{sampling_round.pk}").json()
-    assert [(one["rank"], one["is_random"]) for one in detail["comparisons"]] == [(0, False), (1, True)]
-    assert detail["comparisons"][0]["terms"] == {"score": 0.5}
-    assert detail["comparisons"][0]["prompt_excerpt"] == "Question 0?"
+    chosen = cast.client(cast.reviewer).get(f"{url}/{sampling_round.pk}/comparisons").json()["results"]
+    assert [(one["rank"], one["is_random"]) for one in chosen] == [(0, False), (1, True)]
+    assert chosen[0]["terms"] == {"score": 0.5}
+    assert chosen[0]["prompt_excerpt"] == "Question 0?"
     assert detail["reward_model"] == {"id": sampling_round.reward_model_id, "version": 1}
 
 
