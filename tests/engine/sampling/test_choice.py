@@ -15,7 +15,7 @@ def test_people_are_offered_what_the_engine_knows():
 
 
 def test_each_rule_by_hand():
-    scores = PairScores(
+    scores = PairScores.of_gaps(
         gap=np.array([0.0, -3.0, 1.0]),
         head_gaps=np.array([[1.0, 1.0], [-4.0, -2.0], [-1.0, 3.0]]),
         noise=np.array([0.2, 0.9, 0.1]),
