@@ -111,6 +111,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "sampling-rounds": {"GET": REVIEW, "POST": TRAIN},
     "sampling-preview": {"GET": REVIEW},
     "sampling-round": {"GET": REVIEW},
+    "sampling-judge": {"POST": TRAIN},
+    "sampling-round-outcome": {"GET": REVIEW},
     "sampling-round-comparisons": {"GET": REVIEW},
     "sampling-round-withdrawal": {"POST": TRAIN, "DELETE": TRAIN},
     "refreshes": {"GET": REVIEW, "POST": TRAIN},

@@ -67,6 +67,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "imports": get(f"{P}/imports"),
     "comparison-sets": get(f"{P}/comparison-sets"),
     "sampling-rounds": get(f"{P}/sampling-rounds"),
+    "sampling-preview": get(f"{P}/sampling-rounds/preview"),
     "guidelines": get(f"{P}/guidelines"),
     "qualification": get(f"{P}/qualification"),
     "qualifications": get(f"{P}/qualifications"),

@@ -67,7 +67,8 @@ class SamplingOptions:
         return cls(**raw)
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        shares = {"random_share": float(self.random_share), "max_cluster_share": float(self.max_cluster_share)}
+        return dataclasses.asdict(self) | shares
 
 
 def _is_number(value: Any) -> bool:

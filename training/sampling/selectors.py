@@ -93,8 +93,8 @@ def median_active_s(project: Project) -> float | None:
     half = sum(n for _, n in medians) / 2
     for median, n in medians:
         half -= n
-        if half <= 0:
-            return float(median) / 1000
+        if half <= 0 and median is not None:
+            return median / 1000
     return None
 
 

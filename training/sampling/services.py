@@ -3,32 +3,36 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.comparisons.services import add_comparisons
-from annotate.jobs.context import JobContext
+from annotate.jobs.context import JobContext, JobFailed
 from annotate.jobs.models import FINISHED, Job, JobState
 from annotate.jobs.services import enqueue
 from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
 from training.engine.common.atomic import write_json
+from training.exports.querysets import DigestTenth
 from training.generation.models import Generation
+from training.reward.engine import run_engine
 from training.reward.models import RewardModel
+from training.reward.opinions import paired_rewards
 from training.reward.services import promoted_model
 from training.sampling.candidates import candidate_rows, labelled_rows
-from training.sampling.models import SampledComparison, SamplingRound
+from training.sampling.models import RoundOpinion, SampledComparison, SamplingRound
 from training.sampling.options import MAX_BUDGET, SamplingOptions
+from training.sampling.outcome import FIRST_HELD_OUT
 
 # A later round stands above an earlier one, and within a round the rank decides.
 PRIORITY_OF_A_ROUND = 2 * MAX_BUDGET
@@ -146,7 +150,8 @@ def run_round(*, sampling_round: SamplingRound, context: JobContext) -> Sampling
         "model": str(artifacts.local_directory(sampling_round.reward_model.artifact_uri)),
         "candidates": str(candidates),
         "out_dir": str(run / "out"),
-        **{name: value for name, value in options_of(sampling_round).to_dict().items() if name in ENGINE_OPTIONS},
+        "labelled": str(labelled),
+        **options_of(sampling_round).to_dict(),
         "seed": sampling_round.seed,
     }
     write_json(run / "select.json", config)
@@ -154,11 +159,14 @@ def run_round(*, sampling_round: SamplingRound, context: JobContext) -> Sampling
     result = context.run_process(command, what="Choosing the next comparisons")
     chosen = [json.loads(line) for line in Path(result["selected"]).read_text(encoding="utf-8").splitlines()]
     report = {key: value for key, value in result.items() if key not in ("event", "selected")}
-    return _finish(sampling_round, chosen, report)
-
-
-# What the engine knows of the options.
-ENGINE_OPTIONS = ("acquisition", "budget", "random_share", "max_per_prompt")
+    drawn = _finish(sampling_round, chosen, report)
+    try:
+        judge_rounds(model=drawn.reward_model, context=context)
+    except JobFailed as failure:  # the round stands all the same
+        context.log(
+            f"Earlier rounds could not be judged by v{drawn.reward_model.version}: {failure.message}", "warning"
+        )
+    return drawn
 
 
 def options_of(sampling_round: SamplingRound) -> SamplingOptions:
@@ -245,6 +253,70 @@ def _raise_priorities(sampling_round: SamplingRound, rank_of: dict[int, int]) ->
         comparison.n_wanted = max(comparison.n_wanted, sampling_round.project.min_ratings)
     Comparison.objects.bulk_update(comparisons, ["priority", "n_wanted"], batch_size=1000)
     return before
+
+
+# --- what it brought -------------------------------------------------------------------------------------------------
+@transaction.atomic
+def request_judgement(*, model: RewardModel, created_by: User | None) -> Job:
+    """Queue the job of `judge_rounds`. Raises DomainError "not_trained" for a model without weights."""
+    if not model.artifact_uri:
+        raise DomainError("not_trained", f"v{model.version} is {model.state}: it has no weights.")
+    return enqueue(
+        kind="judge_rounds",
+        title=f"Sampling rounds judged by reward model v{model.version}",
+        project=model.project,
+        params={"reward_model": model.pk},
+        created_by=created_by,
+    )
+
+
+def judge_rounds(*, model: RewardModel, context: JobContext) -> int:
+    """Ask a model about the random parts of rounds that earlier models drew, as far as their prompts are held out.
+
+    So `outcome.later_models` can say what became of the labels. Only what it was not asked about before is scored;
+    rated or not, since ratings come in later. Returns of how many comparisons its opinion is new.
+    """
+    waiting = (
+        SampledComparison.objects.filter(
+            sampling_round__project=model.project_id,
+            sampling_round__reward_model__version__lt=model.version,
+            is_random=True,
+        )
+        .alias(tenth=DigestTenth("comparison__prompt__digest"))
+        .filter(tenth__gte=FIRST_HELD_OUT)
+        .exclude(opinions__reward_model=model)
+    )
+    run = artifacts.run_directory(context.job.pk, f"judge-rounds-v{model.version}")
+    asked = run / "completions.jsonl"
+    if not asked.exists():
+        draft = asked.with_suffix(".draft")
+        _write_rows(draft, _completions_of(waiting), context, "completions")
+        draft.replace(asked)
+    if asked.stat().st_size == 0:
+        return 0
+    config = {
+        "n_threads": settings.ENGINE_THREADS,
+        "model": str(artifacts.local_directory(model.artifact_uri)),
+        "input": str(asked),
+        "out_dir": str(run / "out"),
+    }
+    what = f"Judging earlier rounds by reward model v{model.version}"
+    result = run_engine(context, run, "predict", config, what=what)
+    known = set(waiting.values_list("pk", flat=True))
+    rows = (
+        RoundOpinion(sampled_id=pk, reward_model=model, gap=reward_a - reward_b)
+        for pk, reward_a, reward_b in paired_rewards(Path(result["rewards"]))
+        if pk in known
+    )
+    return len(RoundOpinion.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True))
+
+
+def _completions_of(sampled: QuerySet[SampledComparison]) -> Iterator[dict[str, Any]]:
+    """Two rows a comparison, a's completion first."""
+    columns = ("pk", "comparison__prompt__messages", "comparison__a__text", "comparison__b__text")
+    for pk, messages, a, b in sampled.order_by("pk").values_list(*columns).iterator(chunk_size=500):
+        for text in (a, b):
+            yield {"id": str(pk), "messages": messages, "completion": text}
 
 
 # --- taking back ----------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""The job that draws a round which somebody asked for by hand."""
+"""The jobs of sampling rounds: drawing one that somebody asked for by hand, and judging what earlier ones brought."""
 
 from typing import Any
 
 from annotate.jobs.context import JobContext
 from annotate.jobs.models import Job
 from annotate.jobs.registry import job_kind
+from training.reward.models import RewardModel
 from training.sampling import services
 from training.sampling.models import SamplingRound
 
@@ -24,3 +25,9 @@ def sample(context: JobContext) -> dict[str, Any]:
         "n_candidates": drawn.n_candidates,
         "n_chosen": drawn.sampled_comparisons.count(),
     }
+
+
+@job_kind("judge_rounds", queue="gpu", on_end=_ended)
+def judge_rounds(context: JobContext) -> dict[str, Any]:
+    model = RewardModel.objects.get(pk=context.job.params["reward_model"])
+    return {"version": model.version, "comparisons": services.judge_rounds(model=model, context=context)}

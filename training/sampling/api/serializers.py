@@ -1,11 +1,14 @@
-from typing import Any
+from typing import Any, cast
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from annotate.agreement.api.serializers import StatSerializer
 from annotate.comparisons.models import ComparisonState
 from annotate.jobs.api.serializers import JobSerializer
 from training.sampling.models import SampledComparison, SamplingRound
 from training.sampling.options import ACQUISITIONS, DIVERSITIES, PROMPT_RULES, SamplingOptions
+from training.sampling.outcome import accuracies_of
 from training.sampling.services import options_of
 
 
@@ -59,6 +62,52 @@ class OfGenerationSerializer(serializers.Serializer):
     number = serializers.IntegerField()
 
 
+class ArmSerializer(serializers.Serializer):
+    n = serializers.IntegerField()
+    n_rated = serializers.IntegerField()
+    n_labels = serializers.IntegerField(help_text="Ratings of all its comparisons.")
+    accuracy = StatSerializer(help_text="Of the round's model against the ratings.")
+    agreement = StatSerializer(help_text="Of labellers: share of equal pairs of ratings.")
+
+
+class ArmsSerializer(serializers.Serializer):
+    chosen = ArmSerializer()
+    random = ArmSerializer()
+
+
+class LaterModelSerializer(serializers.Serializer):
+    reward_model = ChooserSerializer()
+    before = StatSerializer(help_text="Of the round's own model.")
+    after = StatSerializer(help_text="Of this model, on the same comparisons.")
+    n_better = serializers.IntegerField()
+    n_worse = serializers.IntegerField()
+
+
+class OutcomeSerializer(serializers.Serializer):
+    arms = ArmsSerializer()
+    is_harder = serializers.BooleanField(allow_null=True)
+    n_labels = serializers.IntegerField()
+    later_models = LaterModelSerializer(many=True)
+
+
+class JudgeRequestSerializer(serializers.Serializer):
+    reward_model_id = serializers.IntegerField()
+
+
+class AccuraciesSerializer(serializers.Serializer):
+    chosen = StatSerializer()
+    random = StatSerializer()
+
+
+class _Rounds(serializers.ListSerializer):
+    """One query for what all rounds of a page brought."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        rows = list(data)
+        cast(SamplingRoundSerializer, self.child).accuracies = accuracies_of(row.pk for row in rows)
+        return super().to_representation(rows)
+
+
 class SamplingRoundSerializer(serializers.ModelSerializer):
     reward_model = ChooserSerializer()
     generation = OfGenerationSerializer(allow_null=True)
@@ -68,8 +117,12 @@ class SamplingRoundSerializer(serializers.ModelSerializer):
     n_rated = serializers.IntegerField(read_only=True, help_text="Chosen comparisons that have ratings by now.")
     n_withdrawn = serializers.IntegerField(read_only=True)
 
+    accuracy = serializers.SerializerMethodField()
+    accuracies: dict[int, dict[str, Any]] | None = None
+
     class Meta:
         model = SamplingRound
+        list_serializer_class = _Rounds
         fields = [
             "id",
             "number",
@@ -89,7 +142,14 @@ class SamplingRoundSerializer(serializers.ModelSerializer):
             "created_at",
             "finished_at",
             "withdrawn_at",
+            "accuracy",
         ]
+
+    @extend_schema_field(AccuraciesSerializer)
+    def get_accuracy(self, sampling_round: SamplingRound) -> dict[str, Any]:
+        """Of the round's model against the ratings, in both parts."""
+        found = accuracies_of([sampling_round.pk]) if self.accuracies is None else self.accuracies
+        return found[sampling_round.pk]
 
     def get_options(self, sampling_round: SamplingRound) -> dict[str, Any]:
         return options_of(sampling_round).to_dict()

@@ -4,11 +4,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotate.common.pagination import NewestFirst
+from annotate.jobs.api.serializers import JobSerializer
 from annotate.projects.access import Seat
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
 from training.reward.access import access_reward_model
-from training.sampling import selectors, services
+from training.sampling import outcome, selectors, services
 from training.sampling.access import access_generation, access_sampling_round
 from training.sampling.api import serializers as s
 from training.sampling.models import SamplingRound
@@ -90,6 +91,31 @@ class SampledComparisonsView(ProjectView):
         """What the round chose and why, in the order in which it is asked for."""
         chosen = access_sampling_round(self.seat, sampling_round_id).sampled_comparisons
         return self.paginated(chosen.select_related("comparison__prompt"), s.SampledComparisonSerializer, pages=ByRank)
+
+
+class OutcomeView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="sampling_rounds_outcome", responses=s.OutcomeSerializer)
+    def get(self, request: Request, slug: str, sampling_round_id: int) -> Response:
+        """What the round brought, from the ratings that came in so far."""
+        found = outcome.outcome(access_sampling_round(self.seat, sampling_round_id))
+        return Response(s.OutcomeSerializer(found).data)
+
+
+class JudgeView(ProjectView):
+    needs = {"POST": Capability.TRAIN}
+
+    @extend_schema(
+        operation_id="sampling_rounds_judge", request=s.JudgeRequestSerializer, responses={202: JobSerializer}
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Ask a reward model about the random parts of all rounds that earlier models drew, as a job."""
+        body = s.JudgeRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        model = access_reward_model(self.seat, body.validated_data["reward_model_id"])
+        job = services.request_judgement(model=model, created_by=self.seat.user)
+        return Response(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 class WithdrawView(ProjectView):
