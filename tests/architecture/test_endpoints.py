@@ -111,6 +111,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "sampling-rounds": {"GET": REVIEW, "POST": TRAIN},
     "sampling-preview": {"GET": REVIEW},
     "sampling-round": {"GET": REVIEW},
+    "sampling-choices": {"GET": REVIEW},
     "sampling-judge": {"POST": TRAIN},
     "sampling-round-outcome": {"GET": REVIEW},
     "sampling-round-comparisons": {"GET": REVIEW},

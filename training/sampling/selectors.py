@@ -11,12 +11,14 @@ from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Project
 from training.generation.models import GeneratedCompletion, Generation
+from training.reward.models import RewardModel, RewardModelState
 from training.sampling.candidates import MAX_COMPLETIONS, not_to_be_asked
 from training.sampling.models import SampledComparison, SamplingRound
 from training.sampling.options import SamplingOptions
 
 # A preview counts the pairs of so many prompts; those of a larger pool are told by their share.
 COUNTED_PROMPTS = 20_000
+MOST_CHOICES = 100
 
 
 def sampling_rounds(project: Project) -> QuerySet[SamplingRound]:
@@ -29,13 +31,30 @@ def sampling_rounds(project: Project) -> QuerySet[SamplingRound]:
 
     return (
         SamplingRound.objects.filter(project=project)
-        .select_related("reward_model", "generation", "job", "created_by")
+        .select_related("project", "reward_model", "generation", "job", "created_by")
         .annotate(
             n_chosen=count(Q()),
             n_rated=count(Q(comparison__n_ratings__gt=0)),
             n_withdrawn=count(Q(is_withdrawn=True)),
         )
     )
+
+
+def choices(project: Project) -> dict[str, Any]:
+    """What a round can be drawn by, the promoted model first, and from which finished generations, newest first."""
+    models = RewardModel.objects.filter(project=project).exclude(artifact_uri="").order_by("-version")[:MOST_CHOICES]
+    generations = Generation.objects.filter(project=project, finished_at__isnull=False).order_by("-number")
+    return {
+        "reward_models": sorted(models, key=lambda model: model.state != RewardModelState.PROMOTED),
+        "generations": generations[:MOST_CHOICES],
+    }
+
+
+def examples(sampling_round: SamplingRound) -> dict[int, str]:
+    """Excerpts of the prompts that its report names as the middle of a cluster."""
+    named = [row["example"] for row in sampling_round.report.get("coverage") or [] if row.get("example") is not None]
+    found = Prompt.objects.filter(pool=sampling_round.project.pool_id, pk__in=named)
+    return dict(found.values_list("pk", "excerpt"))
 
 
 def preview(project: Project, options: SamplingOptions, generation: Generation | None = None) -> dict[str, Any]:

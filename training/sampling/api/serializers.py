@@ -6,9 +6,12 @@ from rest_framework import serializers
 from annotate.agreement.api.serializers import StatSerializer
 from annotate.comparisons.models import ComparisonState
 from annotate.jobs.api.serializers import JobSerializer
+from training.generation.models import Generation
+from training.reward.models import RewardModel
 from training.sampling.models import SampledComparison, SamplingRound
 from training.sampling.options import ACQUISITIONS, DIVERSITIES, PROMPT_RULES, SamplingOptions
 from training.sampling.outcome import accuracies_of
+from training.sampling.selectors import examples
 from training.sampling.services import options_of
 
 
@@ -16,6 +19,18 @@ class SamplingRoundBriefSerializer(serializers.ModelSerializer):
     class Meta:
         model = SamplingRound
         fields = ["id", "number"]
+
+
+class ChoiceOfModelSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = RewardModel
+        fields = ["id", "version", "state"]
+
+
+class ChoiceOfGenerationSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Generation
+        fields = ["id", "number", "finished_at"]
 
 
 class SamplingOptionsSerializer(serializers.Serializer):
@@ -35,6 +50,11 @@ class SamplingOptionsSerializer(serializers.Serializer):
 class SamplingRequestSerializer(SamplingOptionsSerializer):
     reward_model_id = serializers.IntegerField(required=False, help_text="To choose by; the promoted one if not given.")
     generation_id = serializers.IntegerField(required=False, help_text="Only pairs with a completion that it wrote.")
+
+
+class SamplingChoicesSerializer(serializers.Serializer):
+    reward_models = ChoiceOfModelSerializer(many=True)
+    generations = ChoiceOfGenerationSerializer(many=True)
 
 
 class SamplingPreviewSerializer(serializers.Serializer):
@@ -178,8 +198,13 @@ class SampledComparisonSerializer(serializers.ModelSerializer):
 
 
 class SamplingRoundDetailSerializer(SamplingRoundSerializer):
+    examples = serializers.SerializerMethodField(help_text="Excerpts of the prompts that stand for clusters, by id.")
+
     class Meta(SamplingRoundSerializer.Meta):
-        fields = [*SamplingRoundSerializer.Meta.fields, "report"]
+        fields = [*SamplingRoundSerializer.Meta.fields, "report", "examples"]
+
+    def get_examples(self, sampling_round: SamplingRound) -> dict[int, str]:
+        return examples(sampling_round)
 
 
 def parsed(body: dict[str, Any]) -> SamplingOptions:

@@ -54,6 +54,15 @@ class SamplingRoundsView(ProjectView):
         return answer
 
 
+class SamplingChoicesView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="sampling_rounds_choices", responses=s.SamplingChoicesSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """What a round can be drawn by, and from which generations."""
+        return Response(s.SamplingChoicesSerializer(selectors.choices(self.seat.project)).data)
+
+
 class SamplingPreviewView(ProjectView):
     needs = {"GET": Capability.REVIEW}
 
