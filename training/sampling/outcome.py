@@ -13,7 +13,16 @@ from django.db.models import Case, CharField, Count, F, FloatField, OuterRef, Q,
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, NullIf
 
-from annotate.agreement.metrics.stat import MIN_UNITS, Floats, Stat, bootstrap, share, wilson_interval
+from annotate.agreement.metrics.stat import (
+    CONFIDENCE,
+    MIN_UNITS,
+    Floats,
+    Stat,
+    bootstrap,
+    share,
+    wilson_interval,
+    with_wilson_when_constant,
+)
 from annotate.agreement.models import ModelOpinion
 from annotate.ratings.models import Adjudication
 from annotate.ratings.services import REOPENED
@@ -175,8 +184,8 @@ def _agreement(rows: QuerySet[SampledComparison]) -> dict[str, Any]:
     def of_weights(weights: Floats) -> Floats:
         return share(weights @ equal, weights @ pairs)
 
-    stat = bootstrap(of_weights, times, min_units=MIN_UNITS, n_resamples=1000, confidence=0.95, seed=0)
-    return asdict(stat)
+    stat = bootstrap(of_weights, times, min_units=MIN_UNITS, n_resamples=1000, confidence=CONFIDENCE, seed=0)
+    return asdict(with_wilson_when_constant(stat, CONFIDENCE))
 
 
 def _is_below(one: dict[str, Any], other: dict[str, Any]) -> bool | None:

@@ -29,7 +29,8 @@ def test_accuracy_of_both_parts_with_wilsons_interval(cast, comparisons, draw):
     assert random["accuracy"]["low"] == pytest.approx(10 / (10 + 3.8415), abs=1e-4)
     assert found["is_harder"] is False  # 0.7462 is above 0.7225
     assert (chosen["n"], chosen["n_rated"], chosen["n_labels"], found["n_labels"]) == (12, 12, 24, 44)
-    assert chosen["agreement"]["value"] == 1.0
+    agreement = chosen["agreement"]  # of 12 of 12, Wilson: 12 / (12 + 3.8415)
+    assert agreement["value"] == 1.0 and agreement["low"] == pytest.approx(12 / (12 + 3.8415), abs=1e-4)
 
 
 def test_what_names_no_side_is_in_no_accuracy(cast, comparisons, draw):

@@ -71,7 +71,7 @@ function Figures({ found, round }: { found: SamplingOutcome; round: SamplingRoun
           ? t('Too few ratings in one of the parts to tell whether the rule found harder comparisons.')
           : found.is_harder
             ? t('The rule found comparisons that are harder for the model than those drawn at random: it asked where it matters.')
-            : t('The intervals overlap: it cannot be told that the rule found harder comparisons than chance.')}
+            : t('It cannot be told from these ratings that the rule found harder comparisons than chance.')}
       </Text>
       <LaterModels found={found} round={round} />
     </Stack>
