@@ -44,6 +44,9 @@ ACTIONS: dict[str, str] = {
     "bulk_scoring.started": "Scoring of a file started",
     "generation.started": "Generation started",
     "refresh.started": "Refresh started",
+    "sampling_round.started": "Sampling round started",
+    "sampling_round.withdrawn": "Sampling round withdrawn",
+    "sampling_round.restored": "Sampling round restored",
     "import.started": "Import started",
 }
 

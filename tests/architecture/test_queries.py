@@ -68,6 +68,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "comparison-sets": get(f"{P}/comparison-sets"),
     "generations": get(f"{P}/generations"),
     "sampling-rounds": get(f"{P}/sampling-rounds"),
+    "sampling-preview": get(f"{P}/sampling-rounds/preview"),
     "guidelines": get(f"{P}/guidelines"),
     "qualification": get(f"{P}/qualification"),
     "qualifications": get(f"{P}/qualifications"),

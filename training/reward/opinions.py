@@ -70,7 +70,7 @@ def form_opinions(*, model: RewardModel, context: JobContext) -> int:
     is_held_out = set(json.loads(held_out.read_text()))
     opinions = (
         Opinion(comparison, _sigmoid(reward_a - reward_b), comparison in is_held_out)
-        for comparison, reward_a, reward_b in _rewards(Path(result["rewards"]))
+        for comparison, reward_a, reward_b in paired_rewards(Path(result["rewards"]))
     )
     return record_opinions(project=model.project, version=model.version, opinions=opinions)
 
@@ -93,7 +93,7 @@ def _write_input(model: RewardModel, asked: Path, held_out: Path) -> None:
     os.replace(temporary, asked)
 
 
-def _rewards(path: Path) -> Iterator[tuple[int, float, float]]:
+def paired_rewards(path: Path) -> Iterator[tuple[int, float, float]]:
     """(comparison, reward of a, reward of b), as the input had them."""
     first: tuple[str, float] | None = None
     for batch in pq.ParquetFile(path).iter_batches(batch_size=_READ_ROWS, columns=["id", "reward"]):

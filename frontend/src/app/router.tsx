@@ -13,6 +13,7 @@ import { projectRoutes, projectsRoutes } from '@/features/projects/routes';
 import { rankingsRoutes } from '@/features/rankings/routes';
 import { refreshRoutes } from '@/features/refresh/routes';
 import { reviewRoutes } from '@/features/review/routes';
+import { samplingRoutes } from '@/features/sampling/routes';
 import { NotFound, PageError } from './errors';
 import { ProjectLayout } from './ProjectLayout';
 import { SignedIn } from './SignedIn';
@@ -27,6 +28,7 @@ const insideProject: RouteObject[] = [
   ...modelsRoutes,
   ...generationRoutes,
   ...refreshRoutes,
+  ...samplingRoutes,
   ...jobsRoutes,
   ...membersRoutes,
   ...auditRoutes,

@@ -12,6 +12,11 @@ const WORDS: Record<string, string> = {
   cancelling: t('cancelling'),
   pending: t('pending'),
   skipped: t('skipped'),
+  // Of sampling rounds.
+  labelling: t('being labelled'),
+  rated: t('rated'),
+  withdrawn: t('withdrawn'),
+  empty: t('nothing chosen'),
   // Of comparisons, and what is said of them.
   open: t('open'),
   complete: t('complete'),

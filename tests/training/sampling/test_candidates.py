@@ -1,11 +1,14 @@
+from collections import Counter
+
 import pytest
 
 from annotate.comparisons.models import Comparison
 from annotate.comparisons.services import add_comparisons
 from annotate.projects.services import create_project
 from tests.training.ratings import make_prompt, rate
+from training.generation.models import GeneratedCompletion, Generation
 from training.sampling import candidates
-from training.sampling.candidates import candidate_rows
+from training.sampling.candidates import candidate_rows, labelled_rows
 
 
 def pairs_of(project) -> set[tuple[int, int]]:
@@ -68,3 +71,60 @@ def test_queries_grow_with_chunks_not_with_prompts(cast, django_assert_num_queri
     monkeypatch.setattr(candidates, "CHUNK", 4)
     with django_assert_num_queries(1 + 3 * 2):
         assert len(list(candidate_rows(cast.project))) == 12
+
+
+def test_texts_that_differ_in_white_space_alone_are_no_pair(cast):
+    prompt = make_prompt(cast.project, "Why?", ["Because  of\nlight", "Because of light ", "No idea"])
+    a, b, c = prompt.completions.order_by("id")
+    assert pairs_of(cast.project) == {(a.pk, c.pk), (b.pk, c.pk)}
+
+
+def test_of_many_completions_the_newest_count(cast, monkeypatch):
+    prompt = make_prompt(cast.project, "Why?", [f"Answer {n}" for n in range(5)])
+    monkeypatch.setattr(candidates, "MAX_COMPLETIONS", 3)
+    _, _, c, d, e = prompt.completions.order_by("id").values_list("pk", flat=True)
+    assert pairs_of(cast.project) == {(c, d), (c, e), (d, e)}
+
+
+@pytest.fixture
+def generation(cast):
+    return Generation.objects.create(project=cast.project, number=1, options={})
+
+
+def test_a_generation_has_at_least_one_side_of_each_pair(cast, prompt, generation, monkeypatch):
+    make_prompt(cast.project, "Not asked about", ["one", "two"])
+    a, b, c = prompt.completions.order_by("id")
+    GeneratedCompletion.objects.create(generation=generation, completion=b)
+    pairs = {tuple(pair) for row in candidate_rows(cast.project, generation) for pair in row["pairs"]}
+    assert pairs == {(a.pk, b.pk), (b.pk, c.pk)}
+    # However many others there are, what it wrote is among those that are looked at.
+    monkeypatch.setattr(candidates, "MAX_COMPLETIONS", 2)
+    (row,) = candidate_rows(cast.project, generation)
+    assert row["pairs"] == [[b.pk, c.pk]]
+
+
+def test_the_mix_counts_the_kinds_of_sources_of_what_can_be_chosen(cast):
+    prompt = make_prompt(cast.project, "Why?", ["one", "two"], kind="sft")
+    make_prompt(cast.project, "Who?", ["a", "b", "c"], kind="current_policy")
+    a, b = prompt.completions.order_by("id")
+    mix: Counter[str] = Counter()
+    assert len(list(candidate_rows(cast.project, mix=mix))) == 2
+    assert mix == {"sft": 2, "current_policy": 3}
+    rate(compare(cast.project, prompt, a, b), "a")
+    mix.clear()
+    assert len(list(candidate_rows(cast.project, mix=mix))) == 1
+    assert mix == {"current_policy": 3}
+
+
+def test_labelled_prompts_are_told_with_their_comparisons(cast, prompt, monkeypatch):
+    other = make_prompt(cast.project, "Who?", ["one", "two"])
+    make_prompt(cast.project, "Not rated", ["one", "two"])
+    a, b, c = prompt.completions.order_by("id")
+    rate(compare(cast.project, prompt, a, b), "a", "b")
+    rate(compare(cast.project, prompt, a, c), "a")
+    rate(compare(cast.project, other, *other.completions.order_by("id")), "tie")
+    rows = list(labelled_rows(cast.project))
+    assert [(row["prompt_id"], row["n"]) for row in rows] == [(prompt.pk, 2), (other.pk, 1)]
+    assert rows[0]["messages"] == [{"role": "user", "content": "Why is the sky blue?"}]
+    monkeypatch.setattr(candidates, "CHUNK", 1)
+    assert list(labelled_rows(cast.project)) == rows

@@ -35,6 +35,9 @@ const ACTIONS: Record<string, string> = {
   'bulk_scoring.started': t('Scoring of a file started'),
   'generation.started': t('Generation started'),
   'refresh.started': t('Refresh started'),
+  'sampling_round.started': t('Sampling round started'),
+  'sampling_round.withdrawn': t('Sampling round withdrawn'),
+  'sampling_round.restored': t('Sampling round restored'),
   'import.started': t('Import started'),
 };
 
@@ -66,7 +69,7 @@ export function detailsOf({ details }: Pick<AuditEvent, 'details'>): Detail[] {
 }
 
 const PAGES: Record<string, string> = {
-  comparison: 'comparisons', comparisonset: 'comparison-sets', rewardmodel: 'reward-models', refreshcycle: 'refreshes',
+  comparison: 'comparisons', comparisonset: 'comparison-sets', rewardmodel: 'reward-models', refreshcycle: 'refreshes', samplinground: 'sampling-rounds',
   bulkscoring: 'bulk-scorings',
 };
 

@@ -3,5 +3,4 @@ import type { RouteObject } from 'react-router';
 export const refreshRoutes: RouteObject[] = [
   { path: 'refreshes', lazy: async () => ({ Component: (await import('./RefreshesPage')).RefreshesPage }) },
   { path: 'refreshes/:id', lazy: async () => ({ Component: (await import('./RefreshPage')).RefreshPage }) },
-  { path: 'sampling-rounds/:id', lazy: async () => ({ Component: (await import('./SamplingRoundPage')).SamplingRoundPage }) },
 ];

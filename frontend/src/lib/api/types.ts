@@ -761,6 +761,18 @@ export interface RefreshCycle {
   created_at: string;
 }
 
+export interface SamplingOptions {
+  acquisition: string;
+  prompt_rule: string;
+  diversity: string;
+  budget: number;
+  random_share: number;
+  n_clusters: number;
+  max_cluster_share: number;
+  max_per_prompt: number;
+  seed: number;
+}
+
 export interface SamplingRound {
   id: number;
   number: number;
@@ -768,25 +780,90 @@ export interface SamplingRound {
   budget: number;
   random_share: number;
   seed: number;
+  options: SamplingOptions;
   n_candidates: number;
+  /** Completions among the candidates by the kind of their source. */
+  mix: Record<string, number>;
   n_chosen: number;
   n_rated: number;
+  n_withdrawn: number;
   reward_model: { id: number; version: number };
+  generation: { id: number; number: number } | null;
+  job: Job | null;
   created_at: string;
   finished_at: string | null;
+  withdrawn_at: string | null;
+  /** Of the round's model against the ratings, in both parts. */
+  accuracy: { chosen: Stat; random: Stat };
+}
+
+/** What a round does for a cluster of like prompts; `rest` sums the smallest ones. */
+export interface Coverage {
+  cluster: number;
+  n_prompts: number;
+  before: number;
+  after: number;
+  chosen: number;
+  example?: number;
 }
 
 export interface SamplingRoundDetail extends SamplingRound {
-  report: Record<string, unknown>;
-  comparisons: {
-    comparison_id: number;
-    rank: number;
-    is_random: boolean;
-    terms: Record<string, number | string | null>;
-    prompt_excerpt: string;
-    state: string;
-    n_ratings: number;
+  report: Record<string, unknown> & { coverage?: Coverage[]; coverage_rest?: Coverage | null };
+  examples: Record<string, string>;
+}
+
+export interface SampledComparison {
+  comparison_id: number;
+  rank: number;
+  is_random: boolean;
+  terms: Record<string, number | string | null>;
+  cluster: number | null;
+  is_withdrawn: boolean;
+  prompt_excerpt: string;
+  state: string;
+  n_ratings: number;
+}
+
+export interface SamplingArm {
+  n: number;
+  n_rated: number;
+  n_labels: number;
+  accuracy: Stat;
+  agreement: Stat;
+}
+
+export interface SamplingOutcome {
+  arms: { chosen: SamplingArm; random: SamplingArm };
+  /** Null where there is too little to say. */
+  is_harder: boolean | null;
+  n_labels: number;
+  later_models: {
+    reward_model: { id: number; version: number };
+    before: Stat;
+    after: Stat;
+    n_better: number;
+    n_worse: number;
   }[];
+}
+
+export interface SamplingChoices {
+  reward_models: { id: number; version: number; state: RewardModel['state'] }[];
+  generations: { id: number; number: number; finished_at: string }[];
+}
+
+export interface SamplingPreview {
+  n_prompts: number;
+  n_pairs: number;
+  is_estimate: boolean;
+  n_waiting: number;
+  n_chosen: number;
+  n_random: number;
+  ratings_each: number;
+  n_labels: number;
+  median_s: number | null;
+  hours: number | null;
+  cost: string | null;
+  currency: string;
 }
 
 export interface PlaygroundModel {

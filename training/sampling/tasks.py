@@ -1,0 +1,33 @@
+"""The jobs of sampling rounds: drawing one that somebody asked for by hand, and judging what earlier ones brought."""
+
+from typing import Any
+
+from annotate.jobs.context import JobContext
+from annotate.jobs.models import Job
+from annotate.jobs.registry import job_kind
+from training.reward.models import RewardModel
+from training.sampling import services
+from training.sampling.models import SamplingRound
+
+
+def _ended(job: Job) -> None:
+    services.round_ended(job=job)
+
+
+@job_kind("sample", queue="gpu", on_end=_ended)
+def sample(context: JobContext) -> dict[str, Any]:
+    row = SamplingRound.objects.select_related("project", "reward_model", "generation").get(
+        pk=context.job.params["sampling_round"]
+    )
+    drawn = services.run_round(sampling_round=row, context=context)
+    return {
+        "sampling_round": drawn.number,
+        "n_candidates": drawn.n_candidates,
+        "n_chosen": drawn.sampled_comparisons.count(),
+    }
+
+
+@job_kind("judge_rounds", queue="gpu", on_end=_ended)
+def judge_rounds(context: JobContext) -> dict[str, Any]:
+    model = RewardModel.objects.get(pk=context.job.params["reward_model"])
+    return {"version": model.version, "comparisons": services.judge_rounds(model=model, context=context)}
