@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "annotate.rankings",
     "annotate.imports",
     "annotate.agreement",
+    "training.judges",
     "training.exports",
     "training.policy",
     "training.reward",
@@ -220,6 +221,8 @@ JOB_LOST_AFTER_S = env.float("JOB_LOST_AFTER_S", 45.0)
 SCORER_URL = env.str("SCORER_URL", "http://127.0.0.1:8100").rstrip("/")
 SCORER_TOKEN = env.str("SCORER_TOKEN", "")
 ENGINE_THREADS = env.int("ENGINE_THREADS", 2)
+# OpenAI-compatible endpoints by name, for AI labellers: {"name": {"url": "https://host/v1", "model": …, "token": …}}.
+LM_ENDPOINTS = env.json("LM_ENDPOINTS", {})
 # Below these, anybody who may train can have the workers read files to score them.
 BULK_ROOTS = env.list("BULK_ROOTS", default=[])
 

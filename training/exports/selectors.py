@@ -20,6 +20,8 @@ from training.exports.querysets import (
     LEFT_OUT,
     TAKEN,
     DigestTenth,
+    ai_offered,
+    ai_taken,
     excluded_labellers,
     kept,
     rated,
@@ -101,8 +103,19 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
         "by_language": _buckets(chosen.values(bucket=F("language"))),
         "by_batch": _buckets(chosen.annotate(batch=_FIRST_ROUND).values(bucket=F("batch"))),
         "disagreement": disagreement,
+        "ai": _ai(project, spec, counts["comparisons"]),
     }
     return found | {"warnings": _warnings(found, spec)}
+
+
+def _ai(project: Project, spec: Spec, n_people: int) -> dict[str, Any]:
+    """Rows of AI ratings on top of the `n_people` comparisons that people have decided, all to train on; how many
+    there were to take, and their share of the set."""
+    if not spec.takes_ai:
+        return {"comparisons": 0, "offered": 0, "share": 0.0}
+    n = ai_taken(project, spec, n_people).order_by().count()
+    offered = ai_offered(project, spec).order_by().count()
+    return {"comparisons": n, "offered": offered, "share": n / (n + n_people) if n else 0.0}
 
 
 def disagreement(project: Project, spec: Spec) -> dict[str, Any]:
@@ -218,6 +231,10 @@ def _by_intensity(chosen: QuerySet[Comparison], spec: Spec, excluded: list[int])
 
 def _warnings(found: dict[str, Any], spec: Spec) -> list[dict[str, str]]:
     told = []
+    if spec.takes_ai and found["ai"]["offered"] == 0:
+        told.append(
+            ("no_ai_ratings", "No AI rating may count here: allow a judge, and let it rate unrated comparisons.")
+        )
     if found["comparisons"] == 0:
         told.append(("empty", "Nothing is left: loosen a filter."))
     elif found["test"] == 0:
