@@ -38,15 +38,15 @@ def dataset_card(comparison_set: ComparisonSet, manifest: dict[str, Any], *, n_r
             f"{manifest['ai']['comparisons']:,} of them, all to train on, are AI ratings that no person made (`origin` "
             f'is "ai"): {by or "none"}. '
         )
-    columns = "".join(
-        f"| {names} | {meaning} |\n" for names, meaning in (*COLUMNS, *(ORIGIN if "ai" in manifest else ()))
-    )
+    described = (*COLUMNS, *(ORIGIN if "ai" in manifest else ()))
+    columns = "".join(f"| {names} | {meaning} |\n" for names, meaning in described)
     return (
         f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n\n"
         f"# Comparison set {comparison_set.number} of {comparison_set.project.name}\n\n"
         f"{sum(manifest['counts'].values()):,} comparisons of the axis {manifest['axis']} ({counts}) by "
         f"{n_labellers:,} labellers in {n_ratings:,} ratings. {ai}"
-        "Splits go by the prompt alone, so no prompt is on two sides, and the held-out tenth of every batch stays held out in every later set.\n\n"
+        "Splits go by the prompt alone, so no prompt is on two sides, and the held-out tenth of every batch stays held "
+        "out in every later set.\n\n"
         f"## Spec\n\n{chr(10).join(chosen) or 'The default.'}\n\n"
         f"## Columns\n\n| columns | meaning |\n|---|---|\n{columns}\n"
         f"Digest {manifest['digest']}, written by code {manifest['code_version']}. The same ratings and spec give the "

@@ -28,6 +28,7 @@ from training.exports.querysets import (
     taken,
     with_fate,
 )
+from training.exports.reading import HUMAN
 from training.exports.spec import Spec
 
 # Languages, tags, labellers and the like that a form offers or a preview tells.
@@ -50,7 +51,8 @@ SHOWN = (
     "language",
     "tags",
 )
-
+# Only in sets that may have AI ratings; elsewhere every row is of people.
+ORIGIN = "origin"
 
 # The number of the sampling round that asked for a comparison first; null where none did.
 _FIRST_ROUND = Subquery(
@@ -198,8 +200,10 @@ def first_rows(comparison_set: ComparisonSet, split: str, n: int = 20) -> list[d
         return []
     filesystem, directory = artifacts.open_filesystem(comparison_set.uri)
     with filesystem.open(f"{directory}/{shards[0]['path']}", "rb") as file:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=n, columns=SHOWN):
-            return batch.to_pylist()
+        shard = pq.ParquetFile(file)
+        has_origin = ORIGIN in shard.schema_arrow.names
+        for batch in shard.iter_batches(batch_size=n, columns=[*SHOWN, *([ORIGIN] if has_origin else [])]):
+            return [{ORIGIN: HUMAN} | row for row in batch.to_pylist()]
     return []
 
 

@@ -198,13 +198,14 @@ class RowSerializer(serializers.Serializer):
     weight = serializers.FloatField()
     margin = serializers.FloatField()
     intensity = serializers.FloatField(allow_null=True)
-    agreement = serializers.FloatField()
+    agreement = serializers.FloatField(allow_null=True, help_text="Null in a row of AI ratings.")
     n_ratings = serializers.IntegerField()
     is_hard = serializers.BooleanField()
     chosen_source = serializers.CharField()
     rejected_source = serializers.CharField()
     language = serializers.CharField()
     tags = serializers.ListField(child=serializers.CharField())
+    origin = serializers.ChoiceField(choices=["human", "ai"])
 
 
 class SplitQuerySerializer(serializers.Serializer):
