@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "training.exports",
     "training.policy",
     "training.reward",
+    "training.generation",
     "training.sampling",
     "training.refresh",
     "training.demo",

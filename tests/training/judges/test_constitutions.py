@@ -4,7 +4,8 @@ from django.db import IntegrityError, transaction
 
 from annotate.common.errors import DomainError
 from annotate.projects.models import AuditEvent
-from tests.training.judges.world import PRINCIPLES, make_judge, make_version
+from annotate.ratings.services import purge
+from tests.training.judges.world import PRINCIPLES, judge_them, make_judge, make_version
 from training.judges.models import AiRating, ConstitutionVersion, Judge, Principle
 from training.judges.services import PrincipleText, create_constitution, publish_constitution, save_draft
 
@@ -65,9 +66,10 @@ def test_a_principle_says_something_and_weighs_something(cast, principle):
 
 def test_the_database_keeps_the_rules(cast, comparisons):
     (comparison,) = comparisons(1)
-    version = make_version(cast.project)
-    judge = make_judge(cast.project, version=version)
-    principle = version.principles.first()
+    published = make_version(cast.project)
+    judge = make_judge(cast.project, version=published)
+    principle = published.principles.first()
+    version = save_draft(constitution=published.constitution, note="", principles=[], author=None)
     run = judge.runs.create(project=cast.project, number=1, scope="rated", n_comparisons=1)
     rating = {"judge": judge, "run": run, "comparison": comparison, "principle": principle, "p_first_order": 0.5}
     weightless = {"version": version, "position": 9, "text": "x", "weight": 0}
@@ -85,14 +87,21 @@ def test_the_database_keeps_the_rules(cast, comparisons):
         ),
         (
             "constitution_versions_one_draft",
-            lambda: [
-                ConstitutionVersion.objects.create(constitution=version.constitution, number=number)
-                for number in (2, 3)
-            ],
+            lambda: ConstitutionVersion.objects.create(constitution=version.constitution, number=3),
         ),
+        ("stays as it is", lambda: ConstitutionVersion.objects.filter(pk=published.pk).update(note="other")),
+        ("stays as it is", lambda: Principle.objects.filter(pk=principle.pk).update(text="other")),
+        ("stays as it is", lambda: Principle.objects.create(version=published, position=9, text="more")),
     ]
     for name, write in broken:
         with pytest.raises(IntegrityError, match=name), transaction.atomic():
             write()
     with pytest.raises(ValidationError):
         Principle(**weightless).full_clean()
+
+
+def test_it_goes_with_its_project(cast, comparisons):
+    judge = make_judge(cast.project)
+    judge_them(judge, [(one, 0.7) for one in comparisons(2)])
+    purge(project=cast.project)
+    assert not AiRating.objects.exists() and not ConstitutionVersion.objects.exists()

@@ -19,6 +19,7 @@ from training.engine.common.errors import EngineError, StopRequested
 from training.engine.common.progress import Pace, Reporter
 from training.engine.common.rows import read_rows, row_messages
 from training.engine.judging import asking
+from training.engine.lm.endpoint import ChatEndpoint
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,6 @@ class EndpointAsker:
     """Asks an OpenAI-compatible endpoint. Once it has given no log-probabilities, they are not asked for again."""
 
     def __init__(self, config: JudgeConfig) -> None:
-        from training.engine.lm.endpoint import ChatEndpoint
-
         token = os.environ.get(config.endpoint_token_env, "") if config.endpoint_token_env else ""
         self._endpoint = ChatEndpoint(config.endpoint_url or "", config.endpoint_model, token)
         self._config = config
@@ -109,13 +108,15 @@ class EndpointAsker:
     def _letter(self, messages: list[dict[str, str]]) -> tuple[float | None, int, bool]:
         n_asked = sum(asking.rough_tokens(message["content"]) for message in messages)
         if self._has_logprobs:
-            logprobs = self._endpoint.first_token_logprobs(messages, top=20)
-            if logprobs:
-                p = asking.from_logprobs(logprobs)
+            try:
+                p = asking.from_logprobs(self._endpoint.first_token_logprobs(messages, top=20))
+            except EngineError as error:
+                if error.code != "endpoint_no_logprobs":
+                    raise
+                self._has_logprobs = False
+            else:
                 if p is not None:
                     return p, n_asked + 1, True
-            else:
-                self._has_logprobs = False
         text, n_tokens = self._complete(messages, 16)
         return asking.from_text(text), n_tokens, False
 
@@ -123,7 +124,7 @@ class EndpointAsker:
         """The text, and about how many tokens the question and it have."""
         (one,) = self._endpoint.complete(messages, n=1, temperature=0.0, top_p=1.0, max_tokens=max_tokens)
         n_asked = sum(asking.rough_tokens(message["content"]) for message in messages)
-        return one.text, n_asked + one.n_tokens
+        return one.text, n_asked + (asking.rough_tokens(one.text) if one.n_tokens is None else one.n_tokens)
 
 
 def judge(config: JudgeConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
