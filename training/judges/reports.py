@@ -20,7 +20,8 @@ from training.judges.models import AiRating, Judge
 MOST_COMPARED = 20_000
 # Where people and the judge are both confident and apart, a reviewer should look.
 CONFIDENT = 0.85
-SHOWN_DISAGREEMENTS = 50
+# Reviewers get no more than they can look at.
+MOST_DISAGREEMENTS = 500
 _SIDE = {"a": 1, "b": -1, "tie": 0}
 
 
@@ -98,7 +99,7 @@ def disagreements(judged: dict[int, Judged], people: dict[int, People]) -> list[
                     "n_ratings": said.n_ratings,
                 }
             )
-    return sorted(found, key=lambda row: -abs(judged[row["comparison_id"]].p_a - 0.5))[:SHOWN_DISAGREEMENTS]
+    return sorted(found, key=lambda row: -abs(judged[row["comparison_id"]].p_a - 0.5))[:MOST_DISAGREEMENTS]
 
 
 def ratings_of(judge: Judge) -> dict[int, Judged]:

@@ -8,6 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
+from annotate.agreement.opinions import forget_judge_opinions, record_judge_opinions
 from annotate.common.errors import DomainError
 from annotate.comparisons.models import Comparison
 from annotate.jobs.services import enqueue
@@ -201,9 +202,16 @@ def finish_run(*, run: JudgeRun, counts: dict[str, Any]) -> JudgeRun:
 # --- whether a judge counts -----------------------------------------------------------------------------------------
 def update_report(*, judge: Judge) -> Judge:
     """Compare the judge with people anew and keep the result. One that no longer passes stays allowed: a researcher
-    who sees the report decides."""
+    who sees the report decides.
+
+    Where a judge that passes is sure of the other side than people, reviewers find the comparison in their queue; what
+    other judges thought before makes room. One that does not pass accuses nobody.
+    """
     report = report_of(judge)
     Judge.objects.filter(pk=judge.pk).update(report=report, reported_at=timezone.now())
+    if not verdict(report):
+        opinions = {row["comparison_id"]: row["p_a"] for row in report["disagreements"]}
+        record_judge_opinions(project=judge.project, judge=str(judge), opinions=opinions)
     judge.refresh_from_db()
     return judge
 
@@ -243,6 +251,7 @@ def withdraw_judge(*, judge: Judge, actor: User | None, reason: str = "") -> Jud
         raise DomainError("not_allowed", "The ratings of this judge do not count as it is.")
     judge.allowed_at, judge.allowed_by = None, None
     judge.save(update_fields=["allowed_at", "allowed_by"])
+    forget_judge_opinions(project=judge.project, judge=str(judge))
     audit.record(
         project=judge.project,
         actor=actor,

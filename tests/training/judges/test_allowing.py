@@ -2,6 +2,8 @@
 
 import pytest
 
+from annotate.agreement.models import JudgeOpinion
+from annotate.agreement.services import refresh_snapshot
 from annotate.projects.models import AuditEvent, Membership
 from annotate.projects.services import exclude_member
 from annotate.ratings.services import adjudicate
@@ -12,6 +14,7 @@ from training.judges.reports import ratings_of, report_of
 from training.judges.services import PrincipleText, store_judgements, update_report
 
 URL = "/api/v1/projects/helpfulness/judges"
+QUEUE = "/api/v1/projects/helpfulness/disagreements"
 
 
 @pytest.fixture
@@ -127,3 +130,21 @@ def test_the_report_is_kept_on_the_judge(cast, rated):
     shown = cast.client(cast.reviewer).get(f"{URL}/{judge.pk}").json()
     assert shown["report"]["n"] == 110 and shown["n_ratings"] == 110
     assert shown["report"]["position"]["bias"] == pytest.approx(0.0)
+
+
+def test_where_one_that_passes_is_against_people_reviewers_should_look(cast, rated):
+    judge, wrong = make_judge(cast.project), rated[0]
+    judge_them(judge, [*as_people(rated)[1:], (wrong, 0.05)])
+    update_report(judge=judge)
+    assert list(JudgeOpinion.objects.values_list("comparison", "p_a", "judge")) == [(wrong.pk, 0.05, str(judge))]
+    refresh_snapshot(project_id=cast.project.pk)
+    (row,) = cast.client(cast.reviewer).get(f"{QUEUE}?reason=judge_against").json()["results"]
+    assert row["comparison"] == wrong.pk
+    poor = make_judge(cast.project, version=judge.version, name="path:/models/poor")
+    judge_them(poor, as_people(rated, 0.1))
+    update_report(judge=poor)
+    assert JudgeOpinion.objects.get().judge == str(judge), "one that does not pass accuses nobody"
+    client = cast.client(cast.researcher)
+    client.post(f"{URL}/{judge.pk}/allowance")
+    client.delete(f"{URL}/{judge.pk}/allowance", {}, format="json")
+    assert not JudgeOpinion.objects.exists()
