@@ -37,12 +37,12 @@ class PrincipleRequestSerializer(serializers.Serializer):
     weight = serializers.FloatField(required=False, default=1.0, min_value=0.001, max_value=1000)
 
 
-class DraftRequestSerializer(serializers.Serializer):
+class ConstitutionDraftRequestSerializer(serializers.Serializer):
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=20_000)
     principles = PrincipleRequestSerializer(many=True)
 
 
-class ConstitutionRequestSerializer(DraftRequestSerializer):
+class ConstitutionRequestSerializer(ConstitutionDraftRequestSerializer):
     name = serializers.CharField(max_length=120)
 
 

@@ -53,11 +53,13 @@ class ConstitutionView(ProjectView):
         return Response(s.ConstitutionSerializer(access_constitution(self.seat, constitution_id)).data)
 
     @extend_schema(
-        operation_id="constitutions_save", request=s.DraftRequestSerializer, responses=s.ConstitutionSerializer
+        operation_id="constitutions_save",
+        request=s.ConstitutionDraftRequestSerializer,
+        responses=s.ConstitutionSerializer,
     )
     def put(self, request: Request, slug: str, constitution_id: int) -> Response:
         """Write the draft of the next version, in place of what it said."""
-        body = s.DraftRequestSerializer(data=request.data)
+        body = s.ConstitutionDraftRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         services.save_draft(
             constitution=access_constitution(self.seat, constitution_id),
