@@ -5,6 +5,7 @@ import { publicRoutes } from '@/features/auth/routes';
 import { dataRoutes } from '@/features/data/routes';
 import { guidelinesRoutes } from '@/features/guidelines/routes';
 import { jobsRoutes } from '@/features/jobs/routes';
+import { judgesRoutes } from '@/features/judges/routes';
 import { labellingRoutes } from '@/features/labelling/routes';
 import { membersRoutes } from '@/features/members/routes';
 import { modelsRoutes } from '@/features/models/routes';
@@ -25,6 +26,7 @@ const insideProject: RouteObject[] = [
   ...reviewRoutes,
   ...modelsRoutes,
   ...refreshRoutes,
+  ...judgesRoutes,
   ...jobsRoutes,
   ...membersRoutes,
   ...auditRoutes,

@@ -49,10 +49,11 @@ def test_it_can_be_withdrawn(cast, rated):
     judge_them(judge, as_people(rated))
     client = cast.client(cast.researcher)
     client.post(f"{URL}/{judge.pk}/allowance")
-    withdrawn = client.delete(f"{URL}/{judge.pk}/allowance", {"reason": "drifted"}, format="json")
-    assert withdrawn.status_code == 200 and withdrawn.json()["allowed_at"] is None
+    withdrawn = client.delete(f"{URL}/{judge.pk}/allowance?reason=drifted")
+    assert withdrawn.status_code == 204
+    assert client.get(f"{URL}/{judge.pk}").json()["allowed_at"] is None
     assert AuditEvent.objects.get(action="judge.withdrawn").details["reason"] == "drifted"
-    again = client.delete(f"{URL}/{judge.pk}/allowance", {}, format="json")
+    again = client.delete(f"{URL}/{judge.pk}/allowance")
     assert (again.status_code, again.json()["code"]) == (409, "not_allowed")
 
 
@@ -146,5 +147,5 @@ def test_where_one_that_passes_is_against_people_reviewers_should_look(cast, rat
     assert JudgeOpinion.objects.get().judge == str(judge), "one that does not pass accuses nobody"
     client = cast.client(cast.researcher)
     client.post(f"{URL}/{judge.pk}/allowance")
-    client.delete(f"{URL}/{judge.pk}/allowance", {}, format="json")
+    client.delete(f"{URL}/{judge.pk}/allowance")
     assert not JudgeOpinion.objects.exists()

@@ -158,5 +158,5 @@ class JudgeChoicesSerializer(serializers.Serializer):
     endpoints = EndpointChoiceSerializer(many=True)
 
 
-class ReasonSerializer(serializers.Serializer):
+class ReasonQuerySerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")

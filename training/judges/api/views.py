@@ -113,14 +113,14 @@ class AllowView(ProjectView):
         services.allow_judge(judge=access_judge(self.seat, judge_id), actor=self.seat.user)
         return Response(s.JudgeSerializer(access_judge(self.seat, judge_id)).data)
 
-    @extend_schema(operation_id="judges_withdraw", request=s.ReasonSerializer, responses=s.JudgeSerializer)
+    @extend_schema(operation_id="judges_withdraw", parameters=[s.ReasonQuerySerializer], responses={204: None})
     def delete(self, request: Request, slug: str, judge_id: int) -> Response:
         """Keep its ratings out of comparison sets from now on."""
-        body = s.ReasonSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        query = s.ReasonQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
         judge = access_judge(self.seat, judge_id)
-        services.withdraw_judge(judge=judge, actor=self.seat.user, **body.validated_data)
-        return Response(s.JudgeSerializer(access_judge(self.seat, judge_id)).data)
+        services.withdraw_judge(judge=judge, actor=self.seat.user, **query.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class RunsView(ProjectView):
