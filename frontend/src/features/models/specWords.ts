@@ -51,7 +51,7 @@ export function inSentences(spec: Partial<SetSpec>, intensityLabels: string[], c
 }
 
 function aiSentence({ use, max_share, weight }: AiSpec): string {
-  const numbers = { share: percent(max_share, 0), weight: number(weight, 2) };
+  const numbers = { share: percent(max_share, 0), weight: number(weight) };
   return use === 'all'
     ? t('AI ratings of what people have not rated or too little, at most {{share}} of the set, weight {{weight}}.', numbers)
     : t('AI ratings of what nobody has rated, at most {{share}} of the set, weight {{weight}}.', numbers);
