@@ -19,13 +19,14 @@ import django
 django.setup()
 from django.urls import reverse
 from annotate.jobs.registry import kind_of
+import training.judges.management.commands.judge
 import training.refresh.management.commands.refresh
 import training.reward.management.commands.train
 import annotate.wsgi
 
-for name in ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes"):
+for name in ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes", "judge-runs"):
     assert reverse(f"api:{name}", args=["demo"]).startswith("/api/v1/projects/demo/")
-for kind, queue in (("export", "default"), ("train", "gpu"), ("compare_models", "gpu"), ("noise", "gpu")):
+for kind, queue in (("export", "default"), ("train", "gpu"), ("compare_models", "gpu"), ("noise", "gpu"), ("judge", "gpu")):
     assert kind_of(kind).queue == queue
 print("imported")
 """
