@@ -24,10 +24,12 @@ import training.refresh.management.commands.refresh
 import training.reward.management.commands.train
 import annotate.wsgi
 
-for name in ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes", "judge-runs"):
+names = ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes")
+for name in (*names, "judge-runs"):
     assert reverse(f"api:{name}", args=["demo"]).startswith("/api/v1/projects/demo/")
-for kind, queue in (("export", "default"), ("train", "gpu"), ("compare_models", "gpu"), ("noise", "gpu"), ("judge", "gpu")):
-    assert kind_of(kind).queue == queue
+assert kind_of("export").queue == "default"
+for kind in ("train", "compare_models", "noise", "judge"):
+    assert kind_of(kind).queue == "gpu"
 print("imported")
 """
 

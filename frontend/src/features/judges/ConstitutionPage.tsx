@@ -67,7 +67,8 @@ function Editor({ constitution }: { constitution?: Constitution }) {
     return rows.length > 0 ? rows : [written()];
   });
   const body = draftOf(note, principles);
-  const saved = draft && draftOf(draft.note, draft.principles.map((one) => ({ ...one, key: 0 })));
+  // Of a published version the principles go on, the note does not: it is about that version.
+  const saved = from && draftOf(draft?.note ?? '', from.principles.map((one) => ({ ...one, key: 0 })));
   const isSaved = JSON.stringify(saved) === JSON.stringify(body);
   const shown = async (text: string) => {
     tell(text);
