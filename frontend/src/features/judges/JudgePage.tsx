@@ -230,7 +230,7 @@ function Disagreements({ rows }: { rows: JudgeReport['disagreements'] }) {
       </Title>
       <Text size="sm" c="dimmed" mb="xs">
         {t('One of the two is wrong. Once the judge shows what is needed, reviewers find these in their queue.')}{' '}
-        <Anchor component={Link} to={`/projects/${slug}/disagreements?reason=judge_against`}>
+        <Anchor component={Link} to={`/projects/${slug}/disagreements?reason=judge_against`} underline="always" inherit>
           {t('To the queue')}
         </Anchor>
       </Text>
