@@ -1,5 +1,6 @@
 """Settings: read from the environment alone; `.env.example` lists every variable with its default."""
 
+import json
 from pathlib import Path
 
 import environ
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
     "annotate.rankings",
     "annotate.imports",
     "annotate.agreement",
+    "training.judges",
     "training.exports",
     "training.policy",
     "training.reward",
@@ -221,6 +223,22 @@ JOB_LOST_AFTER_S = env.float("JOB_LOST_AFTER_S", 45.0)
 SCORER_URL = env.str("SCORER_URL", "http://127.0.0.1:8100").rstrip("/")
 SCORER_TOKEN = env.str("SCORER_TOKEN", "")
 ENGINE_THREADS = env.int("ENGINE_THREADS", 2)
+
+
+def _endpoints(text: str) -> dict[str, dict[str, str]]:
+    """OpenAI-compatible endpoints by name: {"name": {"url": "https://host/v1", "model": …, "token": …}}."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise ImproperlyConfigured(f"LM_ENDPOINTS is no JSON: {error}") from error
+    if not isinstance(found, dict) or not all(
+        isinstance(one, dict) and {"url", "model"} <= set(one) <= {"url", "model", "token"} for one in found.values()
+    ):
+        raise ImproperlyConfigured("LM_ENDPOINTS: expected an object of names, each with url, model and perhaps token.")
+    return found
+
+
+LM_ENDPOINTS = _endpoints(env.str("LM_ENDPOINTS", ""))
 # Below these, anybody who may train can have the workers read files to score them.
 BULK_ROOTS = env.list("BULK_ROOTS", default=[])
 

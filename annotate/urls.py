@@ -17,6 +17,7 @@ api = [
     path("", include("annotate.ratings.api.urls")),
     path("", include("annotate.rankings.api.urls")),
     # By name, not by import: the people's wing does not depend on the models' wing.
+    path("", include("training.judges.api.urls")),
     path("", include("training.exports.api.urls")),
     path("", include("training.reward.api.urls")),
     path("", include("training.generation.api.urls")),

@@ -132,3 +132,24 @@ class CrossFittedOpinion(models.Model):
             # The suspicious ones of a project, when a snapshot is made.
             models.Index(fields=["project"], condition=Q(rank__isnull=False), name="cross_fitted_suspicious"),
         ]
+
+
+class JudgeOpinion(models.Model):
+    """P(a preferred) by an AI labeller that agrees with people elsewhere, where it is sure of the other side than they.
+
+    No rating: it is in no count and no statistic, and only says where a reviewer should look. Written by the models'
+    wing.
+    """
+
+    comparison = models.OneToOneField(
+        Comparison, on_delete=models.CASCADE, primary_key=True, related_name="judge_opinion"
+    )
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    p_a = models.FloatField()
+    # Who judged, by what, as its page names it.
+    judge = models.CharField(max_length=700)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(p_a__gte=0, p_a__lte=1), name="judge_opinions_p_a_is_a_probability"),
+        ]

@@ -1,4 +1,5 @@
-"""What reward models think of comparisons: the promoted one, and those that did not learn from the comparison.
+"""What reward models think of comparisons: the promoted one, and those that did not learn from the comparison; and
+where an AI labeller parts from people.
 
 Stored here, computed by the models' wing.
 """
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from annotate.agreement.models import CrossFittedOpinion, ModelOpinion
+from annotate.agreement.models import CrossFittedOpinion, JudgeOpinion, ModelOpinion
 from annotate.agreement.services import mark_stale
 from annotate.comparisons.models import Comparison
 from annotate.projects.models import Project
@@ -95,3 +96,26 @@ def record_cross_fitted(*, project: Project, comparison_set: int, opinions: Iter
         CrossFittedOpinion.objects.filter(project=project).exclude(comparison_set=comparison_set).delete()
         mark_stale(project_id=project.pk)
     return n_stored
+
+
+@transaction.atomic
+def record_judge_opinions(*, project: Project, judge: str, opinions: dict[int, float]) -> int:
+    """Store where `judge` is against people (comparison: P(a preferred)), in place of what any judge thought before.
+
+    Returns of how many. Without opinions the project has none; a comparison that is gone meanwhile is left out.
+    """
+    JudgeOpinion.objects.filter(project=project).delete()
+    known = Comparison.objects.filter(project=project, pk__in=list(opinions)).values_list("pk", flat=True)
+    made = JudgeOpinion.objects.bulk_create(
+        [JudgeOpinion(comparison_id=pk, project=project, judge=judge, p_a=opinions[pk]) for pk in known],
+        batch_size=BATCH,
+    )
+    mark_stale(project_id=project.pk)
+    return len(made)
+
+
+@transaction.atomic
+def forget_judge_opinions(*, project: Project, judge: str) -> None:
+    """Take what `judge` thought out of the reviewers' queue."""
+    JudgeOpinion.objects.filter(project=project, judge=judge).delete()
+    mark_stale(project_id=project.pk)

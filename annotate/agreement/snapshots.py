@@ -16,7 +16,7 @@ from annotate.agreement.metrics.columns import Ratings
 from annotate.agreement.metrics.forecast import forecast, ratings_remaining
 from annotate.agreement.metrics.labellers import Figures
 from annotate.agreement.metrics.reliability import Answers
-from annotate.agreement.models import CrossFittedOpinion, ModelOpinion
+from annotate.agreement.models import CrossFittedOpinion, JudgeOpinion, ModelOpinion
 from annotate.agreement.reading import Read
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.guidelines.models import GuidelineVersion
@@ -472,7 +472,8 @@ def answers(project: Project, found: Read, said: Answers) -> dict[str, list[Any]
     n_dissenting[np.searchsorted(ids, units)] = counted.sum(axis=1) - counted.max(axis=1, initial=0)
     opinion = _of_each(ids, ModelOpinion.objects.filter(project=project))
     doubting = _of_each(ids, CrossFittedOpinion.objects.filter(project=project, rank__isnull=False))
-    worth, reasons = metrics.worth(p, n, n_dissenting, of["n_flags"][asked], opinion, doubting)
+    judging = _of_each(ids, JudgeOpinion.objects.filter(project=project))
+    worth, reasons = metrics.worth(p, n, n_dissenting, of["n_flags"][asked], opinion, doubting, judging)
     is_settled = (of["is_settled"][asked] > 0) | (of["gold"][asked] != 2)
     said_why = _none_where(reasons, is_settled)
     worth = np.where(np.array([bool(why) for why in said_why], dtype=bool), worth, 0.0)

@@ -19,14 +19,17 @@ import django
 django.setup()
 from django.urls import reverse
 from annotate.jobs.registry import kind_of
+import training.judges.management.commands.judge
 import training.refresh.management.commands.refresh
 import training.reward.management.commands.train
 import annotate.wsgi
 
-for name in ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes"):
+names = ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes")
+for name in (*names, "judge-runs"):
     assert reverse(f"api:{name}", args=["demo"]).startswith("/api/v1/projects/demo/")
-for kind, queue in (("export", "default"), ("train", "gpu"), ("compare_models", "gpu"), ("noise", "gpu")):
-    assert kind_of(kind).queue == queue
+assert kind_of("export").queue == "default"
+for kind in ("train", "compare_models", "noise", "judge"):
+    assert kind_of(kind).queue == "gpu"
 print("imported")
 """
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from training.exports.spec import Spec
+from training.splits import split_of as split_of
 
 # Shares such as 2/3 are compared with what a person typed.
 EPSILON = 1e-9
@@ -131,15 +132,6 @@ def adjudicated(
 def drawn_side(comparison_id: int) -> str:
     """A side for a tie, drawn by the comparison's id: neither side is favoured, and the draw never changes."""
     return "ab"[hashlib.sha256(str(comparison_id).encode()).digest()[0] & 1]
-
-
-def split_of(prompt_digest: str) -> str:
-    """train (80 %), validation (10 %) or test (10 %) by the prompt's SHA-256 alone.
-
-    So no prompt is on two sides, and a prompt stays on its side in every set of every project, for ever.
-    """
-    tenth = int(prompt_digest[:8], 16) % 10
-    return "test" if tenth == 9 else "validation" if tenth == 8 else "train"
 
 
 def _verdict(

@@ -25,6 +25,7 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    Sum,
     Value,
     When,
     Window,
@@ -32,7 +33,7 @@ from django.db.models import (
 from django.db.models.functions import MD5, Cast, Coalesce, Greatest, NullIf, RowNumber
 
 from annotate.common.days import end_of, start_of
-from annotate.comparisons.models import Comparison
+from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.guidelines.models import WorkedExample
 from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Membership, Project
@@ -41,6 +42,10 @@ from annotate.ratings.selectors import counted
 from annotate.ratings.services import REOPENED
 from training.exports.aggregation import EPSILON
 from training.exports.spec import Spec
+from training.judges.models import Principle
+from training.judges.selectors import counting
+from training.splits import N_TRAIN_TENTHS
+from training.splits import DigestTenth as DigestTenth
 
 TAKEN = "taken"
 IS_TAKEN = Q(fate=TAKEN)
@@ -62,13 +67,6 @@ LEFT_OUT = (
 
 # An order that has nothing to do with anything, and never changes.
 _DRAW = MD5(Cast("pk", models.TextField()))
-
-
-class DigestTenth(Func):
-    """`aggregation.split_of` in SQL: the first 32 bits of a hexadecimal digest modulo 10."""
-
-    template = "MOD(('x' || substr(%(expressions)s, 1, 8))::bit(32)::bigint, 10)"
-    output_field = IntegerField()
 
 
 def rated(project: Project) -> QuerySet[Comparison]:
@@ -124,16 +122,7 @@ def with_fate(comparisons: QuerySet[Comparison], spec: Spec, excluded: list[int]
         & Q(Value(spec.low_agreement == "drop")),
         "too_weak": ~is_tied & Q(strength__lt=(spec.min_intensity or 0) - EPSILON),
     }
-    judged = comparisons.alias(
-        language=_of_prompt("language"),
-        tags=_of_prompt("tags"),
-        cluster=_of_prompt("cluster"),
-        digest=_of_prompt("digest"),
-        a_source=_of_completion("a", "source"),
-        b_source=_of_completion("b", "source"),
-        a_kind=_of_completion("a", "source__kind"),
-        b_kind=_of_completion("b", "source__kind"),
-    )
+    judged = _described(comparisons)
     judged = judged.annotate(
         verdict=NullIf(Subquery(newest.values("verdict")[:1]), Value(REOPENED)),
         verdict_intensity=Subquery(newest.values("intensity")[:1]),
@@ -155,7 +144,14 @@ def taken(project: Project, spec: Spec) -> QuerySet[Comparison]:
     """The comparisons of the set, in the order of their ids: what the fates leave, less what is too many of one kind of
     source, of one cluster, or in all.
     """
-    chosen = with_fate(rated(project), spec, excluded_labellers(project)).filter(IS_TAKEN)
+    chosen = _mixed(with_fate(rated(project), spec, excluded_labellers(project)).filter(IS_TAKEN), spec)
+    if spec.max_comparisons is not None:
+        chosen = _first(chosen, spec.max_comparisons)
+    return chosen.order_by("pk")
+
+
+def _mixed(chosen: QuerySet[Comparison], spec: Spec) -> QuerySet[Comparison]:
+    """Without what is too many of one kind of source or of one cluster."""
     for kind, share in sorted(spec.max_source_share.items()):
         if share < 1:
             has_kind = Q(a_kind=kind) | Q(b_kind=kind)
@@ -163,9 +159,54 @@ def taken(project: Project, spec: Spec) -> QuerySet[Comparison]:
             chosen = _first(chosen, most, among=has_kind)
     if spec.max_cluster_share is not None:
         chosen = _capped_by_cluster(chosen, spec.max_cluster_share)
+    return chosen
+
+
+def ai_offered(project: Project, spec: Spec) -> QuerySet[Comparison]:
+    """Comparisons whose AI ratings the spec would take, with `ai_p_a`: their mean P(a preferred), by the weights of the
+    principles. Nothing that people have decided, none of them flagged, gold or in a quiz, and only what is trained on.
+    """
+    theirs = counting(project).filter(comparison=OuterRef("pk"))
+    weight = Subquery(Principle.objects.filter(pk=OuterRef("principle")).values("weight"))
+    mean = theirs.order_by().values("comparison").annotate(p=Sum(F("p_a") * weight) / Sum(weight)).values("p")
+    is_undecided = Q(state__in=[ComparisonState.OPEN, ComparisonState.COMPLETE])
+    undecided = Comparison.objects.filter(is_undecided, project=project)
+    if spec.ai["use"] == "all":
+        undecided = with_fate(undecided, spec, excluded_labellers(project)).filter(
+            Q(n_ratings=0) | Q(fate__in=["excluded", "too_few_ratings"])
+        )
+    else:
+        undecided = _described(undecided.filter(n_ratings=0))
+    quiz = Exists(WorkedExample.objects.filter(comparison=OuterRef("pk"), in_quiz=True))
+    verdict = Exists(Adjudication.objects.filter(comparison=OuterRef("pk")))
+    offered = (
+        undecided.filter(Exists(theirs), ~quiz, ~verdict, _is_wanted(spec), gold_preferred=None, n_flags=0)
+        .alias(tenth=DigestTenth("digest"))
+        .filter(tenth__lt=N_TRAIN_TENTHS)
+        .annotate(ai_p_a=Subquery(mean, output_field=FloatField()))
+    )
+    if spec.ties == "drop":
+        offered = offered.exclude(ai_p_a__gt=0.5 - EPSILON, ai_p_a__lt=0.5 + EPSILON)
+    return offered
+
+
+def ai_taken(project: Project, spec: Spec, n_people: int) -> QuerySet[Comparison]:
+    """Those of `ai_offered` that are put beside `n_people` comparisons that people have decided, in the order of their
+    ids: no more than the share allows and than max_comparisons leaves, then the mix.
+
+    None of them for a spec that takes no AI ratings.
+    """
+    if not spec.takes_ai:
+        return Comparison.objects.none()
+    chosen, share = ai_offered(project, spec), spec.ai["max_share"]
+    bounds = []
+    if share < 1:
+        bounds.append(math.floor(share / (1 - share) * n_people + EPSILON))
     if spec.max_comparisons is not None:
-        chosen = _first(chosen, spec.max_comparisons)
-    return chosen.order_by("pk")
+        bounds.append(max(0, spec.max_comparisons - n_people))
+    if bounds:
+        chosen = _first(chosen, min(bounds))
+    return _mixed(chosen, spec).order_by("pk")
 
 
 def largest_cluster(sizes: list[int], n: int, share: float) -> int:
@@ -182,6 +223,20 @@ def largest_cluster(sizes: list[int], n: int, share: float) -> int:
             return most
         most = max(1, allowed)
     return max(1, most)
+
+
+def _described(comparisons: QuerySet[Comparison]) -> QuerySet[Comparison]:
+    """With what filters and the mix ask of prompts and completions."""
+    return comparisons.alias(
+        language=_of_prompt("language"),
+        tags=_of_prompt("tags"),
+        cluster=_of_prompt("cluster"),
+        digest=_of_prompt("digest"),
+        a_source=_of_completion("a", "source"),
+        b_source=_of_completion("b", "source"),
+        a_kind=_of_completion("a", "source__kind"),
+        b_kind=_of_completion("b", "source__kind"),
+    )
 
 
 def _of_prompt(field: str) -> Subquery:

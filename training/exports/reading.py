@@ -1,9 +1,11 @@
 """Rows of a comparison set, streamed from the database."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from annotate.agreement.models import ComparisonAnswer
@@ -12,15 +14,18 @@ from annotate.pool.models import Completion, Prompt
 from annotate.projects.models import Project
 from annotate.rankings.models import RankingAnswer
 from annotate.ratings.models import Rating
-from training.exports.aggregation import Verdict, Vote, adjudicated, aggregate, split_of
-from training.exports.querysets import excluded_labellers, kept, taken
+from training.exports.aggregation import EPSILON, Verdict, Vote, adjudicated, aggregate, drawn_side, split_of
+from training.exports.querysets import ai_taken, excluded_labellers, kept, taken
 from training.exports.spec import Spec
 
 CHUNK = 5_000
+# Who said which completion is better.
+HUMAN, AI = "human", "ai"
 
 
 def comparison_rows(project: Project, spec: Spec) -> Iterator[dict[str, Any]]:
-    """The rows of the set in the order of comparison ids, each with `labeller_ids` on top of the shards' columns.
+    """The rows of the set in the order of comparison ids, each with `labeller_ids` on top of the shards' columns; of a
+    spec that takes AI ratings each with its `origin`, those of AI ratings after the others.
 
     A server-side cursor walks the comparisons, so memory does not grow with them; texts, ratings and what is known
     beside them are fetched with a few queries a chunk. The verdict is taken from the ratings themselves, so a rating
@@ -28,31 +33,25 @@ def comparison_rows(project: Project, spec: Spec) -> Iterator[dict[str, Any]]:
     """
     excluded = excluded_labellers(project)
     columns = ("id", "prompt_id", "a_id", "b_id", "verdict", "verdict_intensity")
-    cursor = taken(project, spec).values_list(*columns).iterator(chunk_size=CHUNK)
-    chunk: list[tuple] = []
-    for comparison in cursor:
-        chunk.append(comparison)
-        if len(chunk) == CHUNK:
-            yield from _rows_of(project, spec, excluded, chunk)
-            chunk = []
-    if chunk:
-        yield from _rows_of(project, spec, excluded, chunk)
+    n_people = 0
+    for chunk in _chunks(taken(project, spec), columns):
+        for row in _rows_of(project, spec, excluded, chunk):
+            n_people += 1
+            yield row | {"origin": HUMAN} if spec.takes_ai else row
+    if spec.takes_ai:
+        for chunk in _chunks(ai_taken(project, spec, n_people), ("id", "prompt_id", "a_id", "b_id", "ai_p_a")):
+            yield from _ai_rows_of(project, spec, chunk)
+
+
+def _chunks(comparisons: QuerySet[Comparison], columns: tuple[str, ...]) -> Iterator[list[tuple]]:
+    cursor = comparisons.values_list(*columns).iterator(chunk_size=CHUNK)
+    while chunk := list(itertools.islice(cursor, CHUNK)):
+        yield chunk
 
 
 def _rows_of(project: Project, spec: Spec, excluded: list[int], chunk: list[tuple]) -> Iterator[dict[str, Any]]:
     ids = [row[0] for row in chunk]
-    prompts = {
-        row[0]: row[1:]
-        for row in Prompt.objects.filter(pk__in=_one_of(row[1] for row in chunk)).values_list(
-            "id", "messages", "digest", "language", "tags", "cluster"
-        )
-    }
-    completions = {
-        row[0]: row[1:]
-        for row in Completion.objects.filter(
-            pk__in=_one_of(completion for row in chunk for completion in row[2:4])
-        ).values_list("id", "text", "source__name", "source__kind")
-    }
+    prompts, completions = _prompts(chunk), _completions(chunk)
     ratings: dict[int, list[tuple]] = defaultdict(list)
     for comparison_id, *rating in (
         kept(Rating.objects.filter(comparison__in=_one_of(ids)), spec, excluded)
@@ -86,9 +85,7 @@ def _rows_of(project: Project, spec: Spec, excluded: list[int], chunk: list[tupl
         chosen, rejected = (completions[pk] for pk in ((a_id, b_id) if is_a else (b_id, a_id)))
         asked_as = sorted(rankings[rating[8]] for rating in given if rating[8] in rankings)
         yield {
-            "prompt": [{"role": m["role"], "content": m["content"]} for m in messages],
-            "chosen": [{"role": "assistant", "content": chosen[0]}],
-            "rejected": [{"role": "assistant", "content": rejected[0]}],
+            **_texts(messages, chosen, rejected),
             "margin": decided.margin,
             "weight": decided.weight,
             "soft_preference": decided.soft_preference,
@@ -96,10 +93,6 @@ def _rows_of(project: Project, spec: Spec, excluded: list[int], chunk: list[tupl
             "agreement": decided.agreement,
             "n_ratings": len(given),
             "axis": project.axis,
-            "chosen_source": chosen[1],
-            "rejected_source": rejected[1],
-            "chosen_chars": len(chosen[0]),
-            "rejected_chars": len(rejected[0]),
             "chosen_is_a": is_a,
             "comparison_id": comparison_id,
             "prompt_digest": digest,
@@ -113,14 +106,79 @@ def _rows_of(project: Project, spec: Spec, excluded: list[int], chunk: list[tupl
             "tags": tags,
             "cluster": cluster,
             "batch": batches.get(comparison_id, 0),
-            "chosen_source_kind": chosen[2],
-            "rejected_source_kind": rejected[2],
             "labellers": [rating[5] for rating in given],
             "sides": [_towards(rating[1], decided.chosen) for rating in given],
             "firsts": [_towards(rating[6], decided.chosen) for rating in given],
             "labeller_ids": {rating[4] for rating in given},
             "is_tie": decided.is_tie,
         }
+
+
+def _ai_rows_of(project: Project, spec: Spec, chunk: list[tuple]) -> Iterator[dict[str, Any]]:
+    """Rows of AI ratings. Nobody's rating is in them: no labellers, no intensity, no agreement of people."""
+    ids = [row[0] for row in chunk]
+    prompts, completions = _prompts(chunk), _completions(chunk)
+    batches = _batches(ids)
+    for comparison_id, prompt_id, a_id, b_id, p_a in chunk:
+        messages, digest, language, tags, cluster = prompts[prompt_id]
+        is_tie = abs(p_a - 0.5) < EPSILON
+        is_a = drawn_side(comparison_id) == "a" if is_tie else p_a > 0.5
+        chosen, rejected = (completions[pk] for pk in ((a_id, b_id) if is_a else (b_id, a_id)))
+        yield {
+            **_texts(messages, chosen, rejected),
+            "margin": 0.0,
+            "weight": float(spec.ai["weight"]),
+            "soft_preference": max(p_a, 1 - p_a),
+            "intensity": None,
+            "agreement": None,
+            "n_ratings": 0,
+            "axis": project.axis,
+            "chosen_is_a": is_a,
+            "comparison_id": comparison_id,
+            "prompt_digest": digest,
+            "split": split_of(digest),
+            "rating_ids": [],
+            "guideline_versions": [],
+            "group": None,
+            "is_hard": False,
+            "safety_bucket": None,
+            "language": language,
+            "tags": tags,
+            "cluster": cluster,
+            "batch": batches.get(comparison_id, 0),
+            "labellers": [],
+            "sides": [],
+            "firsts": [],
+            "origin": AI,
+            "labeller_ids": set(),
+            "is_tie": is_tie,
+        }
+
+
+def _prompts(chunk: list[tuple]) -> dict[int, tuple]:
+    """messages, digest, language, tags and cluster of the prompts of a chunk."""
+    found = Prompt.objects.filter(pk__in=_one_of(row[1] for row in chunk))
+    return {row[0]: row[1:] for row in found.values_list("id", "messages", "digest", "language", "tags", "cluster")}
+
+
+def _completions(chunk: list[tuple]) -> dict[int, tuple]:
+    """text, source and its kind of the completions of a chunk."""
+    found = Completion.objects.filter(pk__in=_one_of(completion for row in chunk for completion in row[2:4]))
+    return {row[0]: row[1:] for row in found.values_list("id", "text", "source__name", "source__kind")}
+
+
+def _texts(messages: list[dict[str, str]], chosen: tuple, rejected: tuple) -> dict[str, Any]:
+    return {
+        "prompt": [{"role": m["role"], "content": m["content"]} for m in messages],
+        "chosen": [{"role": "assistant", "content": chosen[0]}],
+        "rejected": [{"role": "assistant", "content": rejected[0]}],
+        "chosen_source": chosen[1],
+        "rejected_source": rejected[1],
+        "chosen_chars": len(chosen[0]),
+        "rejected_chars": len(rejected[0]),
+        "chosen_source_kind": chosen[2],
+        "rejected_source_kind": rejected[2],
+    }
 
 
 def _decide(

@@ -20,12 +20,15 @@ from training.exports.querysets import (
     LEFT_OUT,
     TAKEN,
     DigestTenth,
+    ai_offered,
+    ai_taken,
     excluded_labellers,
     kept,
     rated,
     taken,
     with_fate,
 )
+from training.exports.reading import HUMAN
 from training.exports.spec import Spec
 
 # Languages, tags, labellers and the like that a form offers or a preview tells.
@@ -48,7 +51,8 @@ SHOWN = (
     "language",
     "tags",
 )
-
+# Only in sets that may have AI ratings; elsewhere every row is of people.
+ORIGIN = "origin"
 
 # The number of the sampling round that asked for a comparison first; null where none did.
 _FIRST_ROUND = Subquery(
@@ -101,8 +105,19 @@ def preview(project: Project, spec: Spec) -> dict[str, Any]:
         "by_language": _buckets(chosen.values(bucket=F("language"))),
         "by_batch": _buckets(chosen.annotate(batch=_FIRST_ROUND).values(bucket=F("batch"))),
         "disagreement": disagreement,
+        "ai": _ai(project, spec, counts["comparisons"]),
     }
     return found | {"warnings": _warnings(found, spec)}
+
+
+def _ai(project: Project, spec: Spec, n_people: int) -> dict[str, Any]:
+    """Rows of AI ratings on top of the `n_people` comparisons that people have decided, all to train on; how many
+    there were to take, and their share of the set."""
+    if not spec.takes_ai:
+        return {"comparisons": 0, "offered": 0, "share": 0.0}
+    n = ai_taken(project, spec, n_people).order_by().count()
+    offered = ai_offered(project, spec).order_by().count()
+    return {"comparisons": n, "offered": offered, "share": n / (n + n_people) if n else 0.0}
 
 
 def disagreement(project: Project, spec: Spec) -> dict[str, Any]:
@@ -185,8 +200,10 @@ def first_rows(comparison_set: ComparisonSet, split: str, n: int = 20) -> list[d
         return []
     filesystem, directory = artifacts.open_filesystem(comparison_set.uri)
     with filesystem.open(f"{directory}/{shards[0]['path']}", "rb") as file:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=n, columns=SHOWN):
-            return batch.to_pylist()
+        shard = pq.ParquetFile(file)
+        has_origin = ORIGIN in shard.schema_arrow.names
+        for batch in shard.iter_batches(batch_size=n, columns=[*SHOWN, *([ORIGIN] if has_origin else [])]):
+            return [{ORIGIN: HUMAN} | row for row in batch.to_pylist()]
     return []
 
 
@@ -218,6 +235,10 @@ def _by_intensity(chosen: QuerySet[Comparison], spec: Spec, excluded: list[int])
 
 def _warnings(found: dict[str, Any], spec: Spec) -> list[dict[str, str]]:
     told = []
+    if spec.takes_ai and found["ai"]["offered"] == 0:
+        told.append(
+            ("no_ai_ratings", "No AI rating may count here: allow a judge, and let it rate unrated comparisons.")
+        )
     if found["comparisons"] == 0:
         told.append(("empty", "Nothing is left: loosen a filter."))
     elif found["test"] == 0:

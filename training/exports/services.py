@@ -22,10 +22,12 @@ from training import artifacts
 from training.exports.card import dataset_card
 from training.exports.models import ComparisonSet
 from training.exports.querysets import excluded_labellers, taken
-from training.exports.reading import comparison_rows
+from training.exports.reading import AI, comparison_rows
 from training.exports.selectors import disagreement
 from training.exports.shards import SPLITS, ShardWriter, digest_of
 from training.exports.spec import Spec
+from training.judges.models import Judge
+from training.judges.selectors import allowed_judges
 
 FORMAT = "touchstone.comparison_set/2"
 
@@ -97,17 +99,19 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
     filesystem, directory = artifacts.open_filesystem(url)
     excluded = User.objects.filter(pk__in=excluded_labellers(project)).order_by("pseudonym")
     pseudonyms = list(excluded.values_list("pseudonym", flat=True))
+    judges = allowed_judges(project) if spec.takes_ai else []
     expected = taken(project, spec).aggregate(comparisons=Count("pk"), prompts=Count("prompt", distinct=True))
     per_split: Counter[str] = Counter()
     labellers: set[int] = set()
     guideline_versions: set[int] = set()
-    n_ratings = n_ties = n_hard = 0
+    n_ratings = n_ties = n_hard = n_ai = 0
     groups: set[str] = set()
-    with ShardWriter(filesystem, directory) as writer:
+    with ShardWriter(filesystem, directory, has_origin=spec.takes_ai) as writer:
         for done, row in enumerate(comparison_rows(project, spec), start=1):
             labellers |= row.pop("labeller_ids")
             n_ties += row.pop("is_tie")
             n_hard += row["is_hard"]
+            n_ai += row.get("origin") == AI
             if row["group"] is not None:
                 groups.add(row["group"])
             guideline_versions.update(row["guideline_versions"])
@@ -131,6 +135,9 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
         "code_version": code_version(),
         "digest": digest_of(writer.shards),
     }
+    if spec.takes_ai:
+        # Rows that no person has judged, and who judged them; all are in the training split.
+        manifest["ai"] = {"comparisons": n_ai, "judges": [_named(judge) for judge in judges]}
     card = dataset_card(comparison_set, manifest, n_ratings=n_ratings, n_labellers=len(labellers))
     artifacts.write_file(f"{url}/README.md", card.encode())
     artifacts.write_file(f"{url}/manifest.json", (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
@@ -142,6 +149,7 @@ def write_comparison_set(*, comparison_set: ComparisonSet, context: JobContext) 
         "hard": n_hard,
         "rankings": len(groups),
         "labellers": len(labellers),
+        "ai": n_ai,
         "excluded_labellers": len(pseudonyms),
         "guideline_versions": sorted(guideline_versions),
     }
@@ -168,6 +176,16 @@ def _freeze(comparison_set: ComparisonSet, uri: str, manifest: dict[str, Any], c
         )
     comparison_set.refresh_from_db()
     return comparison_set
+
+
+def _named(judge: Judge) -> dict[str, Any]:
+    return {
+        "judge": judge.name,
+        "model": judge.model,
+        "constitution": judge.version.constitution.name,
+        "version": judge.version.number,
+        "chain_of_thought": judge.chain_of_thought,
+    }
 
 
 @cache

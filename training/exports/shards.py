@@ -49,6 +49,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+# Of a set that may have rows of AI ratings. Any other set has no such column, and the bytes that it always had.
+SCHEMA_WITH_ORIGIN = SCHEMA.append(pa.field("origin", pa.string()))
+
 
 class _HashedFile:
     """A file opened for writing that knows the SHA-256 of what went through it."""
@@ -78,8 +81,8 @@ class _HashedFile:
 class _Split:
     """The shards of one split; at most one of them is open."""
 
-    def __init__(self, filesystem: Any, directory: str, split: str) -> None:
-        self.filesystem, self.directory, self.split = filesystem, directory, split
+    def __init__(self, filesystem: Any, directory: str, split: str, schema: pa.Schema) -> None:
+        self.filesystem, self.directory, self.split, self.schema = filesystem, directory, split, schema
         self.shards: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
         self._file: _HashedFile | None = None
@@ -123,10 +126,10 @@ class _Split:
     def _write_group(self) -> None:
         if self._writer is None:
             self._file = _HashedFile(self.filesystem.open(f"{self.directory}/{self._name()}", "wb"))
-            self._writer = pq.ParquetWriter(self._file, SCHEMA, compression="zstd")
+            self._writer = pq.ParquetWriter(self._file, self.schema, compression="zstd")
         # By columns: `from_pylist` looks every field up in every row, twice as slow.
-        columns = [pa.array([row[field.name] for row in self._rows], type=field.type) for field in SCHEMA]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), row_group_size=ROWS_PER_GROUP)
+        columns = [pa.array([row[field.name] for row in self._rows], type=field.type) for field in self.schema]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self.schema), row_group_size=ROWS_PER_GROUP)
         self._n_written += len(self._rows)
         self._rows = []
 
@@ -137,9 +140,10 @@ class ShardWriter:
     Memory holds one row group of each split. Use as a context manager; `shards` is complete once it was left.
     """
 
-    def __init__(self, filesystem: Any, directory: str) -> None:
+    def __init__(self, filesystem: Any, directory: str, *, has_origin: bool = False) -> None:
+        schema = SCHEMA_WITH_ORIGIN if has_origin else SCHEMA
         filesystem.makedirs(directory, exist_ok=True)
-        self._splits = {split: _Split(filesystem, directory, split) for split in SPLITS}
+        self._splits = {split: _Split(filesystem, directory, split, schema) for split in SPLITS}
 
     def __enter__(self) -> "ShardWriter":
         return self

@@ -16,6 +16,8 @@ INTENSITY_WEIGHTINGS = ("scaled_bt", "none")
 AGREEMENT_WEIGHTINGS = ("none", "share")
 PREFERENCES = ("votes", "posterior")
 MARGINS = ("small", "large", "none")
+AI_USES = ("none", "unrated", "all")
+NO_AI: dict[str, Any] = {"use": "none", "max_share": 1.0, "weight": 1.0}
 MOST_VALUES = 1_000
 
 
@@ -43,6 +45,12 @@ class Spec:
     votes; "posterior": as the project's model of its labellers has it, which weighs them by reliability (votes where it
     has not judged a comparison yet). intensity_weighting "scaled_bt": weight grows with the mean intensity;
     agreement_weighting "share": weight times agreement; margins: Llama 2's small (0 to 1) or large (0 to 3) ones.
+
+    AI ratings of judges that a researcher has allowed: ai.use "none" takes none; "unrated" adds comparisons that nobody
+    has rated; "all" also those whose people's ratings do not count or are too few. Nothing that people have decided is
+    decided anew, and nothing is added outside the training split. ai.max_share (0 to 1) is the largest share of such
+    rows in the set; ai.weight (0 to 1) is theirs in the loss, where a rating of unknown intensity weighs 1. The mix's
+    limits hold among them too. What is not said of "ai" is as in `NO_AI`.
     """
 
     min_ratings: int = 1
@@ -69,8 +77,11 @@ class Spec:
     labellers: list[int] = field(default_factory=list)
     without_labellers: list[int] = field(default_factory=list)
     max_cluster_share: float | None = None
+    ai: dict[str, Any] = field(default_factory=lambda: dict(NO_AI))
 
     def __post_init__(self) -> None:
+        if isinstance(self.ai, dict):
+            object.__setattr__(self, "ai", NO_AI | self.ai)
         problems = {
             name: f"Expected {expected}, got {getattr(self, name)!r}."
             for name, (is_right, expected) in _RULES.items()
@@ -100,10 +111,23 @@ class Spec:
         return dataclasses.asdict(self)
 
     @property
+    def takes_ai(self) -> bool:
+        return bool(self.ai["use"] != "none" and self.ai["max_share"] > 0)
+
+    @property
     def chooses_ratings(self) -> bool:
         """Whether some ratings do not count, so that a comparison's own counts say too much."""
         days = self.rated_from is not None or self.rated_to is not None
         return days or bool(self.guideline_versions or self.labellers or self.without_labellers)
+
+
+def _is_ai(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == set(NO_AI)
+        and value["use"] in AI_USES
+        and all(_is_number(value[name]) and 0 <= value[name] <= 1 for name in ("max_share", "weight"))
+    )
 
 
 def _is_whole(value: Any) -> bool:
@@ -179,4 +203,5 @@ _RULES: dict[str, Rule] = {
     "labellers": _IDS,
     "without_labellers": _IDS,
     "max_cluster_share": _number(0.001, 1, or_null=True),
+    "ai": (_is_ai, f'"use" of {", ".join(AI_USES)}, "max_share" and "weight" from 0 to 1'),
 }

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotate.accounts.models import UserKind
+from annotate.agreement.metrics.worth import REASONS
 from annotate.agreement.models import ComparisonAnswer
 from annotate.agreement.selectors import ORDERINGS, cross_fitted_of, model_of, reasons_now
 from annotate.projects.api.serializers import LabellerMessageSerializer
@@ -334,11 +335,8 @@ class CrossFittedSerializer(serializers.Serializer):
     rank = serializers.IntegerField(allow_null=True, help_text="1 for the most suspicious label; null: no suspicion.")
 
 
-REASONS = ["flagged", "split", "probably_mislabelled", "model_against", "model_sure", "model_unsure"]
-
-
 class ReasonQuerySerializer(serializers.Serializer):
-    reason = serializers.ChoiceField(choices=REASONS, required=False, allow_blank=True, default="")
+    reason = serializers.ChoiceField(choices=list(REASONS), required=False, allow_blank=True, default="")
 
 
 class DisagreementRowSerializer(serializers.Serializer):
@@ -354,7 +352,7 @@ class DisagreementRowSerializer(serializers.Serializer):
     model = serializers.SerializerMethodField()
     cross_fitted = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=REASONS)))
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(choices=list(REASONS))))
     def get_reasons(self, answer: ComparisonAnswer) -> list[str]:
         return reasons_now(answer, answer.comparison)
 
@@ -378,4 +376,4 @@ class ComparisonAnswerSerializer(serializers.Serializer):
     model = OpinionSerializer(allow_null=True)
     cross_fitted = CrossFittedSerializer(allow_null=True)
     worth = serializers.FloatField(allow_null=True, help_text="Of a reviewer's look; null before the first snapshot.")
-    reasons = serializers.ListField(child=serializers.ChoiceField(choices=REASONS))
+    reasons = serializers.ListField(child=serializers.ChoiceField(choices=list(REASONS)))

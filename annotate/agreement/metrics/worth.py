@@ -13,7 +13,15 @@ UNDECIDED = (0.4, 0.6)
 AGREED = 0.85
 SPLIT = 0.75
 
-REASONS = ("flagged", "split", "probably_mislabelled", "model_against", "model_sure", "model_unsure")
+REASONS = (
+    "flagged",
+    "split",
+    "probably_mislabelled",
+    "model_against",
+    "judge_against",
+    "model_sure",
+    "model_unsure",
+)
 
 
 def worth(
@@ -23,16 +31,18 @@ def worth(
     n_flags: ArrayLike,
     model_p_a: ArrayLike,
     doubting_p_a: ArrayLike | None = None,
+    judge_p_a: ArrayLike | None = None,
 ) -> tuple[Floats, list[list[str]]]:
     """How much a reviewer's verdict on each comparison is worth (U,), 0 for nothing, and the reasons for it.
 
     p: (U, 3) posterior of a, b and a tie. n_ratings: (U,). n_dissenting: (U,) ratings that are not of the most frequent
     answer. n_flags: (U,). model_p_a: (U,) the reward model's probability that a is better, nan where there is none.
     doubting_p_a: (U,) the same by models that did not learn from the comparison, of those among the most suspicious of
-    their comparison set, nan elsewhere; None: of no comparison.
+    their comparison set, nan elsewhere; None: of no comparison. judge_p_a: (U,) the same by an AI labeller where it is
+    sure and against, nan elsewhere; None: nowhere.
 
         worth = 1.5 · [flagged] + entropy(p) / log 3 + dissent / ratings + |p_a' − model_p_a| · sure + ½ · [undecided]
-              + |p_a' − doubting_p_a| · [mislabelled]
+              + |p_a' − doubting_p_a| · [mislabelled] + |p_a' − judge_p_a| · [judge against]
 
     Entropy is high where the labellers leave the answer open, the share of dissent where they clash, whatever their
     weights. The model counts by how far it is from the labellers' preference p_a' = p_a + ½ p_tie, times how sure the
@@ -42,8 +52,9 @@ def worth(
     Reasons, as far as they hold: flagged; split (the leading answer's posterior is below 0.75, or at least two in five
     dissent); probably_mislabelled (the labellers name a side, the doubting models the other: Wang et al. 2024 find most
     wrong labels so; once the ratings have moved over, the doubt is gone); model_against (the labellers agree on a side
-    and the model is confident of the other); model_sure (the labellers are split, the model is confident); model_unsure
-    (the labellers agree on a side, the model is undecided).
+    and the model is confident of the other); judge_against (the same of an AI labeller);
+    model_sure (the labellers are split, the model is confident); model_unsure (the labellers agree on a side, the model
+    is undecided).
     """
     posterior = np.asarray(p, dtype=np.float64).reshape(-1, 3)
     ratings, dissenting = np.asarray(n_ratings, dtype=np.float64), np.asarray(n_dissenting, dtype=np.float64)
@@ -65,10 +76,18 @@ def worth(
     is_unsure = is_undecided & is_agreed & names_side
     doubting = np.full_like(model, np.nan) if doubting_p_a is None else np.asarray(doubting_p_a, dtype=np.float64)
     is_doubted = is_rated & names_side & ~np.isnan(doubting) & ((doubting > 0.5) != (side > 0.5))
+    judge = np.full_like(model, np.nan) if judge_p_a is None else np.asarray(judge_p_a, dtype=np.float64)
+    judges = np.where(np.isnan(judge), 0.5, judge)
+    is_judged = (
+        is_agreed & names_side & (np.maximum(judges, 1 - judges) >= CONFIDENT) & ((judges > 0.5) != (side > 0.5))
+    )
 
     sure = np.maximum(np.abs(2 * side - 1), np.abs(2 * model - 1))
     apart = np.where(has_model, np.abs(side - model) * sure, 0.0)
     doubt = np.where(is_doubted, np.abs(side - np.where(is_doubted, doubting, 0.0)), 0.0)
-    found = 1.5 * is_flagged + np.where(is_rated, entropy + dissent + apart + 0.5 * is_unsure + doubt, 0.0)
-    holds = np.stack([is_flagged, is_split, is_doubted, is_against, is_split & is_confident, is_unsure], axis=1)
+    judged = np.where(is_judged, np.abs(side - judges), 0.0)
+    found = 1.5 * is_flagged + np.where(is_rated, entropy + dissent + apart + 0.5 * is_unsure + doubt + judged, 0.0)
+    holds = np.stack(
+        [is_flagged, is_split, is_doubted, is_against, is_judged, is_split & is_confident, is_unsure], axis=1
+    )
     return np.asarray(found, dtype=np.float64), [[REASONS[at] for at in np.flatnonzero(row)] for row in holds]

@@ -2,8 +2,8 @@ import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@
 import { useDisclosure } from '@mantine/hooks';
 import {
   IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileAnalytics, IconFileImport, IconFlask, IconFocusCentered, IconGauge, IconHistory,
-  IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh, IconScale, IconSettings, IconSparkles, IconStack2, IconTargetArrow, IconUserSearch,
-  IconUsers, type Icon,
+  IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh, IconRobot, IconScale, IconSettings, IconSparkles, IconStack2, IconTargetArrow,
+  IconUserSearch, IconUsers, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
@@ -42,6 +42,7 @@ const SECTIONS: Section[] = [
   { path: 'bulk-scorings', label: t('Score a file'), icon: IconFileAnalytics, needs: 'review' },
   { path: 'generations', label: t('Generations'), icon: IconSparkles, needs: 'review' },
   { path: 'sampling-rounds', label: t('Sampling'), icon: IconFocusCentered, needs: 'review' },
+  { path: 'judges', label: t('AI labellers'), icon: IconRobot, needs: 'review' },
   { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
   { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
   { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },

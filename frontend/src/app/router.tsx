@@ -6,6 +6,7 @@ import { dataRoutes } from '@/features/data/routes';
 import { generationRoutes } from '@/features/generation/routes';
 import { guidelinesRoutes } from '@/features/guidelines/routes';
 import { jobsRoutes } from '@/features/jobs/routes';
+import { judgesRoutes } from '@/features/judges/routes';
 import { labellingRoutes } from '@/features/labelling/routes';
 import { membersRoutes } from '@/features/members/routes';
 import { modelsRoutes } from '@/features/models/routes';
@@ -29,6 +30,7 @@ const insideProject: RouteObject[] = [
   ...generationRoutes,
   ...refreshRoutes,
   ...samplingRoutes,
+  ...judgesRoutes,
   ...jobsRoutes,
   ...membersRoutes,
   ...auditRoutes,

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from annotate.agreement.models import ComparisonAnswer, CrossFittedOpinion, ModelOpinion
-from annotate.agreement.opinions import CrossFitted, record_cross_fitted
+from annotate.agreement.models import ComparisonAnswer, CrossFittedOpinion, JudgeOpinion, ModelOpinion
+from annotate.agreement.opinions import CrossFitted, forget_judge_opinions, record_cross_fitted, record_judge_opinions
 from annotate.comparisons.models import Comparison
 from annotate.comparisons.services import lease
 from annotate.projects.services import create_project
@@ -114,6 +114,23 @@ def test_models_that_did_not_learn_from_it_are_a_reason_while_they_are_suspiciou
     worked.refresh()
     assert queue(worked, reason="probably_mislabelled") == []
     assert CrossFittedOpinion.objects.values_list("comparison", "comparison_set").get() == (doubted.pk, 5)
+
+
+def test_where_an_ai_labeller_is_against_people_is_a_reason_while_it_counts(worked: Worked) -> None:
+    project = worked.cast.project
+    agreed = ComparisonAnswer.objects.filter(n_ratings__gte=2, p_a__gt=0.9).order_by("-p_a").first()
+    assert agreed is not None
+    assert (
+        record_judge_opinions(project=project, judge="a judge", opinions={agreed.comparison_id: 0.02, 10**9: 0.1}) == 1
+    )
+    worked.refresh()
+    (row,) = queue(worked, reason="judge_against")
+    assert row["comparison"] == agreed.comparison_id and "judge_against" in row["reasons"]
+    forget_judge_opinions(project=project, judge="another judge")
+    assert JudgeOpinion.objects.count() == 1
+    forget_judge_opinions(project=project, judge="a judge")
+    worked.refresh()
+    assert queue(worked, reason="judge_against") == []
 
 
 def test_pages_follow_each_other_without_a_gap(worked: Worked) -> None:

@@ -50,6 +50,23 @@ class TestWorth:
         assert found[0] - of(p, 3, 0)[0] == pytest.approx(apart)
         assert metrics.worth([p], [0], [0], [0], [NAN], [doubting])[1] == [[]]
 
+    @pytest.mark.parametrize(
+        ("p", "judge", "expected"),
+        [
+            ((0.99, 0.01, 0), 0.1, ["judge_against"]),
+            ((0.01, 0.99, 0), 0.9, ["judge_against"]),
+            ((0.99, 0.01, 0), 0.4, []),
+            ((0.99, 0.01, 0), 0.9, []),
+            ((0.5, 0.5, 0), 0.1, ["split"]),
+            ((0.01, 0.01, 0.98), 0.1, []),
+        ],
+    )
+    def test_an_ai_labeller_that_is_sure_of_the_other_side(self, p, judge, expected):
+        """Worth by how far the two are apart."""
+        found, reasons = metrics.worth([p], [3], [0], [0], [NAN], None, [judge])
+        assert reasons == [expected]
+        assert found[0] - of(p, 3, 0)[0] == pytest.approx(abs(p[0] - judge) if "judge_against" in expected else 0)
+
     def test_by_hand(self):
         """Even odds of a and b: entropy log 2 / log 3; half dissents; the model at 1 is ½ away and quite sure."""
         assert of((0.5, 0.5, 0), 4, 2)[0] == pytest.approx(np.log(2) / np.log(3) + 0.5)

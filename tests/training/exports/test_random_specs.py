@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from annotate.pool.models import CompletionSource, Prompt
 from annotate.ratings.services import adjudicate
+from tests.training.judges.world import judgement, make_judge, make_run
 from tests.training.ratings import labeller, rate
 from training.exports.reading import comparison_rows
 from training.exports.selectors import preview
 from training.exports.spec import Spec
+from training.judges.services import store_judgements
 
 
 @pytest.fixture
@@ -37,6 +40,16 @@ def mixed(cast, comparisons):
             project=cast.project, reviewer=cast.reviewer, comparison_id=comparison.pk, verdict=verdict,
             intensity=rng.randint(1, 4) if verdict in ("a", "b") else None, note="",
         )  # fmt: skip
+    # Twenty more that nobody has rated. An allowed judge has rated most of all eighty, by one principle or two.
+    judge = make_judge(cast.project, allowed_at=timezone.now())
+    first, second = judge.version.principles.all()
+    judged = []
+    for comparison in [*made, *comparisons(20)]:
+        Prompt.objects.filter(pk=comparison.prompt_id, cluster=None).update(cluster=rng.choice([0, 1, None]))
+        for principle, share in ((first, 0.9), (second, 0.5)):
+            if rng.random() < share:
+                judged.append(judgement(comparison.pk, principle.pk, rng.choice([0.1, 0.5, 0.7, 0.9])))
+    store_judgements(run=make_run(judge), judgements=judged)
     return made
 
 
@@ -65,18 +78,26 @@ def _draw(rng: random.Random) -> dict[str, Any]:
         "labellers": [[labeller("0").pk, labeller("2").pk]],
         "without_labellers": [[labeller("1").pk]],
         "max_cluster_share": [0.2, 0.4],
+        "ai": [{"use": "unrated"}, {"use": "all"}, {"use": "all", "max_share": 0.2, "weight": 0.5}],
     }
     return {name: rng.choice(values) for name, values in offered.items() if rng.random() < 0.3}
 
 
 def test_the_preview_counts_what_is_written(cast, mixed):
     rng = random.Random(1)
-    n_not_empty = 0
+    n_not_empty = n_ai = 0
     for _ in range(40):
         drawn = _draw(rng)
         spec = Spec(**drawn)
-        rows = list(comparison_rows(cast.project, spec))
+        written = list(comparison_rows(cast.project, spec))
+        rows = [row for row in written if row.get("origin") != "ai"]
+        n_ai += len(written) - len(rows)
         told = preview(cast.project, spec)
+        assert told["ai"]["comparisons"] == len(written) - len(rows), drawn
+        assert {row["split"] for row in written if row.get("origin") == "ai"} <= {"train"}, drawn
+        assert len({row["comparison_id"] for row in written}) == len(written), drawn
+        assert told["ai"]["comparisons"] <= spec.ai["max_share"] * len(written) + 1e-9, drawn
+        assert len(written) <= (spec.max_comparisons or len(written)), drawn
         splits = Counter(row["split"] for row in rows)
         assert told["comparisons"] == len(rows), drawn
         assert {split: told[split] for split in ("train", "validation", "test")} == {
@@ -90,10 +111,12 @@ def test_the_preview_counts_what_is_written(cast, mixed):
         assert {one["bucket"]: one["n"] for one in told["by_language"]} == Counter(row["language"] for row in rows)
         n_not_empty += bool(rows)
     assert n_not_empty > 20, "specs that leave nothing prove little"
+    assert n_ai > 50, "and so do specs without AI ratings"
 
 
 def test_the_caps_hold_among_what_is_written(cast, mixed):
-    rows = list(comparison_rows(cast.project, Spec(ties="soft", max_source_share={"sft": 0.3}, max_cluster_share=0.3)))
+    mix = {"max_source_share": {"sft": 0.3}, "max_cluster_share": 0.3}
+    rows = list(comparison_rows(cast.project, Spec(ties="soft", **mix)))
     assert rows
     of_cluster = Counter(row["cluster"] for row in rows if row["cluster"] is not None)
     assert max(of_cluster.values()) <= max(1, 0.3 * len(rows))
@@ -106,7 +129,7 @@ def test_the_caps_hold_among_what_is_written(cast, mixed):
 def test_the_database_may_be_wrong_about_the_tables(cast, mixed, n_believed):
     """Right after an import, or with statistics of a table's former state, a plan with joins took minutes for 60."""
     with connection.cursor() as cursor:
-        for table in ("comparisons_comparison", "ratings_rating", "pool_prompt", "pool_completion"):
+        for table in ("comparisons_comparison", "ratings_rating", "pool_prompt", "pool_completion", "judges_airating"):
             cursor.execute("ANALYZE " + table)
             cursor.execute("DELETE FROM pg_statistic WHERE starelid = %s::regclass", [table])
             cursor.execute(
@@ -116,4 +139,5 @@ def test_the_database_may_be_wrong_about_the_tables(cast, mixed, n_believed):
     rng = random.Random(1)
     for _ in range(20):
         spec = Spec(**_draw(rng))
-        assert preview(cast.project, spec)["comparisons"] == len(list(comparison_rows(cast.project, spec)))
+        told = preview(cast.project, spec)
+        assert told["comparisons"] + told["ai"]["comparisons"] == len(list(comparison_rows(cast.project, spec)))

@@ -7,12 +7,21 @@ from training.exports.models import ComparisonSet
 from training.exports.shards import SPLITS
 from training.exports.spec import (
     AGREEMENT_WEIGHTINGS,
+    AI_USES,
     INTENSITY_WEIGHTINGS,
     LOW_AGREEMENT,
     MARGINS,
     PREFERENCES,
     TIES,
 )
+
+
+class AiSerializer(serializers.Serializer):
+    """AI ratings of judges that count; what is not said is none, 1 and 1."""
+
+    use = serializers.ChoiceField(choices=AI_USES, required=False)
+    max_share = serializers.FloatField(required=False, help_text="Largest share of such rows in the set.")
+    weight = serializers.FloatField(required=False, help_text="Of such a row in the loss, 0 to 1.")
 
 
 class SpecSerializer(serializers.Serializer):
@@ -42,17 +51,24 @@ class SpecSerializer(serializers.Serializer):
     labellers = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Only these users.")
     without_labellers = serializers.ListField(child=serializers.IntegerField(), required=False)
     max_cluster_share = serializers.FloatField(required=False, allow_null=True)
+    ai = AiSerializer(required=False)
 
 
 class SpecQuerySerializer(SpecSerializer):
-    """A spec as query parameters: lists repeat their name, shares of sources are kind:share."""
+    """A spec as query parameters: lists repeat their name, shares of sources are kind:share, AI ratings name:value."""
 
     max_source_share = serializers.ListField(child=serializers.CharField(), required=False)  # type: ignore[assignment]
+    ai = serializers.ListField(child=serializers.CharField(), required=False)  # type: ignore[assignment]
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         value: dict[str, Any] = super().to_internal_value(data)
         if "max_source_share" in value:
             value["max_source_share"] = dict(map(self._share, value["max_source_share"]))
+        if "ai" in value:
+            ai = AiSerializer(data=dict(one.partition(":")[::2] for one in value["ai"]))
+            if not ai.is_valid():
+                raise serializers.ValidationError({"ai": [f"Expected use, max_share and weight, got {value['ai']}."]})
+            value["ai"] = dict(ai.validated_data)
         # What is not given in a query is an empty list to the field.
         return {name: one for name, one in value.items() if name in data}
 
@@ -105,6 +121,12 @@ class WarningSerializer(serializers.Serializer):
     message = serializers.CharField()
 
 
+class AiCountsSerializer(serializers.Serializer):
+    comparisons = serializers.IntegerField(help_text="On top of the others, all to train on.")
+    offered = serializers.IntegerField(help_text="Before the share and the mix.")
+    share = serializers.FloatField(help_text="Of the set.")
+
+
 class PreviewSerializer(serializers.Serializer):
     comparisons = serializers.IntegerField()
     prompts = serializers.IntegerField()
@@ -121,6 +143,7 @@ class PreviewSerializer(serializers.Serializer):
     by_language = BucketSerializer(many=True)
     by_batch = BucketSerializer(many=True, help_text="By the sampling round that asked first.")
     disagreement = SetDisagreementSerializer()
+    ai = AiCountsSerializer(help_text="Rows of AI ratings; every other count is of what people have decided.")
     warnings = WarningSerializer(many=True)
 
 
@@ -175,13 +198,14 @@ class RowSerializer(serializers.Serializer):
     weight = serializers.FloatField()
     margin = serializers.FloatField()
     intensity = serializers.FloatField(allow_null=True)
-    agreement = serializers.FloatField()
+    agreement = serializers.FloatField(allow_null=True, help_text="Null in a row of AI ratings.")
     n_ratings = serializers.IntegerField()
     is_hard = serializers.BooleanField()
     chosen_source = serializers.CharField()
     rejected_source = serializers.CharField()
     language = serializers.CharField()
     tags = serializers.ListField(child=serializers.CharField())
+    origin = serializers.ChoiceField(choices=["human", "ai"])
 
 
 class SplitQuerySerializer(serializers.Serializer):

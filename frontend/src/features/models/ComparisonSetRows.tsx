@@ -61,7 +61,7 @@ export function ComparisonSetRows({ set }: { set: ComparisonSet }) {
 function Row({ row }: { row: SetRow }) {
   const { slug } = useProject();
   const facts = [
-    t('{{count}} ratings', { count: row.n_ratings }),
+    row.origin !== 'ai' && t('{{count}} ratings', { count: row.n_ratings }),
     row.agreement !== null && t('agreement {{share}}', { share: percent(row.agreement, 0) }),
     row.soft_preference !== null && t('preference {{share}}', { share: percent(row.soft_preference, 0) }),
     row.weight !== null && t('weight {{weight}}', { weight: number(row.weight, 2) }),
@@ -71,6 +71,11 @@ function Row({ row }: { row: SetRow }) {
     <Card withBorder radius="md" component="article">
       <Group justify="space-between" gap="xs" mb="xs">
         <Text size="sm" c="dimmed">
+          {row.origin === 'ai' && (
+            <Badge variant="light" color="grape" c="var(--mantine-color-text)" tt="none" mr="xs">
+              {t('AI rating')}
+            </Badge>
+          )}
           {row.is_hard && (
             <Badge variant="light" color="orange" c="var(--mantine-color-text)" tt="none" mr="xs">
               {t('hard')}

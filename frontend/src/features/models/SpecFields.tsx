@@ -182,6 +182,26 @@ export function MoreFields({ form, choices, isOpen, setOpen, n }: Props & { isOp
                 </Text>
               )}
             </Part>
+            <Part title={t('AI ratings')}>
+              <Select
+                label={t('AI ratings that count')}
+                description={t('Marked in every row, to train on only, and of judges that a researcher has allowed.')}
+                allowDeselect={false}
+                data={[
+                  { value: 'none', label: t('none') },
+                  { value: 'unrated', label: t('of what nobody has rated') },
+                  { value: 'all', label: t('also of what people have rated too little') },
+                ]}
+                {...form.getInputProps('spec.ai.use')}
+                error={form.errors['spec.ai']}
+              />
+              {spec.ai.use !== 'none' && (
+                <SimpleGrid cols={{ base: 1, sm: 2 }}>
+                  <NumberInput label={t('At most of the set, %')} min={0} max={100} {...form.getInputProps('spec.ai.max_share')} />
+                  <NumberInput label={t('Weight')} description={t('A rating of a person weighs about 1.')} min={0} max={1} step={0.1} {...form.getInputProps('spec.ai.weight')} />
+                </SimpleGrid>
+              )}
+            </Part>
             <Part title={t('How ratings become numbers')}>
               <Select
                 label={t('Preference')}

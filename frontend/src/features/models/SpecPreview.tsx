@@ -57,6 +57,14 @@ function Counts({ preview, choices }: { preview: SetPreview; choices: SetChoices
             ratings: t('{{count}} ratings', { count: preview.ratings }),
           })}
         </Text>
+        {preview.ai.comparisons > 0 && (
+          <Text size="sm">
+            {t('On top of them {{n}} with AI ratings to train on, {{share}} of the set.', {
+              n: t('{{count}} comparisons', { count: preview.ai.comparisons }),
+              share: percent(preview.ai.share, 0),
+            })}
+          </Text>
+        )}
       </div>
       {preview.warnings.length > 0 && (
         <Alert color="orange" variant="light">

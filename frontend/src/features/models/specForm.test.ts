@@ -26,6 +26,7 @@ const EVERYTHING: SetSpec = {
   labellers: [4, 5],
   without_labellers: [6],
   max_cluster_share: 0.1,
+  ai: { use: 'unrated', max_share: 0.3, weight: 0.5 },
 };
 const back = (spec: Partial<SetSpec>) => specIn(new URLSearchParams(queryOf(spec)));
 
@@ -42,6 +43,12 @@ describe('a spec in an address', () => {
 
   it('repeats lists and pairs kinds with their share, as the preview reads it', () => {
     expect(queryOf({ tags: ['a', 'b'], max_source_share: { sft: 0.5 } })).toBe('max_source_share=sft%3A0.5&tags=a&tags=b');
+  });
+
+  it('names what of AI ratings is asked for, and nothing where they are not used', () => {
+    expect(queryOf({ ai: { use: 'all', max_share: 0.2, weight: 1 } })).toBe('ai=use%3Aall&ai=max_share%3A0.2&ai=weight%3A1');
+    expect(queryOf({ ai: { use: 'none', max_share: 0.2, weight: 1 } })).toBe('');
+    expect(specIn(new URLSearchParams('ai=use:some&ai=max_share:7&ai=weight:0.5')).ai).toEqual({ use: 'none', max_share: 1, weight: 0.5 });
   });
 
   it('passes over what makes no sense', () => {

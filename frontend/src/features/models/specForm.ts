@@ -29,6 +29,15 @@ export interface SetSpec {
   labellers: number[];
   without_labellers: number[];
   max_cluster_share: number | null;
+  /** AI ratings that count: none, of what nobody has rated, also of what people have rated too little. */
+  ai: AiSpec;
+}
+
+export interface AiSpec {
+  use: 'none' | 'unrated' | 'all';
+  /** The largest share (0 to 1) of the set, and the weight (0 to 1) of such a row. */
+  max_share: number;
+  weight: number;
 }
 
 export type SpecField = keyof SetSpec;
@@ -59,6 +68,7 @@ export const DEFAULTS: SetSpec = {
   labellers: [],
   without_labellers: [],
   max_cluster_share: null,
+  ai: { use: 'none', max_share: 1, weight: 1 },
 };
 export const SPEC_FIELDS = Object.keys(DEFAULTS) as SpecField[];
 
@@ -71,12 +81,13 @@ export function isUnderMore(field: string): boolean {
   return whole === 'spec' && !MAIN.includes(name as SpecField);
 }
 
-/** What was chosen apart from the defaults. The weight of hard ones says nothing where there are none. */
+/** What was chosen apart from the defaults. The weight of hard ones and of AI ratings says nothing where there are none. */
 export function differing(spec: Partial<SetSpec>): Partial<SetSpec> {
   const isSaid = (name: SpecField) =>
     spec[name] !== undefined &&
     JSON.stringify(spec[name]) !== JSON.stringify(DEFAULTS[name]) &&
-    (name !== 'hard_weight' || spec.low_agreement === 'hard');
+    (name !== 'hard_weight' || spec.low_agreement === 'hard') &&
+    (name !== 'ai' || spec.ai?.use !== 'none');
   return Object.fromEntries(SPEC_FIELDS.filter(isSaid).map((name) => [name, spec[name]]));
 }
 
@@ -115,6 +126,7 @@ const DAYS: readonly SpecField[] = ['rated_from', 'rated_to'];
 
 function readField(name: SpecField, given: string[]): Partial<SetSpec> {
   const [first = ''] = given;
+  if (name === 'ai') return { ai: aiIn(given) };
   if (name === 'max_source_share') return { max_source_share: sharesIn(given) };
   if (OF_NUMBERS.includes(name)) return { [name]: given.map(Number).filter((one) => Number.isInteger(one) && one > 0) };
   if (Array.isArray(DEFAULTS[name])) return { [name]: given.filter(Boolean) };
@@ -133,6 +145,16 @@ function sharesIn(given: string[]): Record<string, number> {
   return Object.fromEntries(pairs.filter(([, share]) => Number.isFinite(share)));
 }
 
+function aiIn(given: string[]): AiSpec {
+  const said = Object.fromEntries(given.map((one) => one.split(':', 2)));
+  const share = (text: string | undefined, otherwise: number) => (text && Number(text) >= 0 && Number(text) <= 1 ? Number(text) : otherwise);
+  return {
+    use: said.use === 'unrated' || said.use === 'all' ? said.use : 'none',
+    max_share: share(said.max_share, DEFAULTS.ai.max_share),
+    weight: share(said.weight, DEFAULTS.ai.weight),
+  };
+}
+
 // --- the form ---------------------------------------------------------------------------------------------------------
 
 /** A number field; '' when it is empty. */
@@ -142,9 +164,9 @@ type AsEntries = 'min_ratings' | 'min_agreement' | 'hard_weight' | 'min_intensit
 type AsTexts = 'guideline_versions' | 'sources' | 'labellers' | 'without_labellers';
 
 /** A spec in fields: shares in per cent, ids as the texts that select boxes have, '' for what is not asked. */
-export type SpecForm = Omit<SetSpec, AsEntries | AsTexts | 'max_source_share' | 'rated_from' | 'rated_to'> &
+export type SpecForm = Omit<SetSpec, AsEntries | AsTexts | 'max_source_share' | 'rated_from' | 'rated_to' | 'ai'> &
   Record<AsEntries, Entry> &
-  Record<AsTexts, string[]> & { max_source_share: Record<string, Entry>; rated_from: string; rated_to: string };
+  Record<AsTexts, string[]> & { max_source_share: Record<string, Entry>; rated_from: string; rated_to: string; ai: { use: AiSpec['use']; max_share: Entry; weight: Entry } };
 
 export function formOf(spec: SetSpec): SpecForm {
   return {
@@ -154,6 +176,7 @@ export function formOf(spec: SetSpec): SpecForm {
     max_comparisons: spec.max_comparisons ?? '',
     max_cluster_share: spec.max_cluster_share === null ? '' : inPercent(spec.max_cluster_share),
     max_source_share: Object.fromEntries(Object.entries(spec.max_source_share).map(([kind, share]) => [kind, inPercent(share)])),
+    ai: { ...spec.ai, max_share: inPercent(spec.ai.max_share) },
     rated_from: spec.rated_from ?? '',
     rated_to: spec.rated_to ?? '',
     guideline_versions: spec.guideline_versions.map(String),
@@ -175,6 +198,7 @@ export function specOf(form: SpecForm): Partial<SetSpec> {
     max_comparisons: orElse(form.max_comparisons, null),
     max_cluster_share: form.max_cluster_share === '' ? null : form.max_cluster_share / 100,
     max_source_share: Object.fromEntries(shares.map(([kind, share]) => [kind, share / 100])),
+    ai: { use: form.ai.use, max_share: orElse(form.ai.max_share, 100) / 100, weight: orElse(form.ai.weight, DEFAULTS.ai.weight) },
     rated_from: form.rated_from || null,
     rated_to: form.rated_to || null,
     guideline_versions: form.guideline_versions.map(Number),

@@ -27,6 +27,11 @@ it('says people and sources by name, and by number where the names are not known
   expect(inSentences(spec, LABELS)).toEqual(['No ratings of 4.', 'Sources: 7.']);
 });
 
+it('says which AI ratings are taken', () => {
+  const ai = { use: 'unrated' as const, max_share: 0.3, weight: 0.5 };
+  expect(inSentences({ ai }, LABELS)).toEqual(['AI ratings of what nobody has rated, at most 30\u00a0% of the set, weight 0.5.']);
+});
+
 it('counts intensities from the weakest, whose label stands last', () => {
   expect([1, 4].map((intensity) => intensityName(intensity, LABELS))).toEqual(['negligibly better', 'significantly better']);
 });

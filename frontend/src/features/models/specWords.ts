@@ -4,7 +4,7 @@ import type { BucketCount, SetChoices } from '@/lib/api/types';
 import { day, number, percent } from '@/lib/format';
 import { locale, t } from '@/lib/i18n';
 import { inWords } from '@/lib/words';
-import { differing, type SetSpec } from './specForm';
+import { differing, type AiSpec, type SetSpec } from './specForm';
 
 /** What a spec asks for beyond the defaults, one sentence each; ids by their names where these are known. */
 export function inSentences(spec: Partial<SetSpec>, intensityLabels: string[], choices?: SetChoices): string[] {
@@ -14,7 +14,7 @@ export function inSentences(spec: Partial<SetSpec>, intensityLabels: string[], c
   const {
     min_ratings, min_agreement, low_agreement, hard_weight, min_intensity, ties, rated_from, rated_to, guideline_versions, labellers,
     without_labellers, include_adjudicated, languages, tags, without_tags, source_kinds, sources, max_source_share, max_cluster_share,
-    max_comparisons, preference, margins, intensity_weighting, agreement_weighting,
+    max_comparisons, preference, margins, intensity_weighting, agreement_weighting, ai,
   } = said;
   const sentences: (string | false | undefined)[] = [
     min_ratings !== undefined && t('At least {{count}} ratings each.', { count: min_ratings }),
@@ -45,8 +45,16 @@ export function inSentences(spec: Partial<SetSpec>, intensityLabels: string[], c
     margins === 'none' && t('Without margins.'),
     intensity_weighting === 'none' && t('Every preference weighs the same, however strong.'),
     agreement_weighting === 'share' && t('The more they agree, the more it weighs.'),
+    ai && ai.use !== 'none' && aiSentence(ai),
   ];
   return sentences.filter((sentence): sentence is string => typeof sentence === 'string');
+}
+
+function aiSentence({ use, max_share, weight }: AiSpec): string {
+  const numbers = { share: percent(max_share, 0), weight: number(weight) };
+  return use === 'all'
+    ? t('AI ratings of what people have not rated or too little, at most {{share}} of the set, weight {{weight}}.', numbers)
+    : t('AI ratings of what nobody has rated, at most {{share}} of the set, weight {{weight}}.', numbers);
 }
 
 const listed = (names: string[]) => new Intl.ListFormat(locale(), { type: 'conjunction' }).format(names);

@@ -10,6 +10,7 @@ export const REASONS: { value: WorthReason; label: string }[] = [
   { value: 'split', label: t('Labellers split') },
   { value: 'probably_mislabelled', label: t('Probably mislabelled') },
   { value: 'model_against', label: t('Model against labellers') },
+  { value: 'judge_against', label: t('AI labeller against labellers') },
   { value: 'model_sure', label: t('Labellers split, model sure') },
   { value: 'model_unsure', label: t('Labellers agree, model undecided') },
 ];
@@ -56,6 +57,7 @@ export function reasonInWords(reason: WorthReason, evidence: Evidence): string {
   if (reason === 'flagged') return flagged(evidence);
   if (reason === 'split') return split(evidence);
   if (reason === 'probably_mislabelled') return mislabelled(evidence);
+  if (reason === 'judge_against') return t('An AI labeller is sure of the other side, labellers agree on {{agreed}}', { agreed: favoured(evidence) });
   const { model } = evidence;
   if (!model) return REASONS.find(({ value }) => value === reason)?.label ?? inWords(reason);
   const { version } = model;

@@ -530,6 +530,8 @@ export interface SetPreview {
   /** Below the least agreement, and kept as hard ones. */
   hard: number;
   disagreement: { share: number | null; n: number; limit: number; is_above: boolean };
+  /** Rows of AI ratings, on top of all other counts. */
+  ai: { comparisons: number; offered: number; share: number };
   warnings: { code: string; message: string }[];
 }
 
@@ -564,6 +566,8 @@ export interface SetRow {
   rejected_source: string;
   language: string;
   tags: string[];
+  /** Who said which is better. */
+  origin: 'human' | 'ai';
 }
 
 /** How far the judging of a set's labels is, and the verdicts it doubts most. */
@@ -1127,7 +1131,7 @@ export interface CrossFittedOpinion {
   rank: number | null;
 }
 
-export type WorthReason = 'flagged' | 'split' | 'probably_mislabelled' | 'model_against' | 'model_sure' | 'model_unsure';
+export type WorthReason = 'flagged' | 'split' | 'probably_mislabelled' | 'model_against' | 'judge_against' | 'model_sure' | 'model_unsure';
 
 /** Why a comparison is worth a reviewer's time. */
 export interface ComparisonAnswer {
@@ -1300,4 +1304,90 @@ export interface GenerationEstimate {
   n_sampled: number;
   prompt_tokens: number;
   max_new_tokens: number;
+}
+
+// --- AI labellers ---
+
+export interface Principle {
+  id: number;
+  text: string;
+  axis: string;
+  /** How often it is drawn and how much it counts, beside the others. */
+  weight: number;
+}
+
+export interface ConstitutionVersion {
+  id: number;
+  number: number;
+  note: string;
+  /** Null for the draft. */
+  published_at: string | null;
+  created_at: string;
+  principles: Principle[];
+}
+
+export interface Constitution {
+  id: number;
+  name: string;
+  created_at: string;
+  /** Newest first. */
+  versions: ConstitutionVersion[];
+}
+
+export interface JudgeBrief {
+  id: number;
+  /** "endpoint:…" or "path:…". */
+  name: string;
+  model: string;
+  chain_of_thought: boolean;
+  version: { id: number; number: number; name: string };
+  allowed_at: string | null;
+}
+
+/** How an AI labeller's ratings compare with people's. */
+export interface JudgeReport {
+  n: number;
+  n_undecided: number;
+  kappa: Stat;
+  agreement: Stat;
+  people_kappa: Stat | null;
+  calibration: { low: number; high: number; n: number; confidence: number | null; agrees: number | null }[];
+  brier: number | null;
+  position: { n: number; bias: number | null; flips: number | null };
+  length: { judge: Stat; people: Stat };
+  slices: { by: string; name: string; n: number; kappa: Stat; agreement: Stat }[];
+  disagreements: { comparison_id: number; p_a: number; side: 'a' | 'b'; share: number; n_ratings: number }[];
+}
+
+export interface Judge extends JudgeBrief {
+  n_ratings: number;
+  reported_at: string | null;
+  report: JudgeReport | Record<string, never>;
+  /** Why it may not count; empty where it may. */
+  reasons: string[];
+}
+
+export type JudgeScope = 'unrated' | 'rated';
+
+export interface JudgeRun {
+  id: number;
+  number: number;
+  judge: JudgeBrief;
+  scope: JudgeScope;
+  n_comparisons: number;
+  n_principles: number;
+  max_tokens: number | null;
+  seed: number;
+  counts: { n_asked?: number; n_judged?: number; n_unanswered?: number; n_tokens?: number; stopped_by?: string | null };
+  finished_at: string | null;
+  created_at: string;
+  job: Job | null;
+}
+
+export interface JudgeEstimate {
+  n_available: number;
+  n_comparisons: number;
+  n_judgements: number;
+  n_questions: number;
+  n_tokens: number;
 }

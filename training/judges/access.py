@@ -1,0 +1,38 @@
+"""The only way from a request's identifier to a permitted constitution, judge or run."""
+
+from annotate.common.errors import not_found
+from annotate.projects.access import Seat
+from training.judges import selectors
+from training.judges.models import Constitution, ConstitutionVersion, Judge, JudgeRun
+
+
+def access_constitution(seat: Seat, pk: int) -> Constitution:
+    found = selectors.constitutions(seat.project).filter(pk=pk).first()
+    if found is None:
+        raise not_found("constitution")
+    return found
+
+
+def access_version(seat: Seat, pk: int) -> ConstitutionVersion:
+    found = (
+        ConstitutionVersion.objects.filter(constitution__project=seat.project, pk=pk)
+        .select_related("constitution")
+        .first()
+    )
+    if found is None:
+        raise not_found("version of a constitution")
+    return found
+
+
+def access_judge(seat: Seat, pk: int) -> Judge:
+    found = selectors.judges(seat.project).filter(pk=pk).first()
+    if found is None:
+        raise not_found("judge")
+    return found
+
+
+def access_run(seat: Seat, pk: int) -> JudgeRun:
+    found = selectors.runs(seat.project).filter(pk=pk).first()
+    if found is None:
+        raise not_found("judge run")
+    return found
