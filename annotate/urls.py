@@ -19,6 +19,7 @@ api = [
     # By name, not by import: the people's wing does not depend on the models' wing.
     path("", include("training.exports.api.urls")),
     path("", include("training.reward.api.urls")),
+    path("", include("training.drift.api.urls")),
     path("", include("training.sampling.api.urls")),
     path("", include("training.refresh.api.urls")),
 ]
