@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "training.policy",
     "training.reward",
     "training.generation",
+    "training.drift",
     "training.sampling",
     "training.refresh",
     "training.demo",

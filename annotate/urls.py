@@ -21,6 +21,7 @@ api = [
     path("", include("training.exports.api.urls")),
     path("", include("training.reward.api.urls")),
     path("", include("training.generation.api.urls")),
+    path("", include("training.drift.api.urls")),
     path("", include("training.sampling.api.urls")),
     path("", include("training.refresh.api.urls")),
 ]

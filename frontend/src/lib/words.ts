@@ -16,7 +16,7 @@ const WORDS: Record<string, string> = {
   labelling: t('being labelled'),
   rated: t('rated'),
   withdrawn: t('withdrawn'),
-  empty: t('nothing chosen'),
+  nothing_chosen: t('nothing chosen'),
   // Of comparisons, and what is said of them.
   open: t('open'),
   complete: t('complete'),
