@@ -4,7 +4,8 @@
 
 Makes what `score` would have written for a pool of synthetic prompts with 4 completions each (features around 300
 centres of very different sizes, 32 heads), then runs `select` on it once for each rule, each in a process of its own:
-seconds and peak memory of the whole process, reading and clustering included.
+seconds, seconds of computing (on both cores together: what does not depend on what else the machine does) and peak
+memory of the whole process, reading and clustering included.
 
 Beside it, what one would write without looking for something better, on the largest part of the pool on which it ends
 in reasonable time, against ours on the same input: k-centre on a full matrix of distances, greedy facility location on
@@ -36,7 +37,7 @@ K = 4
 HEADS = 32
 PER_PART = 1000
 RULES: list[dict[str, str]] = [
-    *({"acquisition": name} for name in acquisition.ACQUISITIONS),
+    *({"acquisition": name} for name in ("random", "bald", "delta_ucb", "dts")),
     *({"acquisition": "delta_ucb", "prompt_rule": rule} for rule in ("uniform", "badge", "bal_pm")),
     *({"acquisition": "delta_ucb", "diversity": rule} for rule in ("quotas", "k_centre", "facility_location")),
     {"acquisition": "drts", "prompt_rule": "bal_pm", "diversity": "quotas"},
@@ -93,8 +94,10 @@ def write_pool(directory: Path, n_prompts: int, seed: int = 0) -> None:
     (directory / "scored.json").write_text(json.dumps(told))
 
 
-def run_select(folder: Path, pool: Path, budget: int, rules: dict[str, str]) -> tuple[float, float, dict[str, Any]]:
-    """Seconds, peak memory in MB and the result of one `select`."""
+def run_select(
+    folder: Path, pool: Path, budget: int, rules: dict[str, str]
+) -> tuple[float, float, float, dict[str, Any]]:
+    """Seconds, seconds of computing, peak memory in MB and the result of one `select`."""
     name = "-".join(rules.values())
     config = {"scored": [str(pool)], "out_dir": str(folder / name), "budget": budget, "n_threads": 2, **rules}
     path = folder / f"{name}.json"
@@ -108,7 +111,8 @@ def run_select(folder: Path, pool: Path, budget: int, rules: dict[str, str]) -> 
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"select failed: {events[-1]}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024, events[-1]
+    computing = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - started, computing, usage.ru_maxrss / 1024, events[-1]
 
 
 def main(n_prompts: int, budget: int) -> None:
@@ -117,16 +121,17 @@ def main(n_prompts: int, budget: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pool(folder / "pool", n_prompts)
-        print(f"{'acquisition':14}{'prompts':10}{'batch':19}{'seconds':>9}{'peak MB':>9}{'clusters reached':>18}")
+        print(f"{'acquisition':14}{'prompts':10}{'batch':19}", end="")
+        print(f"{'seconds':>9}{'CPU s':>7}{'peak MB':>9}{'clusters reached':>18}")
         for rules in RULES:
-            seconds, memory, result = run_select(folder, folder / "pool", budget, rules)
+            seconds, computing, memory, result = run_select(folder, folder / "pool", budget, rules)
             reached = sum(row["chosen"] > 0 for row in result["coverage"]) + (
                 result["coverage_rest"] is not None and result["coverage_rest"]["chosen"] > 0
             )
             of = len(result["coverage"])
             print(
                 f"{rules['acquisition']:14}{rules.get('prompt_rule', 'value'):10}{rules.get('diversity', 'none'):19}"
-                f"{seconds:9.1f}{memory:9.0f}{f'{reached} of {of}':>18}",
+                f"{seconds:9.1f}{computing:7.1f}{memory:9.0f}{f'{reached} of {of}':>18}",
                 flush=True,
             )
         against_the_obvious(ScoredPool([folder / "pool"]))

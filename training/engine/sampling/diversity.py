@@ -19,8 +19,11 @@ TEMPERATURE = 0.5
 FLOOR = 0.25
 # Prompts that facility location has to cover: a uniform sample of a larger pool.
 GROUND = 10_000
-# Up to this many prompts plain k-means takes seconds; beyond, it goes on in small batches.
+# Up to so many prompts plain k-means takes seconds; beyond, it goes on in small batches.
 SMALL = 5_000
+BLOCK = 8_192
+# Centres of a large pool are found from a uniform sample: at least so many, and so many for each cluster.
+SAMPLE, SAMPLE_PER_CLUSTER = 20_000, 50
 # So many gains are computed anew at a time: one matrix product costs little more than one vector's.
 LAZY_BLOCK = 16
 LARGEST_LISTED = 200
@@ -56,8 +59,15 @@ def cluster(points: Floats, n_clusters: int, seed: int) -> tuple[NDArray[np.int6
         if n <= SMALL:
             model = KMeans(wanted, n_init=3, random_state=seed).fit(points)
         else:
-            model = MiniBatchKMeans(wanted, n_init=1, batch_size=4096, random_state=seed).fit(points)
-    labels = model.labels_
+            n_sample = min(n, max(SAMPLE, SAMPLE_PER_CLUSTER * wanted))
+            sample = np.sort(np.random.default_rng(seed).choice(n, n_sample, replace=False))
+            model = MiniBatchKMeans(wanted, n_init=1, batch_size=4096, random_state=seed).fit(points[sample])
+    labels = np.concatenate(
+        [
+            squared_distances(points[start : start + BLOCK], model.cluster_centers_).argmin(axis=1)
+            for start in range(0, n, BLOCK)
+        ]
+    )
     sizes = np.bincount(labels, minlength=wanted)
     order = np.argsort(-sizes, kind="stable")[: int((sizes > 0).sum())]
     number = np.zeros(wanted, dtype=np.int64)
