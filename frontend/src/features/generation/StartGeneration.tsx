@@ -226,7 +226,7 @@ function Costs({ estimate, error }: { estimate: GenerationEstimate | undefined; 
       </Text>
       <Text size="sm">
         {isNone
-          ? t('No prompt fits: import prompts, or ask for less here.')
+          ? t('No prompt fits: import prompts, or take those with rated comparisons too.')
           : t('{{available}} prompts fit. Models write {{sampled}} texts: about {{read}} tokens read, at most {{written}} written.', {
               available: number(estimate.n_available),
               sampled: number(estimate.n_sampled),
