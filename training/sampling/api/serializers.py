@@ -82,7 +82,7 @@ class OfGenerationSerializer(serializers.Serializer):
     number = serializers.IntegerField()
 
 
-class ArmSerializer(serializers.Serializer):
+class SamplingArmSerializer(serializers.Serializer):
     n = serializers.IntegerField()
     n_rated = serializers.IntegerField()
     n_labels = serializers.IntegerField(help_text="Ratings of all its comparisons.")
@@ -90,9 +90,9 @@ class ArmSerializer(serializers.Serializer):
     agreement = StatSerializer(help_text="Of labellers: share of equal pairs of ratings.")
 
 
-class ArmsSerializer(serializers.Serializer):
-    chosen = ArmSerializer()
-    random = ArmSerializer()
+class SamplingArmsSerializer(serializers.Serializer):
+    chosen = SamplingArmSerializer()
+    random = SamplingArmSerializer()
 
 
 class LaterModelSerializer(serializers.Serializer):
@@ -103,18 +103,18 @@ class LaterModelSerializer(serializers.Serializer):
     n_worse = serializers.IntegerField()
 
 
-class OutcomeSerializer(serializers.Serializer):
-    arms = ArmsSerializer()
+class SamplingOutcomeSerializer(serializers.Serializer):
+    arms = SamplingArmsSerializer()
     is_harder = serializers.BooleanField(allow_null=True)
     n_labels = serializers.IntegerField()
     later_models = LaterModelSerializer(many=True)
 
 
-class JudgeRequestSerializer(serializers.Serializer):
+class SamplingJudgeRequestSerializer(serializers.Serializer):
     reward_model_id = serializers.IntegerField()
 
 
-class AccuraciesSerializer(serializers.Serializer):
+class SamplingAccuraciesSerializer(serializers.Serializer):
     chosen = StatSerializer()
     random = StatSerializer()
 
@@ -165,7 +165,7 @@ class SamplingRoundSerializer(serializers.ModelSerializer):
             "accuracy",
         ]
 
-    @extend_schema_field(AccuraciesSerializer)
+    @extend_schema_field(SamplingAccuraciesSerializer)
     def get_accuracy(self, sampling_round: SamplingRound) -> dict[str, Any]:
         """Of the round's model against the ratings, in both parts."""
         found = accuracies_of([sampling_round.pk]) if self.accuracies is None else self.accuracies

@@ -105,22 +105,22 @@ class SampledComparisonsView(ProjectView):
 class OutcomeView(ProjectView):
     needs = {"GET": Capability.REVIEW}
 
-    @extend_schema(operation_id="sampling_rounds_outcome", responses=s.OutcomeSerializer)
+    @extend_schema(operation_id="sampling_rounds_outcome", responses=s.SamplingOutcomeSerializer)
     def get(self, request: Request, slug: str, sampling_round_id: int) -> Response:
         """What the round brought, from the ratings that came in so far."""
         found = outcome.outcome(access_sampling_round(self.seat, sampling_round_id))
-        return Response(s.OutcomeSerializer(found).data)
+        return Response(s.SamplingOutcomeSerializer(found).data)
 
 
 class JudgeView(ProjectView):
     needs = {"POST": Capability.TRAIN}
 
     @extend_schema(
-        operation_id="sampling_rounds_judge", request=s.JudgeRequestSerializer, responses={202: JobSerializer}
+        operation_id="sampling_rounds_judge", request=s.SamplingJudgeRequestSerializer, responses={202: JobSerializer}
     )
     def post(self, request: Request, slug: str) -> Response:
         """Ask a reward model about the random parts of all rounds that earlier models drew, as a job."""
-        body = s.JudgeRequestSerializer(data=request.data)
+        body = s.SamplingJudgeRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         model = access_reward_model(self.seat, body.validated_data["reward_model_id"])
         job = services.request_judgement(model=model, created_by=self.seat.user)
