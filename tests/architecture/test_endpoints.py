@@ -108,6 +108,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "bulk-scorings-choices": {"GET": REVIEW},
     "bulk-scoring": {"GET": REVIEW},
     "bulk-scoring-file": {"GET": REVIEW},
+    "drift-reports": {"GET": REVIEW, "POST": TRAIN},
+    "drift-report": {"GET": REVIEW},
     "sampling-rounds": {"GET": REVIEW},
     "sampling-round": {"GET": REVIEW},
     "refreshes": {"GET": REVIEW, "POST": TRAIN},

@@ -66,6 +66,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "prompts": get(f"{P}/prompts"),
     "imports": get(f"{P}/imports"),
     "comparison-sets": get(f"{P}/comparison-sets"),
+    "drift-reports": get(f"{P}/drift-reports"),
     "sampling-rounds": get(f"{P}/sampling-rounds"),
     "guidelines": get(f"{P}/guidelines"),
     "qualification": get(f"{P}/qualification"),
