@@ -2,7 +2,8 @@ import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@
 import { useDisclosure } from '@mantine/hooks';
 import {
   IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileAnalytics, IconFileImport, IconFlask, IconGauge, IconHistory, IconListCheck,
-  IconListNumbers, IconPencilCheck, IconRefresh, IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, type Icon,
+  IconListNumbers, IconPencilCheck, IconRefresh, IconScale, IconSettings, IconStack2, IconTargetArrow, IconUsers, IconUserSearch, IconWaveSine,
+  type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
@@ -39,6 +40,7 @@ const SECTIONS: Section[] = [
   { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
   { path: 'playground', label: t('Playground'), icon: IconFlask, needs: 'review' },
   { path: 'bulk-scorings', label: t('Score a file'), icon: IconFileAnalytics, needs: 'review' },
+  { path: 'drift', label: t('Drift'), icon: IconWaveSine, needs: 'review' },
   { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
   { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
   { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },

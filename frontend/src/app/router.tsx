@@ -7,6 +7,7 @@ import { guidelinesRoutes } from '@/features/guidelines/routes';
 import { jobsRoutes } from '@/features/jobs/routes';
 import { labellingRoutes } from '@/features/labelling/routes';
 import { membersRoutes } from '@/features/members/routes';
+import { driftRoutes } from '@/features/drift/routes';
 import { modelsRoutes } from '@/features/models/routes';
 import { projectRoutes, projectsRoutes } from '@/features/projects/routes';
 import { rankingsRoutes } from '@/features/rankings/routes';
@@ -24,6 +25,7 @@ const insideProject: RouteObject[] = [
   ...dataRoutes,
   ...reviewRoutes,
   ...modelsRoutes,
+  ...driftRoutes,
   ...refreshRoutes,
   ...jobsRoutes,
   ...membersRoutes,
