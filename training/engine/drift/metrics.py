@@ -211,13 +211,13 @@ def outliers(x: NDArray[np.floating], y: NDArray[np.floating], rng: np.random.Ge
     k = min(MOST_COMPONENTS, max(1, len(x) // 10), x.shape[1])
     own, theirs = _folds(len(x), rng), _folds(len(y), rng)
     is_out = [np.zeros(len(x), dtype=bool), np.zeros(len(y), dtype=bool)]
-    limit = float(stats.chi2.ppf(OUTLYING, k))
     for fold in range(N_FOLDS):
         fitted = x[own != fold].astype(np.float64)
         mean, scale = fitted.mean(axis=0), fitted.std(axis=0)
         scale = np.where(scale > 1e-9, scale, 1.0)
         _, singular, axes = np.linalg.svd((fitted - mean) / scale, full_matrices=False)
         used = singular[:k] > 1e-6 * max(1e-12, float(singular[0]))
+        limit = float(stats.chi2.ppf(OUTLYING, max(1, int(used.sum()))))
         to_unit = axes[:k][used].T / (singular[:k][used] / np.sqrt(len(fitted) - 1))
         for rows, folds, found in ((x, own, is_out[0]), (y, theirs, is_out[1])):
             inside = folds == fold

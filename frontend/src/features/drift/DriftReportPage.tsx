@@ -86,7 +86,7 @@ function Report({ verdict, result }: { verdict: DriftReportDetail['verdict']; re
 
 function comparedText({ compared, n }: DriftResult): string {
   const what = {
-    generation: t('completions of generation {{number}}', { number: compared.generation }),
+    generation: t('completions of generation {{number}}', { number: compared.generation ?? '' }),
     current_policy: t('the newest completions of the current policy'),
     newest: t('the newest completions of any model, since none is of the current policy'),
   }[compared.what];

@@ -46,11 +46,12 @@ export function pText(p: number | null): string {
 
 /** The bounds of each bin: open below in the first and above in the last. */
 export function binLabels(edges: number[], digits: number): string[] {
-  if (edges.length === 0) return [t('all')];
   const text = edges.map((edge) => number(edge, digits));
+  const [first, last] = [text[0], text.at(-1)];
+  if (first === undefined || last === undefined) return [t('all')];
   return [
-    t('up to {{edge}}', { edge: text[0] }),
-    ...text.slice(1).map((high, i) => t('{{low}} to {{high}}', { low: text[i], high })),
-    t('above {{edge}}', { edge: text.at(-1) }),
+    t('up to {{edge}}', { edge: first }),
+    ...text.slice(1).map((high, i) => t('{{low}} to {{high}}', { low: text[i] ?? '', high })),
+    t('above {{edge}}', { edge: last }),
   ];
 }
