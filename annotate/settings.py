@@ -189,6 +189,7 @@ SPECTACULAR_SETTINGS = {
         "ShownPreferredEnum": "annotate.ratings.api.serializers.SHOWN_SIDES",
         "VerdictEnum": "annotate.ratings.api.serializers.VERDICTS",
         "StandingVerdictEnum": "annotate.ratings.api.serializers.STANDING_VERDICTS",
+        "DriftVerdictEnum": "training.drift.models.Verdict",
         "ChangeVerdictEnum": "annotate.agreement.api.serializers.CHANGE_VERDICTS",
         "UserKindEnum": "annotate.accounts.models.UserKind",
         "FlagKindEnum": "annotate.ratings.models.FlagKind",

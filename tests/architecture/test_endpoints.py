@@ -124,6 +124,8 @@ NEEDS: dict[str, dict[str, Any]] = {
     "judge-runs-estimate": {"GET": REVIEW},
     "judge-runs-choices": {"GET": REVIEW},
     "judge-run": {"GET": REVIEW},
+    "drift-reports": {"GET": REVIEW, "POST": TRAIN},
+    "drift-report": {"GET": REVIEW},
     "sampling-round": {"GET": REVIEW},
     "sampling-choices": {"GET": REVIEW},
     "sampling-judge": {"POST": TRAIN},

@@ -70,6 +70,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "constitutions": get(f"{P}/constitutions"),
     "judges": get(f"{P}/judges"),
     "judge-runs": get(f"{P}/judge-runs"),
+    "drift-reports": get(f"{P}/drift-reports"),
     "sampling-rounds": get(f"{P}/sampling-rounds"),
     "sampling-preview": get(f"{P}/sampling-rounds/preview"),
     "guidelines": get(f"{P}/guidelines"),

@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks';
 import {
   IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileAnalytics, IconFileImport, IconFlask, IconFocusCentered, IconGauge, IconHistory,
   IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh, IconRobot, IconScale, IconSettings, IconSparkles, IconStack2, IconTargetArrow,
-  IconUserSearch, IconUsers, type Icon,
+  IconUserSearch, IconUsers, IconWaveSine, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Suspense } from 'react';
@@ -43,6 +43,7 @@ const SECTIONS: Section[] = [
   { path: 'generations', label: t('Generations'), icon: IconSparkles, needs: 'review' },
   { path: 'sampling-rounds', label: t('Sampling'), icon: IconFocusCentered, needs: 'review' },
   { path: 'judges', label: t('AI labellers'), icon: IconRobot, needs: 'review' },
+  { path: 'drift', label: t('Drift'), icon: IconWaveSine, needs: 'review' },
   { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
   { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
   { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },

@@ -9,6 +9,7 @@ import { jobsRoutes } from '@/features/jobs/routes';
 import { judgesRoutes } from '@/features/judges/routes';
 import { labellingRoutes } from '@/features/labelling/routes';
 import { membersRoutes } from '@/features/members/routes';
+import { driftRoutes } from '@/features/drift/routes';
 import { modelsRoutes } from '@/features/models/routes';
 import { projectRoutes, projectsRoutes } from '@/features/projects/routes';
 import { rankingsRoutes } from '@/features/rankings/routes';
@@ -28,6 +29,7 @@ const insideProject: RouteObject[] = [
   ...reviewRoutes,
   ...modelsRoutes,
   ...generationRoutes,
+  ...driftRoutes,
   ...refreshRoutes,
   ...samplingRoutes,
   ...judgesRoutes,

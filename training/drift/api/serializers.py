@@ -8,14 +8,14 @@ from training.drift.models import DriftReport
 from training.reward.api.serializers import ModelBriefSerializer
 
 
-class GenerationBriefSerializer(serializers.Serializer):
+class ComparedGenerationSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     number = serializers.IntegerField()
 
 
 class DriftReportSerializer(serializers.ModelSerializer):
     reward_model = ModelBriefSerializer()
-    generation = GenerationBriefSerializer(allow_null=True)
+    generation = ComparedGenerationSerializer(allow_null=True)
     job = JobSerializer(allow_null=True)
 
     class Meta:
@@ -23,33 +23,33 @@ class DriftReportSerializer(serializers.ModelSerializer):
         fields = ["id", "number", "reward_model", "generation", "verdict", "created_at", "finished_at", "job"]
 
 
-class SourceCountSerializer(serializers.Serializer):
+class DriftSourceCountSerializer(serializers.Serializer):
     name = serializers.CharField()
     n = serializers.IntegerField()
 
 
-class ComparedSerializer(serializers.Serializer):
+class DriftComparedSerializer(serializers.Serializer):
     """What stood for the two sides."""
 
     comparison_set = serializers.IntegerField(help_text="Number of the set whose training completions are one side.")
     what = serializers.ChoiceField(choices=["generation", "current_policy", "newest"])
     generation = serializers.IntegerField(allow_null=True)
     n = serializers.IntegerField(help_text="Completions of the policy's side before one a prompt was drawn.")
-    sources = SourceCountSerializer(many=True)
+    sources = DriftSourceCountSerializer(many=True)
 
 
-class SideSerializer(serializers.Serializer):
+class DriftSideSerializer(serializers.Serializer):
     completions = serializers.IntegerField()
     prompts = serializers.IntegerField()
     used = serializers.IntegerField(help_text="One completion a prompt.")
 
 
-class SidesSerializer(serializers.Serializer):
-    training = SideSerializer()
-    policy = SideSerializer()
+class DriftSidesSerializer(serializers.Serializer):
+    training = DriftSideSerializer()
+    policy = DriftSideSerializer()
 
 
-class MeasureSerializer(serializers.Serializer):
+class DriftMeasureSerializer(serializers.Serializer):
     name = serializers.CharField()
     value = serializers.FloatField()
     low = serializers.FloatField(allow_null=True)
@@ -63,13 +63,13 @@ class MeasureSerializer(serializers.Serializer):
     sentence = serializers.CharField()
 
 
-class BinsSerializer(serializers.Serializer):
+class DriftBinsSerializer(serializers.Serializer):
     edges = serializers.ListField(child=serializers.FloatField())
     training = serializers.ListField(child=serializers.FloatField())
     policy = serializers.ListField(child=serializers.FloatField())
 
 
-class SliceSerializer(serializers.Serializer):
+class DriftSliceSerializer(serializers.Serializer):
     kind = serializers.CharField()
     value = serializers.CharField()
     n_training = serializers.IntegerField()
@@ -80,13 +80,13 @@ class SliceSerializer(serializers.Serializer):
     p_adjusted = serializers.FloatField()
 
 
-class OriginSerializer(serializers.Serializer):
+class DriftOriginSerializer(serializers.Serializer):
     """Whether the prompts are new or what is written to them."""
 
     known_share = serializers.FloatField(allow_null=True)
-    prompts = MeasureSerializer(allow_null=True)
-    prompt_lengths = MeasureSerializer(allow_null=True)
-    completions = MeasureSerializer(allow_null=True)
+    prompts = DriftMeasureSerializer(allow_null=True)
+    prompt_lengths = DriftMeasureSerializer(allow_null=True)
+    completions = DriftMeasureSerializer(allow_null=True)
     sentence = serializers.CharField()
 
 
@@ -95,14 +95,14 @@ class DriftResultSerializer(serializers.Serializer):
 
     sentence = serializers.CharField()
     rule = serializers.CharField()
-    compared = ComparedSerializer()
-    n = SidesSerializer()
-    measures = MeasureSerializer(many=True)
-    lengths = BinsSerializer(allow_null=True)
-    rewards = BinsSerializer(allow_null=True)
-    slices = SliceSerializer(many=True)
-    most_moved = SliceSerializer(allow_null=True)
-    origin = OriginSerializer(allow_null=True)
+    compared = DriftComparedSerializer()
+    n = DriftSidesSerializer()
+    measures = DriftMeasureSerializer(many=True)
+    lengths = DriftBinsSerializer(allow_null=True)
+    rewards = DriftBinsSerializer(allow_null=True)
+    slices = DriftSliceSerializer(many=True)
+    most_moved = DriftSliceSerializer(allow_null=True)
+    origin = DriftOriginSerializer(allow_null=True)
 
 
 class DriftReportDetailSerializer(DriftReportSerializer):

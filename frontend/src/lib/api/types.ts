@@ -697,6 +697,86 @@ export interface ModelBrief {
   state: RewardModel['state'];
 }
 
+export interface DriftReport {
+  id: number;
+  number: number;
+  reward_model: ModelBrief;
+  generation: { id: number; number: number } | null;
+  /** Empty until the job has ended. */
+  verdict: '' | 'too_few' | 'none' | 'some' | 'strong';
+  created_at: string;
+  finished_at: string | null;
+  job: Job | null;
+}
+
+export interface DriftMeasure {
+  name: string;
+  value: number;
+  low: number | null;
+  high: number | null;
+  p_value: number | null;
+  /** Null where the measure has no say in the verdict. */
+  p_adjusted: number | null;
+  expected: number | null;
+  n_training: number;
+  n_policy: number;
+  level: 'none' | 'some' | 'strong' | null;
+  sentence: string;
+}
+
+export interface DriftBins {
+  edges: number[];
+  training: number[];
+  policy: number[];
+}
+
+export interface DriftSlice {
+  kind: string;
+  value: string;
+  n_training: number;
+  n_policy: number;
+  auc: number;
+  low: number;
+  high: number;
+  p_adjusted: number;
+}
+
+interface DriftSide {
+  completions: number;
+  prompts: number;
+  used: number;
+}
+
+export interface DriftResult {
+  sentence: string;
+  rule: string;
+  compared: {
+    comparison_set: number;
+    what: 'generation' | 'current_policy' | 'newest';
+    generation: number | null;
+    n: number;
+    sources: { name: string; n: number }[];
+  };
+  n: { training: DriftSide; policy: DriftSide };
+  measures: DriftMeasure[];
+  lengths: DriftBins | null;
+  rewards: DriftBins | null;
+  slices: DriftSlice[];
+  most_moved: DriftSlice | null;
+  origin: {
+    known_share: number | null;
+    prompts: DriftMeasure | null;
+    prompt_lengths: DriftMeasure | null;
+    completions: DriftMeasure | null;
+    sentence: string;
+  } | null;
+}
+
+export interface DriftReportDetail extends DriftReport {
+  /** Null until the job has ended. */
+  report: DriftResult | null;
+}
+
 export interface ModelComparison {
   id: number;
   a: ModelBrief;
