@@ -1,6 +1,5 @@
 """Settings: read from the environment alone; `.env.example` lists every variable with its default."""
 
-import json
 from pathlib import Path
 
 import environ
@@ -225,22 +224,6 @@ JOB_LOST_AFTER_S = env.float("JOB_LOST_AFTER_S", 45.0)
 SCORER_URL = env.str("SCORER_URL", "http://127.0.0.1:8100").rstrip("/")
 SCORER_TOKEN = env.str("SCORER_TOKEN", "")
 ENGINE_THREADS = env.int("ENGINE_THREADS", 2)
-
-
-def _endpoints(text: str) -> dict[str, dict[str, str]]:
-    """OpenAI-compatible endpoints by name: {"name": {"url": "https://host/v1", "model": …, "token": …}}."""
-    try:
-        found = json.loads(text or "{}")
-    except ValueError as error:
-        raise ImproperlyConfigured(f"LM_ENDPOINTS is no JSON: {error}") from error
-    if not isinstance(found, dict) or not all(
-        isinstance(one, dict) and {"url", "model"} <= set(one) <= {"url", "model", "token"} for one in found.values()
-    ):
-        raise ImproperlyConfigured("LM_ENDPOINTS: expected an object of names, each with url, model and perhaps token.")
-    return found
-
-
-LM_ENDPOINTS = _endpoints(env.str("LM_ENDPOINTS", ""))
 # Below these, anybody who may train can have the workers read files to score them.
 BULK_ROOTS = env.list("BULK_ROOTS", default=[])
 
@@ -252,15 +235,16 @@ def _endpoints(listed: list[str]) -> list[tuple[str, str, str]]:
         name, _, rest = one.strip().partition("=")
         url, _, model = rest.strip().partition(" ")
         if not (name.strip() and url.startswith(("http://", "https://")) and model.strip()):
-            raise ImproperlyConfigured(f'GENERATION_ENDPOINTS: expected "name=http(s)://host/v1 model", got {one!r}.')
+            raise ImproperlyConfigured(f'LM_ENDPOINTS: expected "name=http(s)://host/v1 model", got {one!r}.')
         found.append((name.strip(), url, model.strip()))
     return found
 
 
-# Language models behind HTTP that workers may ask for completions; see training/endpoints.py for why they are listed.
-GENERATION_ENDPOINTS = _endpoints(env.list("GENERATION_ENDPOINTS", default=[]))
-# What these ask as a Bearer token; of one alone in GENERATION_ENDPOINT_TOKEN_<NAME>. Workers hand it to the engine.
-HAS_ENDPOINT_TOKEN = bool(env.str("GENERATION_ENDPOINT_TOKEN", ""))
+# Language models behind HTTP that workers may ask for completions and judgements; training/endpoints.py says why
+# they are listed.
+LM_ENDPOINTS = _endpoints(env.list("LM_ENDPOINTS", default=[]))
+# What these ask as a Bearer token; of one alone in LM_ENDPOINT_TOKEN_<NAME>. Workers hand it to the engine.
+HAS_ENDPOINT_TOKEN = bool(env.str("LM_ENDPOINT_TOKEN", ""))
 
 # --- files, language, security --------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

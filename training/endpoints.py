@@ -1,9 +1,9 @@
-"""Language models behind HTTP that the operator allows: GENERATION_ENDPOINTS="name=url model,…".
+"""Language models behind HTTP that the operator allows: LM_ENDPOINTS="name=url model,…".
 
 Nobody who uses the web interface or the API can have a worker open an address of their choice (request forgery: a
 worker may reach what they cannot). A researcher names an endpoint of this list; its address, its model and its token
-come from the environment alone. The token of endpoint "big-one" is GENERATION_ENDPOINT_TOKEN_BIG_ONE where that is
-set, else GENERATION_ENDPOINT_TOKEN.
+come from the environment alone. The token of endpoint "big-one" is LM_ENDPOINT_TOKEN_BIG_ONE where that is
+set, else LM_ENDPOINT_TOKEN.
 """
 
 import os
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-TOKEN = "GENERATION_ENDPOINT_TOKEN"  # noqa: S105 - the name of the variable
+TOKEN = "LM_ENDPOINT_TOKEN"  # noqa: S105 - the name of the variable
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Endpoint:
 
 def endpoints() -> dict[str, Endpoint]:
     """The allowed endpoints by name."""
-    return {name: Endpoint(name, url, model) for name, url, model in settings.GENERATION_ENDPOINTS}
+    return {name: Endpoint(name, url, model) for name, url, model in settings.LM_ENDPOINTS}
 
 
 def find_endpoint(name_or_url: str) -> Endpoint | None:

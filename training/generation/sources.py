@@ -64,7 +64,7 @@ def find_sources(project: Project, options: GenerationOptions) -> list[Source]:
             if endpoint is None:
                 known = ", ".join(endpoints()) or "none"
                 problems[f"mix.{number}.source"] = (
-                    f"The operator allows no endpoint {name!r}; allowed (GENERATION_ENDPOINTS): {known}."
+                    f"The operator allows no endpoint {name!r}; allowed (LM_ENDPOINTS): {known}."
                 )
                 continue
             label = f"{endpoint.name} {endpoint.model}"

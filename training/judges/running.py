@@ -12,12 +12,9 @@ from annotate.jobs.context import ClaimLost, JobContext
 from training import artifacts
 from training.engine.common.atomic import write_json
 from training.engine.common.rows import read_rows
-from training.judges import endpoints
 from training.judges.models import JudgeRun
 from training.judges.selectors import questions
-from training.judges.services import finish_run, store_judgements, update_report
-
-TOKEN_ENV = "JUDGE_ENDPOINT_TOKEN"  # noqa: S105  # the name of a variable
+from training.judges.services import endpoint_of, finish_run, store_judgements, update_report
 
 
 def run_judge(*, run: JudgeRun, context: JobContext) -> JudgeRun:
@@ -36,11 +33,10 @@ def run_judge(*, run: JudgeRun, context: JobContext) -> JudgeRun:
         context.log(f"{n_asked} judgements to make: each is asked in both orders.")
     if asked.stat().st_size == 0:
         return finish_run(run=run, counts=_counts({"n_asked": 0}))
-    config, env = _config(run)
-    write_json(directory / "judge.json", config | {"comparisons": str(asked), "out_dir": str(out)})
+    write_json(directory / "judge.json", _config(run) | {"comparisons": str(asked), "out_dir": str(out)})
     command = [sys.executable, "-m", "training.engine.judging", "judge", "--config", str(directory / "judge.json")]
     try:
-        result = context.run_process(command, what=f"Judging by {run.judge}", env=env)
+        result = context.run_process(command, what=f"Judging by {run.judge}")
     except ClaimLost:
         raise
     except BaseException:
@@ -55,8 +51,8 @@ def run_judge(*, run: JudgeRun, context: JobContext) -> JudgeRun:
     return run
 
 
-def _config(run: JudgeRun) -> tuple[dict[str, Any], dict[str, str]]:
-    """The engine's config, and the environment that carries the token, which is written nowhere."""
+def _config(run: JudgeRun) -> dict[str, Any]:
+    """The engine's config. It names the variable of the token; the token itself is written nowhere."""
     kind, _, where = run.judge.name.partition(":")
     config: dict[str, Any] = {
         "chain_of_thought": run.judge.chain_of_thought,
@@ -64,14 +60,13 @@ def _config(run: JudgeRun) -> tuple[dict[str, Any], dict[str, str]]:
         "n_threads": settings.ENGINE_THREADS,
     }
     if kind == "path":
-        return config | {"model": where}, {}
-    endpoint = endpoints.of_judge(run.judge.name)
-    config |= {
+        return config | {"model": where}
+    endpoint = endpoint_of(run.judge.name)
+    return config | {
         "endpoint_url": endpoint.url,
         "endpoint_model": run.judge.model,
-        "endpoint_token_env": TOKEN_ENV,
+        "endpoint_token_env": endpoint.token_env,
     }
-    return config, {TOKEN_ENV: endpoint.token}
 
 
 def _write_questions(run: JudgeRun, path: Path, context: JobContext) -> int:

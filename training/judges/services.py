@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -14,7 +15,7 @@ from annotate.comparisons.models import Comparison
 from annotate.jobs.services import enqueue
 from annotate.projects import audit
 from annotate.projects.models import Project
-from training.judges import endpoints
+from training.endpoints import Endpoint, endpoints
 from training.judges.comparing import verdict
 from training.judges.models import AiRating, Constitution, ConstitutionVersion, Judge, JudgeRun, Principle
 from training.judges.options import RunOptions
@@ -107,6 +108,15 @@ def _write_principles(version: ConstitutionVersion, principles: Sequence[Princip
         made.save()
 
 
+def endpoint_of(judge: str) -> Endpoint:
+    """The endpoint of a judge's name. Raises ValidationError where the operator allows none of that name."""
+    name, known = judge.removeprefix("endpoint:"), endpoints()
+    if name not in known:
+        names = ", ".join(known) or "none"
+        raise ValidationError({"judge": f"The operator allows no endpoint {name!r}; allowed (LM_ENDPOINTS): {names}."})
+    return known[name]
+
+
 # --- runs -----------------------------------------------------------------------------------------------------------
 @transaction.atomic
 def start_run(
@@ -118,7 +128,7 @@ def start_run(
     """
     if version.published_at is None:
         raise DomainError("not_published", f"{version} is a draft: publish it first, so that it can no longer change.")
-    model = endpoints.of_judge(options.judge).model if options.judge.startswith("endpoint:") else ""
+    model = endpoint_of(options.judge).model if options.judge.startswith("endpoint:") else ""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     judge, _ = Judge.objects.get_or_create(
         project=project, version=version, name=options.judge, model=model, chain_of_thought=options.chain_of_thought

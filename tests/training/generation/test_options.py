@@ -75,17 +75,17 @@ def test_a_checkpoint_of_another_pool_is_none(cast, other_pool):
 
 
 def test_only_listed_endpoints_are_found():
-    with override_settings(GENERATION_ENDPOINTS=[("big", "http://a:8000/v1", "m")]):
+    with override_settings(LM_ENDPOINTS=[("big", "http://a:8000/v1", "m")]):
         assert find_endpoint("big") == find_endpoint("http://a:8000/v1/") != None  # noqa: E711 - of a chain
         assert find_endpoint("http://b:8000/v1") is None
 
 
 def test_the_token_of_one_endpoint_comes_before_that_of_all(monkeypatch):
-    with override_settings(GENERATION_ENDPOINTS=[("big-one", "http://a/v1", "m"), ("other", "http://b/v1", "m")]):
-        monkeypatch.setenv("GENERATION_ENDPOINT_TOKEN", "x")
-        monkeypatch.setenv("GENERATION_ENDPOINT_TOKEN_BIG_ONE", "y")
+    with override_settings(LM_ENDPOINTS=[("big-one", "http://a/v1", "m"), ("other", "http://b/v1", "m")]):
+        monkeypatch.setenv("LM_ENDPOINT_TOKEN", "x")
+        monkeypatch.setenv("LM_ENDPOINT_TOKEN_BIG_ONE", "y")
         names = [find_endpoint(name).token_env for name in ("big-one", "other")]
-    assert names == ["GENERATION_ENDPOINT_TOKEN_BIG_ONE", "GENERATION_ENDPOINT_TOKEN"]
+    assert names == ["LM_ENDPOINT_TOKEN_BIG_ONE", "LM_ENDPOINT_TOKEN"]
 
 
 def test_a_listed_endpoint_without_a_model_is_refused_at_start():

@@ -51,7 +51,7 @@ def test_it_writes_completions_of_a_policy_with_their_source(cast, prompts, poli
 @pytest.fixture
 def trees():
     """An endpoint the operator allows; its texts tell the seed they were asked with."""
-    with chat_server() as server, override_settings(GENERATION_ENDPOINTS=[("trees", server.url, "tree-7b")]):
+    with chat_server() as server, override_settings(LM_ENDPOINTS=[("trees", server.url, "tree-7b")]):
         yield server
 
 

@@ -20,8 +20,13 @@ from training.judges.services import create_constitution, start_run
 URL = "/api/v1/projects/helpfulness/judge-runs"
 
 
-def endpoints(server, **more):
-    return {"mine": {"url": server.url, "model": "judge-1", "token": "open-sesame"} | more}
+@pytest.fixture(autouse=True)
+def _token(monkeypatch):
+    monkeypatch.setenv("LM_ENDPOINT_TOKEN_MINE", "open-sesame")
+
+
+def endpoints(server):
+    return [("mine", server.url, "judge-1")]
 
 
 def start(cast, version=None, **options):
@@ -110,7 +115,7 @@ def test_a_run_on_rated_ones_is_compared_with_people(cast, comparisons, settings
 
 
 def test_it_is_started_and_read_through_the_api(cast, comparisons, settings):
-    settings.LM_ENDPOINTS = {"mine": {"url": "http://127.0.0.1:9/v1", "model": "judge-1"}}
+    settings.LM_ENDPOINTS = [("mine", "http://127.0.0.1:9/v1", "judge-1")]
     on_train_prompts(comparisons(3))
     version = make_version(cast.project)
     client = cast.client(cast.researcher)
@@ -128,7 +133,7 @@ def test_it_is_started_and_read_through_the_api(cast, comparisons, settings):
 
 
 def test_nobody_can_name_an_address(cast, settings):
-    settings.LM_ENDPOINTS = {}
+    settings.LM_ENDPOINTS = []
     version = make_version(cast.project)
     for judge in (
         "endpoint:mine",
@@ -160,7 +165,7 @@ def test_options_say_what_they_expect(field, value):
 
 
 def test_the_command_starts_one(cast, comparisons, settings, capsys):
-    settings.LM_ENDPOINTS = {"mine": {"url": "http://127.0.0.1:9/v1", "model": "judge-1"}}
+    settings.LM_ENDPOINTS = [("mine", "http://127.0.0.1:9/v1", "judge-1")]
     make_version(cast.project)
     call_command(
         "judge",

@@ -51,7 +51,7 @@ class GenerationOptionsSerializer(serializers.Serializer):
     seed = serializers.IntegerField(required=False)
 
 
-class EstimateSerializer(serializers.Serializer):
+class GenerationEstimateSerializer(serializers.Serializer):
     n_available = serializers.IntegerField(help_text="Prompts that fit.")
     n_prompts = serializers.IntegerField()
     n_completions = serializers.IntegerField(help_text="Stored at most; near-duplicates are dropped.")

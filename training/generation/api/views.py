@@ -51,7 +51,9 @@ class EstimateView(ProjectView):
     needs = {"POST": Capability.TRAIN}
 
     @extend_schema(
-        operation_id="generations_estimate", request=s.GenerationOptionsSerializer, responses=s.EstimateSerializer
+        operation_id="generations_estimate",
+        request=s.GenerationOptionsSerializer,
+        responses=s.GenerationEstimateSerializer,
     )
     def post(self, request: Request, slug: str) -> Response:
         """What a generation would cost. Starts nothing."""

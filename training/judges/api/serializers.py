@@ -141,7 +141,7 @@ class EstimateQuerySerializer(serializers.Serializer):
     chain_of_thought = serializers.BooleanField(default=False)
 
 
-class EstimateSerializer(serializers.Serializer):
+class JudgeEstimateSerializer(serializers.Serializer):
     n_available = serializers.IntegerField(help_text="Comparisons there are to judge.")
     n_comparisons = serializers.IntegerField()
     n_judgements = serializers.IntegerField()

@@ -7,7 +7,8 @@ from rest_framework.response import Response
 
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
-from training.judges import endpoints, selectors, services
+from training.endpoints import endpoints
+from training.judges import selectors, services
 from training.judges.access import access_constitution, access_judge, access_run, access_version
 from training.judges.api import serializers as s
 from training.judges.options import RunOptions
@@ -158,7 +159,7 @@ class EstimateView(ProjectView):
     needs = {"GET": Capability.REVIEW}
 
     @extend_schema(
-        operation_id="judge_runs_estimate", parameters=[s.EstimateQuerySerializer], responses=s.EstimateSerializer
+        operation_id="judge_runs_estimate", parameters=[s.EstimateQuerySerializer], responses=s.JudgeEstimateSerializer
     )
     def get(self, request: Request, slug: str) -> Response:
         """What a run of a new judge would take."""
@@ -173,5 +174,5 @@ class ChoicesView(ProjectView):
     @extend_schema(operation_id="judge_runs_choices", responses=s.JudgeChoicesSerializer)
     def get(self, request: Request, slug: str) -> Response:
         """The endpoints that a judge may be."""
-        found = [{"name": one.name, "model": one.model} for one in endpoints.all_endpoints()]
+        found = [{"name": one.name, "model": one.model} for one in endpoints().values()]
         return Response({"endpoints": found})
