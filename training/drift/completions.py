@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from django.db.models import Q, QuerySet
 
+from annotate.jobs.context import JobFailed
 from annotate.pool.models import Completion, SourceKind
 from annotate.projects.models import Project
 from training import artifacts
@@ -56,10 +57,15 @@ def write_sides(
 
 
 def _write_training(comparison_set: ComparisonSet, path: Path) -> set[bytes]:
-    """The completions of the training split, once each; keys of those of all splits."""
+    """The completions of the training split, once each; keys of those of all splits. Raises JobFailed "set_gone"."""
     known: set[bytes] = set()
     root = artifacts.local_directory(comparison_set.uri)
-    manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise JobFailed(
+            "set_gone", f"The files of comparison set {comparison_set.number} are gone ({comparison_set.uri})."
+        ) from None
     with open(path, "w", encoding="utf-8") as file:
         for shard in manifest["shards"]:
             for row in _rows(root / shard["path"]):

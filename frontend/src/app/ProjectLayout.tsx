@@ -24,31 +24,62 @@ interface Section {
   needs: Capability;
 }
 
-const SECTIONS: Section[] = [
-  { path: '', label: t('Overview'), icon: IconGauge, needs: 'label' },
-  { path: 'label', label: t('Label'), icon: IconPencilCheck, needs: 'label' },
-  // Only where the project ranks.
-  { path: 'rank', label: t('Ranking'), icon: IconListNumbers, needs: 'label' },
-  { path: 'my-ratings', label: t('My ratings'), icon: IconListCheck, needs: 'label' },
-  { path: 'guidelines', label: t('Guidelines'), icon: IconBook2, needs: 'label' },
-  { path: 'prompts', label: t('Prompts'), icon: IconDatabase, needs: 'review' },
-  { path: 'imports', label: t('Imports'), icon: IconFileImport, needs: 'import' },
-  { path: 'agreement', label: t('Agreement'), icon: IconChartDots3, needs: 'review' },
-  { path: 'labellers', label: t('Labellers'), icon: IconUserSearch, needs: 'review' },
-  { path: 'disagreements', label: t('Disagreements'), icon: IconArrowsSplit2, needs: 'review' },
-  { path: 'comparisons', label: t('Comparisons'), icon: IconScale, needs: 'review' },
-  { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
-  { path: 'playground', label: t('Playground'), icon: IconFlask, needs: 'review' },
-  { path: 'bulk-scorings', label: t('Score a file'), icon: IconFileAnalytics, needs: 'review' },
-  { path: 'generations', label: t('Generations'), icon: IconSparkles, needs: 'review' },
-  { path: 'sampling-rounds', label: t('Sampling'), icon: IconFocusCentered, needs: 'review' },
-  { path: 'judges', label: t('AI labellers'), icon: IconRobot, needs: 'review' },
-  { path: 'drift', label: t('Drift'), icon: IconWaveSine, needs: 'review' },
-  { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
-  { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
-  { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },
-  { path: 'audit', label: t('Audit'), icon: IconHistory, needs: 'review' },
-  { path: 'settings', label: t('Settings'), icon: IconSettings, needs: 'manage' },
+interface SectionGroup {
+  /** Empty for what stands alone at the top. */
+  name: string;
+  sections: Section[];
+}
+
+const GROUPS: SectionGroup[] = [
+  { name: '', sections: [{ path: '', label: t('Overview'), icon: IconGauge, needs: 'label' }] },
+  {
+    name: t('Labelling'),
+    sections: [
+      { path: 'label', label: t('Label'), icon: IconPencilCheck, needs: 'label' },
+      // Only where the project ranks.
+      { path: 'rank', label: t('Ranking'), icon: IconListNumbers, needs: 'label' },
+      { path: 'my-ratings', label: t('My ratings'), icon: IconListCheck, needs: 'label' },
+      { path: 'guidelines', label: t('Guidelines'), icon: IconBook2, needs: 'label' },
+    ],
+  },
+  {
+    name: t('Data'),
+    sections: [
+      { path: 'prompts', label: t('Prompts'), icon: IconDatabase, needs: 'review' },
+      { path: 'imports', label: t('Imports'), icon: IconFileImport, needs: 'import' },
+      { path: 'generations', label: t('Generations'), icon: IconSparkles, needs: 'review' },
+      { path: 'comparisons', label: t('Comparisons'), icon: IconScale, needs: 'review' },
+    ],
+  },
+  {
+    name: t('Quality'),
+    sections: [
+      { path: 'agreement', label: t('Agreement'), icon: IconChartDots3, needs: 'review' },
+      { path: 'labellers', label: t('Labellers'), icon: IconUserSearch, needs: 'review' },
+      { path: 'disagreements', label: t('Disagreements'), icon: IconArrowsSplit2, needs: 'review' },
+      { path: 'judges', label: t('AI labellers'), icon: IconRobot, needs: 'review' },
+    ],
+  },
+  {
+    name: t('Models'),
+    sections: [
+      { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
+      { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
+      { path: 'drift', label: t('Drift'), icon: IconWaveSine, needs: 'review' },
+      { path: 'sampling-rounds', label: t('Sampling'), icon: IconFocusCentered, needs: 'review' },
+      { path: 'playground', label: t('Playground'), icon: IconFlask, needs: 'review' },
+      { path: 'bulk-scorings', label: t('Score a file'), icon: IconFileAnalytics, needs: 'review' },
+    ],
+  },
+  {
+    name: t('Project'),
+    sections: [
+      { path: 'jobs', label: t('Jobs'), icon: IconStack2, needs: 'review' },
+      { path: 'members', label: t('Members'), icon: IconUsers, needs: 'review' },
+      { path: 'audit', label: t('Audit'), icon: IconHistory, needs: 'review' },
+      { path: 'settings', label: t('Settings'), icon: IconSettings, needs: 'manage' },
+    ],
+  },
 ];
 
 /** Navigation of a project by what the caller may do, and the page beside it. */
@@ -100,19 +131,34 @@ export function ProjectLayout() {
       </AppShell.Header>
       <AppShell.Navbar p="xs">
         <ScrollArea component="nav" aria-label={t('Project')}>
-          {SECTIONS.filter(isOffered).map(({ path, label, icon: SectionIcon }) => {
-            const to = `/projects/${slug}${path && `/${path}`}`;
+          {GROUPS.map(({ name, sections }) => {
+            const offered = sections.filter(isOffered);
             return (
-              <NavLink
-                key={path}
-                component={Link}
-                to={to}
-                label={label}
-                leftSection={<SectionIcon size={18} stroke={1.7} aria-hidden />}
-                active={path ? place === to || place.startsWith(`${to}/`) : place === to}
-                onClick={close}
-                style={{ borderRadius: 'var(--mantine-radius-md)' }}
-              />
+              offered.length > 0 && (
+                <div key={name} role="group" aria-label={name || undefined}>
+                  {name && (
+                    <Text size="xs" c="dimmed" px="sm" pt="xs" pb={2} aria-hidden>
+                      {name}
+                    </Text>
+                  )}
+                  {offered.map(({ path, label, icon: SectionIcon }) => {
+                    const to = `/projects/${slug}${path && `/${path}`}`;
+                    return (
+                      <NavLink
+                        key={path}
+                        component={Link}
+                        to={to}
+                        label={label}
+                        leftSection={<SectionIcon size={18} stroke={1.7} aria-hidden />}
+                        active={path ? place === to || place.startsWith(`${to}/`) : place === to}
+                        onClick={close}
+                        py={5}
+                        style={{ borderRadius: 'var(--mantine-radius-md)' }}
+                      />
+                    );
+                  })}
+                </div>
+              )
             );
           })}
         </ScrollArea>
