@@ -236,12 +236,14 @@ def open_page() -> Iterator[Any]:
     """Yield a page of a new, empty browser; what the page's console says goes to the test's captured output."""
     if not CHROMIUM.exists():
         pytest.fail(f"{CHROMIUM} is missing: `apt-get install chromium`, then run the tests again.")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # What a busy machine needs; what comes sooner is not waited for.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS, headless=True)
         context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         started = time.monotonic()
         page.on("console", lambda message: print(f"[{time.monotonic() - started:6.2f}] {message.type}: {message.text}"))

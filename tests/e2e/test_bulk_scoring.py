@@ -73,7 +73,7 @@ def test_from_a_file_to_its_rewards(cast: Cast, served: str, browser_page: Page,
         page.get_by_role("link", name="Which rows are bad, and why").click()
     assert json.loads(Path(download.value.path()).read_text())["row"] == 31
     page.set_viewport_size({"width": 390, "height": 800})
-    assert wait_until(lambda: not overflows(page), 5)
+    assert wait_until(lambda: not overflows(page), 30)
 
     page.set_viewport_size({"width": 1280, "height": 900})
     page.get_by_role("link", name="Score a file").click()

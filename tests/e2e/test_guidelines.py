@@ -66,7 +66,7 @@ def test_it_is_written_read_asked_and_rated_under(seeded: str, sign_in: Any) -> 
     expect(page.get_by_role("region", name="Prompt")).not_to_have_text(before)
 
     lena = User.objects.get(email="labeller@demo.example")
-    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 1, 10, 0.1)
+    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 1, 30, 0.1)
     assert Rating.objects.get(labeller=lena).guideline_version.number == 3
     assert [
         one.passed for one in QualificationAttempt.objects.filter(labeller=lena, version__number=3).order_by("pk")

@@ -38,7 +38,7 @@ def test_ten_pairs_by_keyboard_are_seen_in_agreement(seeded, sign_in, celery_wor
     expect(page.get_by_role("table").get_by_role("row")).to_have_count(11)
 
     lena = User.objects.get(email="labeller@demo.example")
-    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 10, 10, 0.1)
+    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 10, 30, 0.1)
     ratings = list(Rating.objects.filter(labeller=lena).select_related("assignment").order_by("id"))
     assert [rating.intensity for rating in ratings] == [
         {"1": 4, "2": 3, "3": 2, "4": 1}.get(key) or int(key) - 4 for key in KEYS
@@ -67,7 +67,7 @@ def test_a_lost_connection_loses_no_rating(seeded, sign_in):
     page.keyboard.press("1")
     expect(today(page, 1)).to_be_visible()
     lena = User.objects.get(email="labeller@demo.example")
-    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 1, 10, 0.1)
+    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 1, 30, 0.1)
     page.context.set_offline(True)
     page.keyboard.press("2")
     expect(today(page, 2)).to_be_visible()
@@ -78,7 +78,7 @@ def test_a_lost_connection_loses_no_rating(seeded, sign_in):
     page.context.set_offline(False)
     expect(page.get_by_text("unsent")).to_have_count(0, timeout=20_000)
     expect(today(page, 3)).to_be_visible()
-    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 3, 10, 0.1)
+    assert wait_until(lambda: Rating.objects.filter(labeller=lena).count() == 3, 30, 0.1)
 
 
 def test_an_admin_makes_a_project_imports_a_file_and_invites(seeded, sign_in, celery_workers, tmp_path):

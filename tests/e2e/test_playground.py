@@ -82,7 +82,7 @@ def test_from_a_prompt_of_the_pool_to_what_a_sentence_does(cast: Cast, served: s
     assert len(sizes) == 3 and sizes == sorted(sizes, reverse=True)
     assert found + in_light_and_dark(page) == []
     page.set_viewport_size({"width": 390, "height": 800})
-    assert wait_until(lambda: not overflows(page), 5)  # the navigation slides away
+    assert wait_until(lambda: not overflows(page), 30)  # the navigation slides away
 
     # What was said of other texts goes when a text changes.
     page.get_by_label("Completion 2", exact=True).press("a")

@@ -52,7 +52,7 @@ def place_of(tiers: str) -> dict[str, int]:
 
 def assert_stored(assignment: RankingAssignment, tiers: str) -> None:
     """The answer has these tiers, and there is one rating of each pair that says the same."""
-    assert wait_until(lambda: RankingAnswer.objects.filter(assignment=assignment).exists(), 10, 0.1)
+    assert wait_until(lambda: RankingAnswer.objects.filter(assignment=assignment).exists(), 30, 0.1)
     answer = RankingAnswer.objects.get(assignment=assignment)
     shown = [[CARD[assignment.order.index(pk)] for pk in tier] for tier in answer.tiers]
     assert shown == [tier.split(" = ") for tier in tiers.split(" > ")]
@@ -123,7 +123,7 @@ def test_by_drag_and_by_buttons(cast: Cast, ranking: Open) -> None:
 
     page.keyboard.press("s")
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
-    assert wait_until(lambda: RankingAssignment.objects.filter(state="skipped").count() == 1, 10, 0.1)
+    assert wait_until(lambda: RankingAssignment.objects.filter(state="skipped").count() == 1, 30, 0.1)
 
 
 def test_axe_finds_nothing_and_a_phone_is_wide_enough(ranking: Open) -> None:

@@ -70,7 +70,7 @@ def test_from_the_form_to_what_a_round_brought(cast: Cast, served: str, browser_
     expect(parts.get_by_role("row", name=re.compile("Drawn at random"))).to_contain_text(re.compile(r"1[12] of 12"))
     assert in_light_and_dark(page) == []
     page.set_viewport_size({"width": 390, "height": 800})
-    assert wait_until(lambda: not overflows(page), 5)
+    assert wait_until(lambda: not overflows(page), 30)
     page.set_viewport_size({"width": 1280, "height": 900})
 
     # Taken back after a question, and put back.
