@@ -49,7 +49,7 @@ from sklearn.isotonic import isotonic_regression  # noqa: E402
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from reward_ratings import features_of, log_losses, minilm  # noqa: E402  # it lies beside this file
+from reward_ratings import cached, features_of, log_losses, minilm  # noqa: E402  # it lies beside this file
 
 from training.demo import simulator  # noqa: E402
 from training.demo.crowd import TRUE_TIE  # noqa: E402
@@ -80,6 +80,8 @@ REAL_RULES: tuple[Rule, ...] = (
 RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 N_HEADS = 32
 N_CHOOSING = 5
+# Ratings that have trained the trunk of the second simulated world.
+N_TRUNK = 800
 N_BOOTSTRAP = 2000
 GAIN = 0.9
 
@@ -129,7 +131,8 @@ class World:
 
 
 # --- worlds -----------------------------------------------------------------------------------------------------------
-def simulated(n_prompts: int, cache: Path) -> World:
+def simulated(n_prompts: int, cache: Path, *, is_trained: bool = False) -> World:
+    """is_trained: features of a reward model that earlier ratings have trained, see `trained_features`."""
     texts: list[tuple[Any, str]] = []
     prompts, first, second, topics, messages = [], [], [], [], []
     for number, prompt in enumerate(simulator.prompts(n_prompts, "acquisition")):
@@ -145,8 +148,8 @@ def simulated(n_prompts: int, cache: Path) -> World:
     gap = utility[first] - utility[second]
     _, topic = np.unique(topics, return_inverse=True)
     return World(
-        name="simulator",
-        **_features(texts, messages, 128, cache),
+        name="simulator, trained trunk" if is_trained else "simulator",
+        **(trained_features(texts, messages, cache) if is_trained else _features(texts, messages, 128, cache)),
         prompts=np.array(prompts),
         first=np.array(first),
         second=np.array(second),
@@ -228,6 +231,55 @@ def _features(
     texts: Sequence[tuple[Any, str]], prompts: Sequence[tuple[Any, str]], max_length: int, cache: Path
 ) -> dict[str, np.ndarray]:
     found = features_of([*texts, *prompts], base=minilm(), max_length=max_length, cache=cache)
+    n = len(texts)
+    return {"features": found[:n] / found[:n].std(axis=0).clip(1e-3), "prompt_features": found[n:]}
+
+
+def trained_features(
+    texts: Sequence[tuple[Any, str]], prompts: Sequence[tuple[Any, str]], cache: Path
+) -> dict[str, np.ndarray]:
+    """What the head of a reward model reads, MiniLM with all its weights trained on ratings of other prompts."""
+    import torch
+
+    from training.engine.reward.loss import preference_loss
+    from training.engine.reward.model import RewardModel
+
+    batch_size, peak = 32, 1e-4
+
+    def make() -> np.ndarray:
+        torch.manual_seed(0)
+        model = RewardModel.from_base(minilm(), max_length=128)
+        rng = random.Random("trunk")
+        rows = []
+        known = frozenset(json.dumps(messages, ensure_ascii=False) for messages, _ in prompts)
+        for prompt in simulator.prompts(N_TRUNK // 2, "trunk", exclude=known):
+            found = [one.text for one in simulator.completions(prompt, "trunk")]
+            for a, b in rng.sample(list(itertools.combinations(found, 2)), 2):
+                said = simulator.rate(rng.choice(simulator.LABELLERS), prompt.messages, a, b, rng).preferred
+                sides = [model.encode(prompt.messages, text).input_ids for text in (a, b)]
+                rows.append((*sides, {"first": 1.0, "second": 0.0, "tie": 0.5}[said]))
+        order = [row for _ in range(2) for row in rng.sample(rows, len(rows))]
+        optimiser = torch.optim.AdamW(model.model.parameters(), lr=peak, weight_decay=0.01)
+        n_steps = len(order) // batch_size
+        for step in range(n_steps):
+            part = order[step * batch_size : (step + 1) * batch_size]
+            ids = [torch.tensor(row[side]) for side in (0, 1) for row in part]
+            mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
+            padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+            with torch.autocast("cpu", torch.bfloat16):
+                rewards = model.model(padded, attention_mask=mask).logits[:, 0]
+            first, second = rewards.float().chunk(2)
+            loss = preference_loss(first, second, soft_preference=torch.tensor([row[2] for row in part])).total
+            optimiser.param_groups[0]["lr"] = peak * min((step + 1) / 5, 1) * (1 - step / n_steps)
+            optimiser.zero_grad()
+            (loss / len(part)).backward()
+            torch.nn.utils.clip_grad_norm_(model.model.parameters(), 1.0)
+            optimiser.step()
+        model.model.eval()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            return model.features([*texts, *prompts]).astype(np.float32)
+
+    found = cached(cache / f"trained-{N_TRUNK}-{len(texts)}-{len(prompts)}.npy", make)
     n = len(texts)
     return {"features": found[:n] / found[:n].std(axis=0).clip(1e-3), "prompt_features": found[n:]}
 
@@ -490,7 +542,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--quick", action="store_true", help="a small pool, two seeds, three rules: does it run?")
-    parser.add_argument("--only", nargs="*", default=None, help="simulator or names of files of ratings")
+    parser.add_argument("--only", nargs="*", default=None, help="simulator, trained or names of files of ratings")
     parser.add_argument("--json", type=Path, default=None, help="write all figures there")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "touchstone-acquisition")
     parser.add_argument(
@@ -507,6 +559,8 @@ def main() -> None:
         if given.quick:
             world = replace(world, n_rounds=3)
         made.append(report(world, few if given.quick else RULES, n_seeds, n_choosing))
+    if not given.quick and (given.only is None or "trained" in given.only):
+        made.append(report(simulated(n_prompts, given.cache, is_trained=True), RULES, n_seeds, n_choosing))
     for file in () if given.quick else FILES:
         if given.only is not None and file.name not in given.only:
             continue
