@@ -63,10 +63,14 @@ RULES: tuple[Rule, ...] = (
     RANDOM,
     *((name, "value", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     *((name, "uniform", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
-    *((name, "badge", "none") for name in ("random", "disagreement", "delta_ucb")),
-    *((name, "bal_pm", "none") for name in ("bald", "delta_ucb")),
-    *((name, "value", "quotas") for name in ("random", "disagreement", "delta_ucb")),
-    *((name, "value", rule) for name in ("disagreement", "delta_ucb") for rule in ("k_centre", "facility_location")),
+    *((name, "badge", "none") for name in ("random", "gap", "disagreement", "delta_ucb", "dts")),
+    *((name, "bal_pm", "none") for name in ("bald", "delta_ucb", "dts")),
+    *((name, "value", "quotas") for name in ("random", "disagreement", "delta_ucb", "dts")),
+    *(
+        (name, "value", rule)
+        for name in ("disagreement", "delta_ucb", "dts")
+        for rule in ("k_centre", "facility_location")
+    ),
 )
 # Of sets with one pair a prompt, or few, what matters is which prompts: fewer rules tell it.
 REAL_RULES: tuple[Rule, ...] = (
@@ -543,6 +547,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--quick", action="store_true", help="a small pool, two seeds, three rules: does it run?")
     parser.add_argument("--only", nargs="*", default=None, help="simulator, trained or names of files of ratings")
+    parser.add_argument(
+        "--rules", nargs="*", default=[], help="only these beside random, as acquisition/prompt_rule/diversity"
+    )
     parser.add_argument("--json", type=Path, default=None, help="write all figures there")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "touchstone-acquisition")
     parser.add_argument(
@@ -553,21 +560,25 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     made = []
     n_seeds, n_choosing, n_prompts = (2, 2, 120) if given.quick else (given.seeds, N_CHOOSING, 1600)
+    some: tuple[Rule, ...] = tuple((*one.split("/"),) for one in given.rules)  # type: ignore[misc]
+    rules = (RANDOM, *some) if some else RULES
     few = (RANDOM, ("disagreement", "value", "none"), ("delta_ucb", "badge", "quotas"))
     if given.only is None or "simulator" in given.only:
         world = simulated(n_prompts, given.cache)
         if given.quick:
             world = replace(world, n_rounds=3)
-        made.append(report(world, few if given.quick else RULES, n_seeds, n_choosing))
+        made.append(report(world, few if given.quick else rules, n_seeds, n_choosing))
     if not given.quick and (given.only is None or "trained" in given.only):
-        made.append(report(simulated(n_prompts, given.cache, is_trained=True), RULES, n_seeds, n_choosing))
+        made.append(report(simulated(n_prompts, given.cache, is_trained=True), rules, n_seeds, n_choosing))
     for file in () if given.quick else FILES:
         if given.only is not None and file.name not in given.only:
             continue
         if not (given.data / f"{file.name}.jsonl.gz").is_file():
             print(f"{given.data} lacks {file.name}: left out. See --data.\n")
             continue
-        made.append(report(real(file, given.data, given.cache), REAL_RULES, n_seeds, n_choosing))
+        made.append(
+            report(real(file, given.data, given.cache), (RANDOM, *some) if some else REAL_RULES, n_seeds, n_choosing)
+        )
     if given.json:
         given.json.write_text(json.dumps(made, indent=1))
     print(f"{time.perf_counter() - started:.0f} s in all")
