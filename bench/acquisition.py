@@ -43,6 +43,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402
+from scipy.stats import spearmanr  # noqa: E402
 from scipy.stats import t as student  # noqa: E402
 from sklearn.isotonic import isotonic_regression  # noqa: E402
 
@@ -314,7 +315,10 @@ def fit(x: np.ndarray, p: np.ndarray, ridge: float, start: np.ndarray) -> np.nda
 
 @dataclass(frozen=True)
 class Division:
-    """One seed's pool, with prompts and completions renumbered, and its held-out pairs."""
+    """One seed's pool, with prompts and completions renumbered, and its held-out pairs.
+
+    kept_pairs: the world's number of each of the pool's pairs.
+    """
 
     features: np.ndarray
     prompts: np.ndarray
@@ -327,6 +331,7 @@ class Division:
     held_truth: np.ndarray
     held_topic: np.ndarray
     start: np.ndarray
+    kept_pairs: np.ndarray
 
     @classmethod
     def of(cls, world: World, seed: int) -> "Division":
@@ -362,6 +367,7 @@ class Division:
             held_truth=world.truth[pair_held],
             held_topic=world.topic[world.prompts[world.first[pair_held]]],
             start=rng.permutation(len(pool))[: world.n_start],
+            kept_pairs=pool,
         )
 
     def judged(self, head: np.ndarray) -> tuple[float, float, float]:
@@ -542,6 +548,52 @@ def report(world: World, rules: tuple[Rule, ...], n_seeds: int, n_choosing: int)
     return {"world": world.name, "ridge": ridge, "counts": world.counts.tolist(), "rows": rows, "best": rules[best]}
 
 
+def why(world: World, seed: int = 1000) -> str:
+    """What the pairs are like that each acquisition function holds for the 300 best, after some random labels."""
+    division = Division.of(world, seed)
+    x_all = division.features[division.first] - division.features[division.second]
+    squares = np.square(x_all).sum(axis=1)
+    is_pool = division.kept_pairs
+    utility = np.array([simulator.true_utility(*one) for one in world.texts])
+    gap = np.abs(utility[world.first] - utility[world.second])[is_pool]
+    sizes = np.bincount(world.topic)
+    is_tail = np.isin(world.topic, np.argsort(sizes)[:2])[world.prompts[world.first]][is_pool]
+    lines = []
+    for n in (50, 300):
+        rows = np.random.default_rng(seed).permutation(len(division.p))[:n]
+        x = x_all[rows].astype(np.float64)
+        head = fit(x, division.p[rows], 0.1 * prior_precision(x), np.zeros(x.shape[1]))
+        posterior = HeadPosterior.fit(x, x @ head)
+        variance = posterior.gap_variance(x_all.astype(np.float64))
+        rewards = division.features @ head
+        scores = PairScores(
+            rewards=rewards,
+            head_rewards=rewards[:, None] + division.features @ posterior.draw(N_HEADS, seed).T,
+            prompts=division.prompts,
+            first=division.first,
+            second=division.second,
+            noise=np.random.default_rng(seed).random(len(division.p)),
+            seed=seed,
+        )
+        lines.append(
+            f"{n} labels: rank correlation of the gap's variance with |x|² {spearmanr(variance, squares)[0]:.3f}; "
+            f"variance left of the prior's {(variance * prior_precision(x) / squares).mean():.2f}\n\n"
+            "| acquisition | mean of x squared, × the pool's | mean true gap | prompts | in the two rarest topics |\n"
+            "|---|---|---|---|---|"
+        )
+        for name, function in ACQUISITIONS.items():
+            best = np.argsort(-function(scores))[:300]
+            lines.append(
+                f"| {name} | {squares[best].mean() / squares.mean():.2f} | {gap[best].mean():.1f} | "
+                f"{len(np.unique(division.prompts[division.first[best]]))} | {100 * is_tail[best].mean():.0f} % |"
+            )
+        lines.append("")
+    lines.append(
+        f"Whole pool: mean true gap {gap.mean():.1f}, in the two rarest topics {100 * is_tail.mean():.0f} %.\n"
+    )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
@@ -550,6 +602,7 @@ def main() -> None:
     parser.add_argument(
         "--rules", nargs="*", default=[], help="only these beside random, as acquisition/prompt_rule/diversity"
     )
+    parser.add_argument("--why", action="store_true", help="what kind of pairs each function holds for the best")
     parser.add_argument("--json", type=Path, default=None, help="write all figures there")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "touchstone-acquisition")
     parser.add_argument(
@@ -558,6 +611,9 @@ def main() -> None:
     given = parser.parse_args()
     started = time.perf_counter()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    if given.why:
+        print(why(simulated(120 if given.quick else 1600, given.cache)))
+        return
     made = []
     n_seeds, n_choosing, n_prompts = (2, 2, 120) if given.quick else (given.seeds, N_CHOOSING, 1600)
     some: tuple[Rule, ...] = tuple((*one.split("/"),) for one in given.rules)  # type: ignore[misc]
