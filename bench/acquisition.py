@@ -78,7 +78,7 @@ REAL_RULES: tuple[Rule, ...] = (
     RANDOM,
     *((name, "value", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     ("delta_ucb", "uniform", "none"),
-    ("disagreement", "badge", "none"),
+    *((name, "badge", "none") for name in ("gap", "disagreement", "dts")),
     ("bald", "bal_pm", "none"),
     ("disagreement", "value", "quotas"),
 )
