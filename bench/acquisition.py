@@ -234,7 +234,7 @@ def real(file: File, data: Path, cache: Path) -> World:
 
 def _features(
     texts: Sequence[tuple[Any, str]], prompts: Sequence[tuple[Any, str]], max_length: int, cache: Path
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     found = features_of([*texts, *prompts], base=minilm(), max_length=max_length, cache=cache)
     n = len(texts)
     return {"features": found[:n] / found[:n].std(axis=0).clip(1e-3), "prompt_features": found[n:]}
@@ -616,7 +616,7 @@ def main() -> None:
         return
     made = []
     n_seeds, n_choosing, n_prompts = (2, 2, 120) if given.quick else (given.seeds, N_CHOOSING, 1600)
-    some: tuple[Rule, ...] = tuple((*one.split("/"),) for one in given.rules)  # type: ignore[misc]
+    some: tuple[Rule, ...] = tuple((*one.split("/"),) for one in given.rules)
     rules = (RANDOM, *some) if some else RULES
     few = (RANDOM, ("disagreement", "value", "none"), ("delta_ucb", "badge", "quotas"))
     if given.only is None or "simulator" in given.only:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from training.exports.spec import Spec
 from training.policy.services import BUILTIN, BaseSettings, validate_base_model
 from training.reward.options import TrainingOptions
-from training.sampling.options import DEFAULT_ACQUISITION, SamplingOptions
+from training.sampling.options import DEFAULT_ACQUISITION, DEFAULT_PROMPT_RULE, SamplingOptions
 from training.validation import under
 
 
@@ -46,7 +46,9 @@ class RefreshConfig:
         training: dict[str, Any] | None = None,
     ) -> "RefreshConfig":
         """From what a form, the API or the command line gives. Raises ValidationError by field."""
-        sampling = SamplingOptions(acquisition=acquisition)
+        # A form that names a rule for pairs alone means that rule, not one mixed with the default's prompts.
+        is_default = acquisition == DEFAULT_ACQUISITION
+        sampling = SamplingOptions(acquisition=acquisition, prompt_rule=DEFAULT_PROMPT_RULE if is_default else "value")
         return cls(
             base_model=base_model,
             spec=under("spec", lambda: Spec.parse(spec or {})),
@@ -70,6 +72,6 @@ class RefreshConfig:
             base_model=raw["base_model"],
             spec=Spec.parse(raw["spec"]),
             training=TrainingOptions.parse(raw["training"]),
-            sampling=SamplingOptions(**raw["sampling"]),
+            sampling=SamplingOptions(**{"prompt_rule": "value", **raw["sampling"]}),  # those of before had no other
             base=BaseSettings(**raw["base"]),
         )

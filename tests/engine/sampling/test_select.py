@@ -45,6 +45,8 @@ def config(trained_model, candidates, tmp_path):
         "model": str(trained_model),
         "candidates": str(candidates),
         "out_dir": str(tmp_path / "out"),
+        "acquisition": "disagreement",
+        "prompt_rule": "value",
         "budget": 20,
         "n_threads": 1,
         "prompts_per_part": 10,

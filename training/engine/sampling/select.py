@@ -36,8 +36,8 @@ class SelectConfig:
     scored: list[str] = option(  # noqa: RUF009 - a factory: a list of its own for each config
         help="directories of finished `score` runs, one of each shard; instead of the three above", default_factory=list
     )
-    acquisition: str = option("disagreement", help="what a pair is worth", choices=tuple(ACQUISITIONS))
-    prompt_rule: str = option("value", help="which prompts are asked about", choices=prompts.PROMPT_RULES)
+    acquisition: str = option("dts", help="what a pair is worth", choices=tuple(ACQUISITIONS))
+    prompt_rule: str = option("badge", help="which prompts are asked about", choices=prompts.PROMPT_RULES)
     diversity: str = option("none", help="how the batch is made diverse", choices=diversity.DIVERSITIES)
     n_clusters: int = option(0, help="clusters of prompts; 0: √(n/2)", at_least=0)
     max_cluster_share: float = option(1.0, help="most of the budget that one cluster may have", above=0, at_most=1)

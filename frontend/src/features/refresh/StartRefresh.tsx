@@ -16,6 +16,7 @@ import { inWords } from '@/lib/words';
 import { INITIAL, isFoldedAway, requestOf, specOf, type RefreshForm } from './form';
 
 const ACQUISITIONS = [
+  { value: 'dts', label: t('two likely best, of unlike prompts') },
   { value: 'disagreement', label: t('where the model is unsure') },
   { value: 'gap', label: t('where rewards are close') },
   { value: 'random', label: t('drawn at random') },

@@ -27,7 +27,7 @@ export interface RefreshForm {
 export const INITIAL: RefreshForm = {
   name: '',
   base_model: 'builtin',
-  acquisition: 'disagreement',
+  acquisition: 'dts',
   budget: 100,
   spec: {
     min_ratings: 1,

@@ -3,8 +3,8 @@ import { INITIAL, isFoldedAway, requestOf } from './roundForm';
 
 it('leaves what is empty to the server', () => {
   expect(requestOf({ ...INITIAL, budget: '', random_share: '', max_cluster_share: '', max_per_prompt: '' })).toEqual({
-    acquisition: 'disagreement',
-    prompt_rule: 'value',
+    acquisition: 'dts',
+    prompt_rule: 'badge',
     diversity: 'none',
   });
 });

@@ -19,8 +19,8 @@ export interface RoundForm {
 }
 
 export const INITIAL: RoundForm = {
-  acquisition: 'disagreement',
-  prompt_rule: 'value',
+  acquisition: 'dts',
+  prompt_rule: 'badge',
   diversity: 'none',
   budget: 100,
   random_share: 15,

@@ -12,9 +12,14 @@ export interface Choice {
 
 export const ACQUISITIONS: Choice[] = [
   {
+    value: 'dts',
+    label: t('two likely best'),
+    does: t('One pair of each prompt from the top, whatever head is right. Measured best with the prompts below that are unlike each other.'),
+  },
+  {
     value: 'disagreement',
     label: t('where the model is unsure'),
-    does: t('Pairs on which heads that all fit the ratings so far give different answers. The safe choice for most rounds.'),
+    does: t('Pairs on which heads that all fit the ratings so far give different answers. Good where each prompt has one pair.'),
   },
   {
     value: 'bald',
@@ -30,11 +35,6 @@ export const ACQUISITIONS: Choice[] = [
     value: 'drts',
     label: t('a likely best against a likely worst'),
     does: t('One pair of each prompt, drawn by chance weighted with what is known. For prompts with four completions or more.'),
-  },
-  {
-    value: 'dts',
-    label: t('two likely best'),
-    does: t('One pair of each prompt from the top. To find the best completion; it teaches a reward model less.'),
   },
   {
     value: 'gap',
