@@ -28,7 +28,7 @@ from training.reward.models import RewardModel, RewardModelState
 
 __all__ = ["tiny_base"]
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_the_job_says_that_a_policy_which_shouts_has_drifted(cast, model, celery
     report = request_drift_report(project=cast.project, created_by=cast.researcher)
     job = report.job
     assert job is not None
-    wait_for(lambda: Job.objects.get(pk=job.pk).is_finished, 180, "the drift report")
+    wait_for(lambda: Job.objects.get(pk=job.pk).is_finished, 360, "the drift report")
     job.refresh_from_db()
     assert (job.state, job.error_message, job.queue) == ("succeeded", "", "gpu")
     report.refresh_from_db()

@@ -19,7 +19,7 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
         time.sleep(0.1)
 
 
-def wait_for_job(cycle: RefreshCycle, seconds: float = 150.0) -> Job:
+def wait_for_job(cycle: RefreshCycle, seconds: float = 300.0) -> Job:
     wait_for(lambda: Job.objects.get(pk=cycle.job_id).is_finished, seconds, f"the job of {cycle}")
     return Job.objects.get(pk=cycle.job_id)
 

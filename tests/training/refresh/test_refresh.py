@@ -24,7 +24,7 @@ from training.reward.models import RewardModel
 from training.reward.services import promote
 from training.sampling.models import SampledComparison, SamplingRound
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(480)]
 
 
 def stage_states(cycle: RefreshCycle) -> dict[str, str]:

@@ -19,7 +19,7 @@ from training.sampling.services import judge_rounds, request_round
 __all__ = ["tiny_base"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_it_puts_chosen_comparisons_on_top_of_the_queue_and_says_why(cast, celery_workers, tiny_base, tmp_path):
     for number in range(6):
         make_prompt(cast.project, f"What is {number} + 1?", [f"It is {number + 1}.", "Ask somebody else.", "No idea"])
@@ -34,7 +34,7 @@ def test_it_puts_chosen_comparisons_on_top_of_the_queue_and_says_why(cast, celer
     assert made.options["acquisition"] == "gap" and made.created_by == cast.researcher
     job = Job.objects.get(kind="sample")
     assert job.pk == made.job_id
-    wait_for(lambda: Job.objects.get(pk=job.pk).is_finished, 90, "the round's job")
+    wait_for(lambda: Job.objects.get(pk=job.pk).is_finished, 240, "the round's job")
     job.refresh_from_db()
     assert (job.state, job.error_message) == ("succeeded", "")
     assert job.result == {"sampling_round": 1, "n_candidates": 18, "n_chosen": 8}
