@@ -4,19 +4,18 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from annotate.common.errors import DomainError
 from annotate.imports.models import Import, ImportFormat
 from annotate.imports.services import NO_COUNTS, start_import
 from annotate.jobs.models import Job, JobState
 from annotate.jobs.services import claim, request_cancel
 from annotate.jobs.tasks import run_claimed, worker_name
+from annotate.jobs.terminal import find_project, refusals
 from annotate.pool.models import SourceKind
 from annotate.projects.models import Project
 
@@ -34,10 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--source-kind", default=SourceKind.EXTERNAL, choices=SourceKind.values)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.select_related("pool").filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         file: Path = options["file"].absolute()
         if not file.is_file():
             raise CommandError(f"{file} does not exist.")
@@ -60,24 +56,18 @@ class Command(BaseCommand):
 
     def _start(self, project: Project, file: Path, options: dict[str, Any]) -> Import:
         """Make the job and claim it before a worker can."""
-        try:
-            with transaction.atomic():
-                run = start_import(
-                    project=project,
-                    file_url=f"file://{file}",
-                    filename=file.name,
-                    format=options["format"],
-                    source_name=options["source_name"],
-                    source_kind=options["source_kind"],
-                )
-                job = claim(job_id=run.job_id, worker=worker_name())
-                assert job is not None
-                run.job = job
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            raise CommandError(error.message) from error
+        with refusals(), transaction.atomic():
+            run = start_import(
+                project=project,
+                file_url=f"file://{file}",
+                filename=file.name,
+                format=options["format"],
+                source_name=options["source_name"],
+                source_kind=options["source_kind"],
+            )
+            job = claim(job_id=run.job_id, worker=worker_name())
+            assert job is not None
+            run.job = job
         return run
 
     @staticmethod

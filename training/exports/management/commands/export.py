@@ -4,16 +4,13 @@ import json
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from annotate.common.errors import DomainError
 from annotate.jobs.models import Job, JobState
-from annotate.jobs.terminal import pair, watch
-from annotate.projects.models import Project
+from annotate.jobs.terminal import find_project, pair, refusals, watch
 from training.exports.models import ComparisonSet
 from training.exports.selectors import preview
 from training.exports.services import request_comparison_set
@@ -39,12 +36,9 @@ class Command(BaseCommand):
         parser.add_argument("--watch", action="store_true", help="follow it with a progress bar until it ends")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         console = Console(file=cast(TextIO, self.stdout), highlight=False)
-        try:
+        with refusals({"disagreement_above_limit": "Export all the same: --yes"}):
             spec = Spec.parse(_given(options))
             if options["preview"]:
                 _tell(preview(project, spec), console)
@@ -52,12 +46,6 @@ class Command(BaseCommand):
             made = request_comparison_set(
                 project=project, spec=spec, name=options["name"], created_by=None, is_warned=options["yes"]
             )
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            hint = " Export all the same: --yes" if error.code == "disagreement_above_limit" else ""
-            raise CommandError(error.message + hint) from error
         assert made.job is not None
         console.print(f"Comparison set {made.number} of {escape(project.name)} is queued (job {made.job_id}).")
         if options["watch"]:

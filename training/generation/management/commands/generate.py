@@ -1,24 +1,20 @@
 """`manage.py generate --project P [--watch]`: have models complete prompts of the pool, from a terminal."""
 
 import json
-import time
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from annotate.common.errors import DomainError
-from annotate.jobs.models import Job, JobState
+from annotate.jobs.models import JobState
+from annotate.jobs.terminal import find_project, refusals, watch
 from annotate.projects.models import Project
 from training.generation.models import Generation
 from training.generation.options import LEAST_COVERED, ORDERS, GenerationOptions
 from training.generation.services import estimate, request_generation
 from training.generation.sources import default_mix
 
-POLL_S = 0.5
 NUMBERS = {"n": int, "best_of": int, "temperature": float, "top_p": float}
 
 
@@ -46,28 +42,21 @@ class Command(BaseCommand):
         parser.add_argument("--options", metavar="FILE", help="all of it as JSON, as the API takes it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.select_related("pool").filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         console = Console(file=cast(TextIO, self.stdout), highlight=False)
-        try:
+        with refusals():
             asked = self._options(project, options)
             if options["estimate"]:
                 for name, n in estimate(project=project, options=asked).items():
                     console.print(f"{name.replace('_', ' ')}: {n:,}")
                 return
             made = request_generation(project=project, options=asked)
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            raise CommandError(error.message) from error
         console.print(f"Generation {made.number} of {escape(project.name)} is queued (job {made.job_id}).")
         if not options["watch"]:
             return
         try:
-            job = watch(made, console)
+            assert made.job is not None
+            job = watch(made.job, console)
         except KeyboardInterrupt:
             console.print(f"\nStopped watching. Generation {made.number} goes on in its worker.")
             return
@@ -116,22 +105,3 @@ def _mix_row(text: str) -> dict[str, Any]:
         except ValueError as error:
             raise CommandError(f"--mix {text}: {name} takes a number, got {value!r}") from error
     return row
-
-
-def watch(generation: Generation, console: Console) -> Job:
-    """Show a bar and the log's warnings until the job has ended. Reads only."""
-    assert generation.job_id is not None
-    last_line = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(f"Generation {generation.number}", total=1.0)
-        while True:
-            job = Job.objects.get(pk=generation.job_id)
-            for line in job.log_lines.filter(id__gt=last_line, level__in=["warning", "error"]).order_by("id"):
-                last_line = line.pk
-                progress.console.print(f"[yellow]![/] {escape(line.message)}")
-            doing = "waiting for a worker of queue gpu" if job.state == JobState.QUEUED else job.message or "starting"
-            progress.update(bar, completed=job.fraction or 0.0, description=escape(doing))
-            if job.is_finished:
-                return job
-            time.sleep(POLL_S)

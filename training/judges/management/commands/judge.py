@@ -2,14 +2,12 @@
 
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 
-from annotate.common.errors import DomainError
 from annotate.jobs.models import JobState
-from annotate.jobs.terminal import watch
+from annotate.jobs.terminal import find_project, refusals, watch
 from annotate.projects.models import Project
 from training.judges.models import ConstitutionVersion, JudgeRun, Scope
 from training.judges.options import RunOptions
@@ -39,13 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--watch", action="store_true", help="follow it with a progress bar until it ends")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         console = Console(file=cast(TextIO, self.stdout), highlight=False)
         version = self._version(project, options)
-        try:
+        with refusals():
             chosen = RunOptions(
                 judge=options["judge"],
                 chain_of_thought=options["chain_of_thought"],
@@ -59,11 +54,6 @@ class Command(BaseCommand):
                 self._tell(project, chosen, console)
                 return
             run = start_run(project=project, version=version, options=chosen, created_by=None)
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            raise CommandError(error.message) from error
         console.print(f"Judge run {run.number} of {escape(project.name)} is queued (job {run.job_id}).")
         if options["watch"]:
             self._follow(run, console)

@@ -3,14 +3,13 @@
 import time
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from annotate.common.errors import DomainError
 from annotate.jobs.models import Job, JobState
+from annotate.jobs.terminal import find_project, refusals
 from annotate.projects.models import Project
 from training.policy.services import BUILTIN
 from training.refresh.config import RefreshConfig
@@ -37,10 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--ties", choices=("drop", "soft"))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.select_related("pool").filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         cycle = self._running(project) if options["attach"] else self._start(project, options)
         console = Console(file=cast(TextIO, self.stdout), highlight=False)
         if not (options["watch"] or options["attach"]):
@@ -64,7 +60,7 @@ class Command(BaseCommand):
 
     def _start(self, project: Project, options: dict[str, Any]) -> RefreshCycle:
         chosen = {name: options[name] for name in ("min_ratings", "min_agreement", "ties")}
-        try:
+        with refusals({"refresh_running": f"Watch it: --project {project.slug} --attach"}):
             config = RefreshConfig.build(
                 base_model=options["base_model"],
                 acquisition=options["acquisition"],
@@ -72,12 +68,6 @@ class Command(BaseCommand):
                 spec={name: value for name, value in chosen.items() if value is not None},
             )
             return start_refresh(project=project, config=config, name=options["name"])
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            hint = f" Watch it: --project {project.slug} --attach" if error.code == "refresh_running" else ""
-            raise CommandError(error.message + hint) from error
 
     def _running(self, project: Project) -> RefreshCycle:
         cycle = RefreshCycle.objects.filter(project=project, is_active=True).first()

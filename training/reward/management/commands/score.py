@@ -2,15 +2,12 @@
 
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 
-from annotate.common.errors import DomainError
 from annotate.jobs.models import JobState
-from annotate.jobs.terminal import watch
-from annotate.projects.models import Project
+from annotate.jobs.terminal import find_project, refusals, watch
 from training.engine.common.errors import EngineError
 from training.engine.scoring.bulk_input import REJECTED, ROWS_PER_SHARD, files_of
 from training.reward.bulk import MAX_BAD_SHARE, request_bulk_scoring
@@ -61,26 +58,21 @@ class Command(BaseCommand):
             raise CommandError(f"The scoring {job.state}: {job.error_message or 'on request'}")
 
     def _start(self, options: dict[str, Any]) -> BulkScoring:
-        project = Project.objects.filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         url = options["input"]
-        try:
-            filesystem, files = files_of(url)
-            if "://" not in url:  # the worker may run in another directory
-                url = filesystem._strip_protocol(url)
-            return request_bulk_scoring(
-                project=project,
-                input_url=url,
-                name=options["name"] or (files[0].name if len(files) == 1 else url.rstrip("/").rsplit("/", 1)[-1]),
-                version=options["model_version"],
-                rows_per_shard=options["rows_per_shard"],
-                max_bad_share=options["max_bad_share"],
-                created_by=None,
-            )
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except (DomainError, EngineError) as error:
-            raise CommandError(error.message) from error
+        with refusals():
+            try:
+                filesystem, files = files_of(url)
+                if "://" not in url:  # the worker may run in another directory
+                    url = filesystem._strip_protocol(url)
+                return request_bulk_scoring(
+                    project=project,
+                    input_url=url,
+                    name=options["name"] or (files[0].name if len(files) == 1 else url.rstrip("/").rsplit("/", 1)[-1]),
+                    version=options["model_version"],
+                    rows_per_shard=options["rows_per_shard"],
+                    max_bad_share=options["max_bad_share"],
+                    created_by=None,
+                )
+            except EngineError as error:
+                raise CommandError(error.message) from error

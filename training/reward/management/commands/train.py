@@ -2,15 +2,12 @@
 
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 
-from annotate.common.errors import DomainError
 from annotate.jobs.models import JobState
-from annotate.jobs.terminal import pair, watch
-from annotate.projects.models import Project
+from annotate.jobs.terminal import find_project, pair, refusals, watch
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN
 from training.reward.models import MAX_MEMBERS, RewardModel
@@ -54,10 +51,7 @@ class Command(BaseCommand):
         console.print(f"v{model.version} is {model.state}. {escape(_told(model))}")
 
     def _start(self, options: dict[str, Any]) -> RewardModel:
-        project = Project.objects.select_related("pool").filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         comparison_set = ComparisonSet.objects.filter(project=project, number=options["set"]).first()
         if comparison_set is None:
             numbers = project.comparison_sets.order_by("number").values_list("number", flat=True)
@@ -65,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no comparison set {options['set']} in {project.slug}; there are: {known}.")
         if not 1 <= options["members"] <= MAX_MEMBERS:
             raise CommandError(f"--members: expected 1 to {MAX_MEMBERS}, got {options['members']}.")
-        try:
+        with refusals():
             return request_training(
                 project=project,
                 comparison_set=comparison_set,
@@ -74,11 +68,6 @@ class Command(BaseCommand):
                 n_members=options["members"],
                 created_by=None,
             )
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            raise CommandError(error.message) from error
 
 
 def _told(model: RewardModel) -> str:

@@ -2,14 +2,12 @@
 
 from typing import Any, TextIO, cast
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 
-from annotate.common.errors import DomainError
 from annotate.jobs.models import JobState
-from annotate.jobs.terminal import pair, watch
+from annotate.jobs.terminal import find_project, pair, refusals, watch
 from annotate.projects.models import Project
 from training.generation.models import Generation
 from training.reward.models import RewardModel
@@ -39,13 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--watch", action="store_true", help="follow it with a progress bar until it ends")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = Project.objects.filter(slug=options["project"]).first()
-        if project is None:
-            known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none yet"
-            raise CommandError(f"There is no project {options['project']!r}; there are: {known}.")
+        project = find_project(options["project"])
         console = Console(file=cast(TextIO, self.stdout), highlight=False)
         generation = self._generation(project, options["generation"])
-        try:
+        with refusals():
             chosen = SamplingOptions.parse(_given(options))
             if options["preview"]:
                 _tell(preview(project, chosen, generation), console)
@@ -57,11 +52,6 @@ class Command(BaseCommand):
                 generation=generation,
                 created_by=None,
             )
-        except ValidationError as error:
-            told = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
-            raise CommandError(told) from error
-        except DomainError as error:
-            raise CommandError(error.message) from error
         console.print(f"{made} of {escape(project.name)} is queued (job {made.job_id}).")
         if options["watch"]:
             self._follow(made, console)
