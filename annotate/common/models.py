@@ -1,4 +1,4 @@
-"""The base of every table."""
+"""The base of every table, and numbers of rows within their project."""
 
 from django.db import models
 
@@ -10,3 +10,9 @@ class TimestampedModel(models.Model):
 
     class Meta:
         abstract = True
+
+
+def next_number(rows: models.Manager | models.QuerySet, field: str = "number") -> int:
+    """One more than the largest `field` of the rows, from 1. Who asks holds a lock that keeps others from asking."""
+    latest: int | None = rows.aggregate(latest=models.Max(field))["latest"]
+    return (latest or 0) + 1

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.jobs.context import JobContext
 from annotate.jobs.models import Job
 from annotate.jobs.services import enqueue
@@ -38,10 +38,10 @@ def create_drift_report(
     "not_trained"."""
     require_trained(model)
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    latest = project.drift_reports.aggregate(latest=Max("number"))["latest"] or 0
+    number = next_number(project.drift_reports)
     made = DriftReport(
         project=project,
-        number=latest + 1,
+        number=number,
         reward_model=model,
         generation=generation,
         job=job,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Count
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.jobs.context import JobContext
 from annotate.jobs.models import Job
 from annotate.jobs.services import enqueue
@@ -38,10 +39,8 @@ def create_comparison_set(
 ) -> ComparisonSet:
     """Make the row of a set that is still to be written. Locks the project's row, so that numbers do not collide."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    latest = project.comparison_sets.aggregate(latest=Max("number"))["latest"] or 0
-    made = ComparisonSet(
-        project=project, number=latest + 1, name=name, spec=spec.to_dict(), job=job, created_by=created_by
-    )
+    number = next_number(project.comparison_sets)
+    made = ComparisonSet(project=project, number=number, name=name, spec=spec.to_dict(), job=job, created_by=created_by)
     made.full_clean()
     made.save()
     return made

@@ -13,11 +13,11 @@ import numpy as np
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.jobs.context import JobContext, JobFailed
 from annotate.jobs.models import Job
 from annotate.jobs.services import enqueue
@@ -58,10 +58,10 @@ def create_generation(
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     find_sources(project, options)
-    latest = project.generations.aggregate(latest=Max("number"))["latest"] or 0
+    number = next_number(project.generations)
     made = Generation(
         project=project,
-        number=latest + 1,
+        number=number,
         options=options.to_dict(),
         counts=NO_COUNTS,
         job=job,

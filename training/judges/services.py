@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.agreement.opinions import forget_judge_opinions, record_judge_opinions
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.comparisons.models import Comparison
 from annotate.jobs.services import enqueue
 from annotate.projects import audit
@@ -62,8 +62,8 @@ def save_draft(
     Constitution.objects.select_for_update(no_key=True).get(pk=constitution.pk)
     draft = constitution.versions.filter(published_at=None).first()
     if draft is None:
-        latest = constitution.versions.aggregate(latest=Max("number"))["latest"] or 0
-        draft = ConstitutionVersion(constitution=constitution, number=latest + 1)
+        number = next_number(constitution.versions)
+        draft = ConstitutionVersion(constitution=constitution, number=number)
     draft.note, draft.author = note, author
     draft.full_clean()
     draft.save()
@@ -133,10 +133,10 @@ def start_run(
     judge, _ = Judge.objects.get_or_create(
         project=project, version=version, name=options.judge, model=model, chain_of_thought=options.chain_of_thought
     )
-    latest = project.judge_runs.aggregate(latest=Max("number"))["latest"] or 0
+    number = next_number(project.judge_runs)
     run = JudgeRun(
         project=project,
-        number=latest + 1,
+        number=number,
         judge=judge,
         scope=options.scope,
         n_comparisons=options.n_comparisons,

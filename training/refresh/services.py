@@ -1,11 +1,11 @@
 """Starting refreshes, and keeping their rows in step with their jobs."""
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.jobs.models import FINISHED, Job, JobState
 from annotate.jobs.services import enqueue
 from annotate.projects import audit
@@ -37,13 +37,13 @@ def start_refresh(
     if running is not None:
         raise already_running(running)
     _require_enough(project, config.spec)
-    latest = project.refresh_cycles.aggregate(latest=Max("number"))["latest"] or 0
+    number = next_number(project.refresh_cycles)
     job = enqueue(
-        kind="refresh", title=f"Refresh {latest + 1}", project=project, params={"number": latest + 1},
+        kind="refresh", title=f"Refresh {number}", project=project, params={"number": number},
         created_by=created_by,
     )  # fmt: skip
     cycle = RefreshCycle(
-        project=project, number=latest + 1, name=name, config=config.to_dict(), job=job, created_by=created_by
+        project=project, number=number, name=name, config=config.to_dict(), job=job, created_by=created_by
     )
     cycle.full_clean()
     cycle.save()

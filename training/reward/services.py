@@ -5,11 +5,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.jobs.context import JobContext, JobFailed
 from annotate.jobs.models import Job, JobState
 from annotate.jobs.services import enqueue
@@ -45,10 +45,10 @@ def register(
 ) -> RewardModel:
     """Make the row of a model that is to be trained. Locks the project's row, so that versions do not collide."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    latest = project.reward_models.aggregate(latest=Max("version"))["latest"] or 0
+    version = next_number(project.reward_models, "version")
     model = RewardModel(
         project=project,
-        version=latest + 1,
+        version=version,
         comparison_set=comparison_set,
         base_model=base_model,
         config={"options": options.to_dict()},

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
+from annotate.common.models import next_number
 from annotate.comparisons.models import Comparison, ComparisonState
 from annotate.comparisons.services import add_comparisons
 from annotate.jobs.context import JobContext, JobFailed
@@ -51,17 +52,17 @@ def create_round(
 ) -> SamplingRound:
     """Make the row of a round that is to be drawn. Locks the project's row, so that numbers do not collide."""
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    latest = project.sampling_rounds.aggregate(latest=Max("number"))["latest"] or 0
+    number = next_number(project.sampling_rounds)
     made = SamplingRound(
         project=project,
-        number=latest + 1,
+        number=number,
         reward_model=model,
         generation=generation,
         acquisition=options.acquisition,
         budget=options.budget,
         random_share=options.random_share,
         # Its own draws in every round; a round that is run again draws the same.
-        seed=options.seed + latest + 1,
+        seed=options.seed + number,
         options=options.to_dict(),
         job=job,
         created_by=created_by,
