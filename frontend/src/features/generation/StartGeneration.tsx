@@ -9,6 +9,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { Loaded } from '@/components/States';
+import { StartButtons } from '@/components/StartButtons';
 import { api, ApiError } from '@/lib/api/client';
 import type { Generation, GenerationChoices, GenerationEstimate } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
@@ -119,19 +120,7 @@ function Form({ choices, close }: { choices: GenerationChoices; close: () => voi
             </Accordion.Panel>
           </Accordion.Item>
         </Accordion>
-        {start.error && (
-          <Alert color="red" title={t('It was not started')} role="alert">
-            {start.error.message}
-          </Alert>
-        )}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            {t('Not now')}
-          </Button>
-          <Button type="submit" loading={start.isPending}>
-            {t('Start')}
-          </Button>
-        </Group>
+        <StartButtons start={start} close={close} />
       </Stack>
     </form>
   );

@@ -1,10 +1,11 @@
-import { Accordion, Alert, Anchor, Button, Group, NumberInput, Radio, Select, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
+import { Accordion, Anchor, Button, Group, NumberInput, Radio, Select, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
+import { NotStarted } from '@/components/StartButtons';
 import { api, ApiError, type Page } from '@/lib/api/client';
 import type { ComparisonSet, RewardModelDetail } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
@@ -297,11 +298,7 @@ function Form({ sets }: { sets: ComparisonSet[] }) {
             </Accordion.Panel>
           </Accordion.Item>
         </Accordion>
-        {start.error && (
-          <Alert color="red" title={t('It was not started')} role="alert">
-            {start.error.message}
-          </Alert>
-        )}
+        <NotStarted error={start.error} />
         <Group justify="space-between">
           <Text size="sm" c="dimmed" aria-live="polite">
             {costFactor(form.values) > 1 && t('Takes about {{factor}} times as long as one model.', { factor: number(costFactor(form.values)) })}

@@ -1,11 +1,12 @@
 import {
-  Accordion, Alert, Button, Group, Modal, NumberInput, SegmentedControl, Select, SimpleGrid, Stack, Switch, Text, TextInput,
+  Accordion, Alert, Modal, NumberInput, SegmentedControl, Select, SimpleGrid, Stack, Switch, Text, TextInput,
 } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
+import { StartButtons } from '@/components/StartButtons';
 import { api, ApiError } from '@/lib/api/client';
 import type { RefreshCycle, SetPreview, Spec } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
@@ -121,19 +122,7 @@ export function StartRefresh({ isOpen, close }: { isOpen: boolean; close: () => 
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>
-          {start.error && (
-            <Alert color="red" title={t('It was not started')} role="alert">
-              {start.error.message}
-            </Alert>
-          )}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
-              {t('Not now')}
-            </Button>
-            <Button type="submit" loading={start.isPending}>
-              {t('Start')}
-            </Button>
-          </Group>
+          <StartButtons start={start} close={close} />
         </Stack>
       </form>
     </Modal>

@@ -1,9 +1,10 @@
-import { Accordion, Alert, Button, Group, Modal, NumberInput, Select, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Accordion, Alert, Modal, NumberInput, Select, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
+import { StartButtons } from '@/components/StartButtons';
 import { api, ApiError } from '@/lib/api/client';
 import type { SamplingChoices, SamplingPreview, SamplingRoundDetail } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
@@ -133,19 +134,7 @@ function Form({ close }: { close: () => void }) {
             </Accordion.Panel>
           </Accordion.Item>
         </Accordion>
-        {start.error && (
-          <Alert color="red" title={t('It was not started')} role="alert">
-            {start.error.message}
-          </Alert>
-        )}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            {t('Not now')}
-          </Button>
-          <Button type="submit" loading={start.isPending}>
-            {t('Start')}
-          </Button>
-        </Group>
+        <StartButtons start={start} close={close} />
       </Stack>
     </form>
   );
