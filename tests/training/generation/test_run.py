@@ -44,8 +44,10 @@ def test_it_writes_completions_of_a_policy_with_their_source(cast, prompts, poli
     assert {one.source.checkpoint for one in written} == {policy.path}
     assert {one.n_tokens for one in written} <= set(range(1, 13))
     assert counts["n_tokens"] == sum(one.n_tokens or 0 for one in written)
-    first = written.order_by("pk")[0].sampling_parameters
-    assert (first["temperature"], first["max_new_tokens"]) == (0.8, 12)
+    for name, temperature in (("policy-1 · T=0.8 · top-p=0.95", 0.8), ("policy-1 · T=1.5 · top-p=0.95", 1.5)):
+        for one in written.filter(source__name=name):  # which of them is the first hangs on what is dropped
+            given = one.sampling_parameters
+            assert (given["temperature"], given["max_new_tokens"]) == (temperature, 12)
 
 
 @pytest.fixture
