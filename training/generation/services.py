@@ -5,7 +5,7 @@ import itertools
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from annotate.pool.models import Completion, CompletionSource, Prompt, SourceKin
 from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
-from training.engine.common.atomic import write_json
+from training.engine.common.atomic import write_json, write_rows
 from training.generation.models import GeneratedCompletion, Generation
 from training.generation.near import Drop, SeenTexts
 from training.generation.options import BUILTIN, POOL, GenerationOptions
@@ -183,8 +183,8 @@ def _write_asked(
     chosen = choose_prompts(generation.project, options, seed)
     from_pool = [source for source in sources if source.row.source == POOL]
     if from_pool:
-        _replace(run / "pool.jsonl", _pool_rows(generation, chosen, from_pool, seed))
-    _replace(run / "prompts.jsonl", ({"id": pk, "messages": messages} for pk, messages in messages_of(chosen)))
+        write_rows(run / "pool.jsonl", _pool_rows(generation, chosen, from_pool, seed))
+    write_rows(run / "prompts.jsonl", ({"id": pk, "messages": messages} for pk, messages in messages_of(chosen)))
 
 
 def _pool_rows(
@@ -300,14 +300,6 @@ def _engine(verb: str, config: dict[str, Any], path: Path, what: str, context: J
     module = "training.engine.lm.ask" if verb == "ask" else "training.engine.lm"
     command = [sys.executable, "-m", module, verb, "--config", str(path)]
     return context.run_process(command, what=what)
-
-
-def _replace(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    draft = path.with_suffix(".draft")
-    with open(draft, "w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    draft.replace(path)
 
 
 def _batches(path: Path, n_done: int) -> Iterator[list[dict[str, Any]]]:

@@ -1,6 +1,5 @@
 """A run of a judge, for its job: questions to a file, the engine, its judgements into the database."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from django.conf import settings
 
 from annotate.jobs.context import ClaimLost, JobContext
 from training import artifacts
-from training.engine.common.atomic import write_json
+from training.engine.common.atomic import write_json, write_rows
 from training.engine.common.rows import read_rows
 from training.judges.models import JudgeRun
 from training.judges.selectors import questions
@@ -29,7 +28,7 @@ def run_judge(*, run: JudgeRun, context: JobContext) -> JudgeRun:
     directory = artifacts.run_directory(context.job.pk, f"judge-{run.number}")
     asked, out = directory / "comparisons.jsonl", directory / "out"
     if not asked.exists():
-        n_asked = _write_questions(run, asked, context)
+        n_asked = write_rows(asked, questions(run), told=lambda n: context.progress(message=f"{n} questions written"))
         context.log(f"{n_asked} judgements to make: each is asked in both orders.")
     if asked.stat().st_size == 0:
         return finish_run(run=run, counts=_counts({"n_asked": 0}))
@@ -67,17 +66,6 @@ def _config(run: JudgeRun) -> dict[str, Any]:
         "endpoint_model": run.judge.model,
         "endpoint_token_env": endpoint.token_env,
     }
-
-
-def _write_questions(run: JudgeRun, path: Path, context: JobContext) -> int:
-    draft, done = path.with_suffix(".draft"), 0
-    with open(draft, "w", encoding="utf-8") as file:
-        for done, row in enumerate(questions(run), start=1):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            if done % 500 == 0:
-                context.progress(message=f"{done} questions written")
-    draft.replace(path)
-    return done
 
 
 def _parts(out: Path) -> Iterator[dict[str, Any]]:

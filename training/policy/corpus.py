@@ -6,10 +6,8 @@ characters bounds the file, and with it the engine's memory and time, at any siz
 """
 
 import itertools
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Case, F, QuerySet, When
@@ -83,13 +81,3 @@ def _conversations(pool: Pool, completions: QuerySet[Completion]) -> Iterator[tu
             yield plain, texts[pk]
             if left <= 0:
                 return
-
-
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows one a line and return how many there were."""
-    n = 0
-    with open(path, "w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            n += 1
-    return n

@@ -20,8 +20,8 @@ from django.db import IntegrityError, transaction
 
 from annotate.jobs.context import JobContext, JobFailed
 from annotate.projects.models import Pool
-from training.engine.common.atomic import sha256_file, write_json
-from training.policy.corpus import corpus_rows, sft_completions, sft_rows, write_jsonl
+from training.engine.common.atomic import sha256_file, write_json, write_rows
+from training.policy.corpus import corpus_rows, sft_completions, sft_rows
 from training.policy.models import Checkpoint, CheckpointKind
 
 BUILTIN = "builtin"
@@ -93,7 +93,7 @@ def ensure_base_model(*, pool: Pool, context: JobContext, overrides: BaseSetting
 
 def _ensure_base(pool: Pool, context: JobContext, overrides: BaseSettings, scratch: Path) -> Checkpoint:
     context.progress(0, 100, message="reading the pool's texts")
-    n_rows = write_jsonl(scratch, corpus_rows(pool))
+    n_rows = write_rows(scratch, corpus_rows(pool))
     if n_rows == 0:
         raise JobFailed("empty_pool", "The pool has no texts to train a base model on: import prompts first.")
     digest = _digest(scratch, overrides.base)
@@ -118,7 +118,7 @@ def _ensure_sft(
     pool: Pool, context: JobContext, overrides: BaseSettings, scratch: Path, base: Checkpoint
 ) -> Checkpoint:
     completions, description = sft_completions(pool)
-    n_rows = write_jsonl(scratch, sft_rows(completions, pool))
+    n_rows = write_rows(scratch, sft_rows(completions, pool))
     if n_rows == 0:
         context.log("The pool has no completions to fine-tune on: the base model is used as it is.", "warning")
         return base

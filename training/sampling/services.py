@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from annotate.jobs.services import enqueue
 from annotate.projects import audit
 from annotate.projects.models import Project
 from training import artifacts
-from training.engine.common.atomic import write_json
+from training.engine.common.atomic import write_json, write_rows
 from training.exports.querysets import DigestTenth
 from training.generation.models import Generation
 from training.reward.engine import run_engine
@@ -187,20 +187,13 @@ def _write_inputs(
 ) -> None:
     """Write what the engine reads. The candidates go last: once they are there, all is."""
     kinds: Counter[str] = Counter()
-    _write_rows(labelled, labelled_rows(sampling_round.project), context, "labelled prompts")
+    labelled_ones = labelled_rows(sampling_round.project)
+    write_rows(labelled, labelled_ones, told=lambda n: context.progress(message=f"{n} labelled prompts"))
     draft = candidates.with_suffix(".draft")
     rows = candidate_rows(sampling_round.project, sampling_round.generation, kinds)
-    _write_rows(draft, rows, context, "prompts with unrated pairs")
+    write_rows(draft, rows, told=lambda n: context.progress(message=f"{n} prompts with unrated pairs"))
     write_json(mix, dict(kinds))
     draft.replace(candidates)
-
-
-def _write_rows(path: Path, rows: Iterable[dict[str, Any]], context: JobContext, what: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        for done, row in enumerate(rows, start=1):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            if done % 500 == 0:
-                context.progress(message=f"{done} {what}")
 
 
 @transaction.atomic
@@ -290,9 +283,7 @@ def judge_rounds(*, model: RewardModel, context: JobContext) -> int:
     run = artifacts.run_directory(context.job.pk, f"judge-rounds-v{model.version}")
     asked = run / "completions.jsonl"
     if not asked.exists():
-        draft = asked.with_suffix(".draft")
-        _write_rows(draft, _completions_of(waiting), context, "completions")
-        draft.replace(asked)
+        write_rows(asked, _completions_of(waiting), told=lambda n: context.progress(message=f"{n} completions"))
     if asked.stat().st_size == 0:
         return 0
     config = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.engine.common.atomic import atomic_directory, sha256_file, write_json, write_text
+from training.engine.common.atomic import atomic_directory, sha256_file, write_json, write_rows, write_text
 
 
 def test_it_replaces_a_file_and_leaves_no_other(tmp_path: Path) -> None:
@@ -59,3 +59,21 @@ def test_it_takes_the_sha256_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_file(tmp_path / "abc") == expected
+
+
+def test_rows_are_there_when_all_are_and_the_old_ones_until_then(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    heard: list[int] = []
+    assert write_rows(path, ({"text": f"ü{n}"} for n in range(1001)), told=heard.append) == 1001
+    assert heard == [500, 1000]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert (lines[0], len(lines)) == ('{"text": "ü0"}', 1001)
+
+    def broken():
+        yield {"text": "new"}
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        write_rows(path, broken())
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 1001
+    assert write_rows(path, []) == 0 and path.read_text(encoding="utf-8") == ""

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,23 @@ def write_text(path: str | Path, content: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write a value as indented JSON as `write_bytes` does. NaN and infinities raise ValueError: they are no JSON."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def write_rows(path: str | Path, rows: Iterable[dict[str, Any]], *, told: Callable[[int], None] | None = None) -> int:
+    """Write rows as JSONL, streaming, into a sibling that is renamed at the end; returns how many there were.
+
+    `told` is called with the number of rows after every 500th. One writer a path.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.draft")
+    n = 0
+    with open(draft, "w", encoding="utf-8") as file:
+        for n, row in enumerate(rows, start=1):  # how many there were
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            if told is not None and n % 500 == 0:
+                told(n)
+    os.replace(draft, path)
+    return n
 
 
 @contextlib.contextmanager
