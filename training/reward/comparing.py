@@ -75,7 +75,8 @@ def compare_by_age(
     """`compare_on`, and how the two do on earlier and on fresh comparisons, where one of them is trained on this set.
 
     `earlier`: on the test split of the other one's set, as it was frozen when that was trained; None where it has none.
-    `fresh`: on what of this set's test split is not in that one's set. Both have n, a, b and difference (b − a). Splits go by prompt, so neither model has learnt from a test row of either set.
+    `fresh`: on what of this set's test split is not in that one's set. Both have n, a, b and difference (b − a). Splits
+    go by prompt, so neither model has learnt from a test row of either set.
     Neither key is there where the set is of neither model.
     """
     others = {a.comparison_set_id: b, b.comparison_set_id: a}
