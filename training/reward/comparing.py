@@ -63,15 +63,64 @@ def compare(*, comparison: ModelComparison, context: JobContext) -> ModelCompari
     """Run the comparison and keep its report. One that has its report is left as it is."""
     comparison.refresh_from_db()
     if not comparison.report:
-        report = compare_on(comparison.a, comparison.b, comparison.comparison_set, context)
+        report = compare_by_age(comparison.a, comparison.b, comparison.comparison_set, context)
         ModelComparison.objects.filter(pk=comparison.pk).update(report=report)
         comparison.refresh_from_db()
     return comparison
 
 
-def compare_on(a: RewardModel, b: RewardModel, comparison_set: ComparisonSet, context: JobContext) -> dict[str, Any]:
-    """The engine's report (touchstone.reward_comparison/1) of the two on the set's test split."""
-    run = artifacts.run_directory(context.job.pk, f"compare-v{a.version}-v{b.version}")
+def compare_by_age(
+    a: RewardModel, b: RewardModel, comparison_set: ComparisonSet, context: JobContext
+) -> dict[str, Any]:
+    """`compare_on`, and how the two do on earlier and on fresh comparisons, where one of them is trained on this set.
+
+    `earlier`: on the test split of the other one's set, as it was frozen when that was trained; None where it has none.
+    `fresh`: on what of this set's test split is not in that one's set. Both have n, a, b and difference (b − a). Splits
+    go by prompt, so neither model has learnt from a test row of either set.
+    Neither key is there where the set is of neither model.
+    """
+    others = {a.comparison_set_id: b, b.comparison_set_id: a}
+    other = others.get(comparison_set.pk)
+    if other is None:
+        return compare_on(a, b, comparison_set, context)
+    earlier_set = other.comparison_set
+    report = compare_on(a, b, comparison_set, context, earlier_set=earlier_set)
+    report["earlier"] = _on_earlier(a, b, comparison_set, earlier_set, report, context)
+    return report
+
+
+def _on_earlier(
+    a: RewardModel,
+    b: RewardModel,
+    comparison_set: ComparisonSet,
+    earlier_set: ComparisonSet,
+    report: dict[str, Any],
+    context: JobContext,
+) -> dict[str, Any] | None:
+    if earlier_set.pk != comparison_set.pk:
+        if earlier_set.counts.get("test") == 0:
+            return None
+        report = compare_on(a, b, earlier_set, context)
+    difference = report["difference"]
+    return {
+        "n": difference["n"],
+        "a": report["a"]["accuracy"],
+        "b": report["b"]["accuracy"],
+        "difference": difference,
+    }
+
+
+def compare_on(
+    a: RewardModel,
+    b: RewardModel,
+    comparison_set: ComparisonSet,
+    context: JobContext,
+    *,
+    earlier_set: ComparisonSet | None = None,
+) -> dict[str, Any]:
+    """The engine's report (touchstone.reward_comparison/1) of the two on the set's test split; with `earlier_set` its
+    `fresh` is over what is not in that one."""
+    run = artifacts.run_directory(context.job.pk, f"compare-v{a.version}-v{b.version}-set-{comparison_set.number}")
     config = {
         "n_threads": settings.ENGINE_THREADS,
         "model_a": str(artifacts.local_directory(a.artifact_uri)),
@@ -79,7 +128,10 @@ def compare_on(a: RewardModel, b: RewardModel, comparison_set: ComparisonSet, co
         "comparison_set": str(artifacts.local_directory(comparison_set.uri)),
         "out": str(run / "report.json"),
     }
-    run_engine(context, run, "compare", config, what=f"Comparing reward models v{a.version} and v{b.version}")
+    if earlier_set is not None:
+        config["earlier_set"] = str(artifacts.local_directory(earlier_set.uri))
+    what = f"Comparing reward models v{a.version} and v{b.version} on comparison set {comparison_set.number}"
+    run_engine(context, run, "compare", config, what=what)
     return read_report(Path(config["out"]))
 
 

@@ -46,7 +46,8 @@ def request_cross_fit(
 ) -> CrossFit:
     """Queue the job that trains `n_folds` models, `n_repeats` times, each to judge the fold it did not see.
 
-    Raises ValidationError for the base model, DomainError "not_frozen" and "cross_fit_of_strengths".
+    Raises ValidationError for the base model, DomainError "not_frozen", "cross_fit_of_strengths" and
+    "cross_fit_continued".
     """
     validate_base_model(base_model)
     if comparison_set.frozen_at is None:
@@ -54,6 +55,11 @@ def request_cross_fit(
     if options.needs_strengths:
         raise DomainError(
             "cross_fit_of_strengths", "Label noise is estimated on the labels as they are: choose no noise treatment."
+        )
+    if options.is_continued:
+        raise DomainError(
+            "cross_fit_continued",
+            "Label noise is estimated by models that have not seen the labels, as the promoted one has: start afresh.",
         )
     made = CrossFit(
         comparison_set=comparison_set,

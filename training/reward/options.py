@@ -27,6 +27,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "lora_alpha": (1e-3, 10_000.0),
     "n_heads": (1, 64),
     "random_pairing_share": (0.01, 1.0),
+    "replay": (0.0, 20.0),
 }
 _FLOATS = (
     "learning_rate",
@@ -37,13 +38,16 @@ _FLOATS = (
     "centring",
     "lora_alpha",
     "random_pairing_share",
+    "replay",
 )
 TIES = ("soft", "davidson", "drop")
 TUNINGS = ("full", "lora", "head")
 LENGTH_REMEDIES = ("none", "random_pairing", "odin")
 OBJECTIVES = ("comparisons", "labellers")
 NOISE_TREATMENTS = ("none", "drop", "flip", "soft", "margin")
+STARTS = ("fresh", "continued")
 CHOICES = {
+    "start": STARTS,
     "ties": TIES,
     "tuning": TUNINGS,
     "length_remedy": LENGTH_REMEDIES,
@@ -57,9 +61,13 @@ class TrainingOptions:
     """Options of the engine's `reward train`; None leaves the base's default (`reward.services`) or the engine's.
 
     `noise_treatment` other than "none" needs the strengths of a cross-fit of the comparison set (`reward.noise`).
-    `margin_map` gives the margin of each intensity level ("1", "2", …) in place of the set's.
+    `margin_map` gives the margin of each intensity level ("1", "2", …) in place of the set's. `start` "continued" goes
+    on from the promoted model in place of a new head on a base (`reward.continuing`); `replay` is how many of the
+    comparisons that it learnt from are seen again for each new one.
     """
 
+    start: str | None = None
+    replay: float | None = None
     epochs: int | None = None
     max_steps: int | None = None
     batch_size: int | None = None
@@ -114,6 +122,10 @@ class TrainingOptions:
     @property
     def needs_strengths(self) -> bool:
         return self.noise_treatment not in (None, "none")
+
+    @property
+    def is_continued(self) -> bool:
+        return self.start == "continued"
 
     def to_dict(self) -> dict[str, Any]:
         """The options that were chosen."""

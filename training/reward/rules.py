@@ -1,5 +1,6 @@
 """What a reward model has to show before it is put into use. Pure functions on reports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,9 @@ class Limits:
 
     max_length_correlation: greatest |ρ| (Spearman) of reward gap and length difference within comparisons, 0 to 1;
     None: any. min_advantage: least lead of the accuracy over "the longer one is better", −1 to 1; None: none asked for.
-    must_beat_promoted: at least as good as the model in use, overall and on each batch of its own. A batch is judged by
-    itself from `min_batch_comparisons` on: a handful says nothing.
+    must_beat_promoted: at least as good as the model in use, overall, on each batch of its own, on the earlier
+    comparisons by which that one was judged, and on those that it never had. A batch, or either of these two, is judged
+    by itself from `min_batch_comparisons` on: a handful says nothing.
     """
 
     max_length_correlation: float | None = 0.5
@@ -52,7 +54,8 @@ def decide(report: dict[str, Any], limits: Limits | None = None) -> Decision:
     if theirs is None:
         return Decision(True, f"Accuracy {told}{beside}.")
     name = f"v{incumbent['version']}"
-    return Decision(True, f"Accuracy {told}, beside the {theirs:.1%} of {name} on the same comparisons{beside}.")
+    ages = _by_age(incumbent)
+    return Decision(True, f"Accuracy {told}, beside the {theirs:.1%} of {name} on the same comparisons{ages}{beside}.")
 
 
 def blocks_of(report: dict[str, Any], limits: Limits) -> list[Block]:
@@ -67,6 +70,9 @@ def blocks_of(report: dict[str, Any], limits: Limits) -> list[Block]:
     - worse_on_batch: on the held-out slice of one batch it is significantly worse than the model in use (the 95 %
       interval of the paired difference lies below 0), whatever it gains elsewhere. Single batches are small, so here
       significance is asked for: of ten, some are below by chance.
+    - worse_on_earlier, worse_on_fresh: so it is on the held-out comparisons of the set that the model in use learnt
+      from, which were frozen with it (what the new one has forgotten shows there and not on new batches), or on those
+      of its own set that are not in that one.
     - promoted_not_judged: the model in use could not be judged on the same comparisons, or has not been.
     - length_correlation: how long a completion is says too much about its reward.
     - advantage: too little lead over preferring the longer completion.
@@ -119,18 +125,34 @@ def _beside_promoted(
                 f"Accuracy {told} is below the {theirs:.1%} of {name} on the same comparisons.",
             )
         )
+    for age, where in AGES.items():
+        if worse := _worse((incumbent.get(age) or {}).get("difference"), name, min_batch_comparisons):
+            found.append(Block(f"worse_on_{age}", f"On {where(name)} {worse}"))
     for batch in incumbent.get("batches") or []:
-        difference = batch.get("difference") or {}
-        high = difference.get("high")
-        if (difference.get("n") or 0) >= min_batch_comparisons and high is not None and high < 0:
-            found.append(
-                Block(
-                    "worse_on_batch",
-                    f"On {_batch(batch['bucket'])} it is {-difference['value']:.1%} less accurate than {name} "
-                    f"(at least {-high:.1%}, n = {difference['n']}).",
-                )
-            )
+        if worse := _worse(batch.get("difference"), name, min_batch_comparisons):
+            found.append(Block("worse_on_batch", f"On {_batch(batch['bucket'])} {worse}"))
     return found
+
+
+AGES: dict[str, Callable[[str], str]] = {
+    "earlier": "the earlier comparisons, held out when {} was trained,".format,
+    "fresh": "the new comparisons, which {} never had,".format,
+}
+
+
+def _worse(difference: dict[str, Any] | None, name: str, min_comparisons: int) -> str:
+    """How much less accurate it is than the other on a slice; empty where that is not significant, or it is small."""
+    difference = difference or {}
+    high = difference.get("high")
+    if (difference.get("n") or 0) < min_comparisons or high is None or high >= 0:
+        return ""
+    return f"it is {-difference['value']:.1%} less accurate than {name} (at least {-high:.1%}, n = {difference['n']})."
+
+
+def _by_age(incumbent: dict[str, Any]) -> str:
+    """Differences to the other's accuracy, in brackets, where both are known."""
+    earlier, fresh = (((incumbent.get(age) or {}).get("difference") or {}).get("value") for age in ("earlier", "fresh"))
+    return "" if earlier is None or fresh is None else f" ({earlier:+.1%} on earlier ones, {fresh:+.1%} on new ones)"
 
 
 def _batch(bucket: str) -> str:

@@ -19,7 +19,8 @@ from training import artifacts
 from training.exports.models import ComparisonSet
 from training.policy.services import BUILTIN, BaseModel, validate_base_model
 from training.reward import registry
-from training.reward.comparing import compare_on, read_report
+from training.reward.comparing import compare_by_age, read_report
+from training.reward.continuing import base_of, engine_start, model_to_continue
 from training.reward.defaults import engine_options
 from training.reward.engine import run_engine
 from training.reward.models import Promotion, PromotionRules, RewardModel, RewardModelState
@@ -73,18 +74,28 @@ def request_training(
 ) -> RewardModel:
     """Register a model and queue the job that trains and evaluates it. It becomes a candidate, not promoted.
 
-    Raises ValidationError for the base model, DomainError "not_frozen", and "no_strengths" for a noise treatment of a
-    set whose label noise has not been estimated.
+    Raises ValidationError for the base model, DomainError "not_frozen", "no_strengths" for a noise treatment of a set
+    whose label noise has not been estimated, and those of `model_to_continue` for a continued training.
     """
     validate_base_model(base_model)
     if comparison_set.frozen_at is None:
         raise DomainError("not_frozen", f"Comparison set {comparison_set.number} is still being written.")
     if options.needs_strengths:
         require_strengths(comparison_set)
+    start = None
+    if options.is_continued:
+        # From the one in use when the job begins, which may be another by then: this one shows that there is any.
+        start = model_to_continue(
+            project=project,
+            comparison_set=comparison_set,
+            base_model=base_model,
+            options=options,
+            n_members=n_members,
+        )
     model = register(
         project=project,
         comparison_set=comparison_set,
-        base_model=base_model,
+        base_model=start.base_model if start else base_model,
         options=options,
         n_members=n_members,
         job=None,
@@ -101,10 +112,12 @@ def request_training(
     return model
 
 
-def train_reward_model(*, model: RewardModel, base: BaseModel, context: JobContext) -> RewardModel:
+def train_reward_model(*, model: RewardModel, base: BaseModel | None, context: JobContext) -> RewardModel:
     """Train in the engine and publish the artifact. One that is published already is left as it is.
 
-    The run's directory belongs to the job, so that after a lost worker the engine goes on from its checkpoint.
+    The run's directory belongs to the job, so that after a lost worker the engine goes on from its checkpoint. A
+    continued training takes the promoted model's base; `base` is what was asked for, None for nothing in particular.
+    Raises JobFailed: those of the engine, "nothing_to_continue", "nothing_new", "no_strengths".
     """
     model.refresh_from_db()
     if model.artifact_uri:
@@ -112,7 +125,10 @@ def train_reward_model(*, model: RewardModel, base: BaseModel, context: JobConte
     RewardModel.objects.filter(pk=model.pk).update(state=RewardModelState.TRAINING, state_reason="")
     run = artifacts.run_directory(context.job.pk, f"reward-v{model.version}")
     options = TrainingOptions.parse(model.config.get("options", {}))
-    config = _engine_config(model, options, base, run)
+    start = _start_of(model, options, base) if options.is_continued else None
+    base = base_of(start) if start is not None else base
+    assert base is not None
+    config = _engine_config(model, options, base, run, start)
     if model.n_members == 1:
         result = run_engine(context, run, "train", config, what=f"Training reward model v{model.version}")
     else:
@@ -134,10 +150,34 @@ def train_reward_model(*, model: RewardModel, base: BaseModel, context: JobConte
     return model
 
 
-def _engine_config(model: RewardModel, options: TrainingOptions, base: BaseModel, run: Path) -> dict[str, Any]:
-    """The engine's config of one model. Raises JobFailed "no_strengths"."""
+def _start_of(model: RewardModel, options: TrainingOptions, base: BaseModel | None) -> RewardModel:
+    """The model that this one is continued from: the promoted one when its training first begins, written down so that
+    an attempt after a lost worker goes on from the same."""
+    if told := model.config.get("continued_from"):
+        return RewardModel.objects.select_related("comparison_set", "project").get(pk=told["id"])
+    try:
+        start = model_to_continue(
+            project=model.project,
+            comparison_set=model.comparison_set,
+            base_model=BUILTIN if base is None or base.checkpoint is not None else base.path,
+            options=options,
+            n_members=model.n_members,
+        )
+    except DomainError as error:
+        raise JobFailed(error.code, error.message) from error
+    model.config = {**model.config, "continued_from": {"id": start.pk, "version": start.version}}
+    model.base_model = start.base_model
+    model.save(update_fields=["config", "base_model"])
+    return start
+
+
+def _engine_config(
+    model: RewardModel, options: TrainingOptions, base: BaseModel, run: Path, start: RewardModel | None
+) -> dict[str, Any]:
+    """The engine's config of one model, continued from `start` where there is one. Raises JobFailed "no_strengths"."""
     config: dict[str, Any] = {
         "n_threads": settings.ENGINE_THREADS,
+        **(engine_start(start) if start is not None else {}),
         **engine_options(options, base),
         "base_model": base.path,
         "comparison_set": str(artifacts.local_directory(model.comparison_set.uri)),
@@ -192,9 +232,10 @@ def evaluate_reward_model(*, model: RewardModel, context: JobContext) -> RewardM
 
 
 def _evaluate_incumbent(model: RewardModel, incumbent: RewardModel, context: JobContext) -> dict[str, Any]:
-    """The promoted model beside the new one on the new one's held-out comparisons, paired (`standing.beside`)."""
+    """The promoted model beside the new one on the new one's held-out comparisons, paired (`standing.beside`): all of
+    them, the fresh ones among them, and the earlier ones by which the promoted one was judged."""
     try:
-        report = compare_on(model, incumbent, model.comparison_set, context)
+        report = compare_by_age(model, incumbent, model.comparison_set, context)
     except JobFailed as failure:
         context.log(f"v{incumbent.version} could not be judged on the same comparisons: {failure.message}", "warning")
         return {"id": incumbent.pk, "version": incumbent.version, "accuracy": None, "error": failure.message}

@@ -98,10 +98,12 @@ def beside(report: dict[str, Any], incumbent: RewardModel, *, is_a: bool) -> dic
     """`incumbent` of a report, from one of the engine's `compare` in which it was model a or b.
 
     {"id", "version", "accuracy", "own_accuracy", "difference", "p_value", "batches"}; differences are the other model's
-    accuracy minus the incumbent's.
+    accuracy minus the incumbent's. A report that has them gives "earlier" and "fresh" too, each {"n", "accuracy",
+    "own_accuracy", "difference"} or None: on the incumbent's own frozen test split, and on what is not in its set.
     """
     mine, other = ("a", "b") if is_a else ("b", "a")
-    return {
+    ages = {name: _of_age(report[name], mine, other) for name in ("earlier", "fresh") if name in report}
+    return ages | {
         "id": incumbent.pk,
         "version": incumbent.version,
         "accuracy": report[mine]["accuracy"],
@@ -113,6 +115,17 @@ def beside(report: dict[str, Any], incumbent: RewardModel, *, is_a: bool) -> dic
             for row in (report.get("slices") or {}).get("batch") or []
             if row["bucket"] not in ("", "unknown")
         ],
+    }
+
+
+def _of_age(told: dict[str, Any] | None, mine: str, other: str) -> dict[str, Any] | None:
+    if told is None:
+        return None
+    return {
+        "n": told["n"],
+        "accuracy": told[mine],
+        "own_accuracy": told[other],
+        "difference": _turned(told["difference"], turn=mine == "b"),
     }
 
 

@@ -8,7 +8,7 @@ from annotate.jobs.context import JobContext
 from annotate.jobs.models import Job, JobState
 from annotate.jobs.registry import job_kind
 from training import artifacts
-from training.policy.services import resolve_base_model
+from training.policy.services import BUILTIN, resolve_base_model
 from training.reward import bulk, comparing, external, noise, registry, services
 from training.reward.models import BulkScoring, CrossFit, ExternalEvaluation, ModelComparison, RewardModel
 from training.reward.opinions import form_opinions
@@ -24,7 +24,13 @@ def train(context: JobContext) -> dict[str, Any]:
     model = RewardModel.objects.select_related("project__pool", "comparison_set").get(
         pk=context.job.params["reward_model"]
     )
-    base = resolve_base_model(pool=model.project.pool, name=context.job.params["base_model"], context=context)
+    name = context.job.params["base_model"]
+    is_continued = model.config.get("options", {}).get("start") == "continued"
+    base = (
+        None
+        if is_continued and name == BUILTIN
+        else resolve_base_model(pool=model.project.pool, name=name, context=context)
+    )
     model = services.train_reward_model(model=model, base=base, context=context)
     model = services.evaluate_reward_model(model=model, context=context)
     return {"reward_model": model.pk, "version": model.version, "metrics": metrics(model)}

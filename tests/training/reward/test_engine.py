@@ -92,3 +92,9 @@ def test_a_newer_model_is_judged_beside_the_one_in_use_on_the_same_comparisons(c
     assert told["own_accuracy"]["value"] == pytest.approx(second.report["accuracy"]["value"])
     difference = told["own_accuracy"]["value"] - told["accuracy"]["value"]
     assert told["difference"]["value"] == pytest.approx(difference, abs=1e-6)
+    # Both learnt from one set: all of its held-out comparisons are earlier ones, and none is fresh.
+    assert told["earlier"] == {
+        "n": told["accuracy"]["n"],
+        **{name: told[name] for name in ("accuracy", "own_accuracy", "difference")},
+    }
+    assert (told["fresh"]["n"], told["fresh"]["difference"]["value"]) == (0, None)

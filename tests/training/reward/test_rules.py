@@ -105,6 +105,51 @@ def test_gains_elsewhere_do_not_buy_a_batch_on_which_it_is_significantly_worse(b
     assert decide(made).promote == (not expected)
 
 
+def aged(value: float | None, high: float | None, n: int) -> dict:
+    """What a model in use says of one age of comparisons: own accuracy minus its, and the upper end of the interval."""
+    low = None if value is None or high is None else 2 * value - high
+    return {"n": n, "difference": {"value": value, "low": low, "high": high, "n": n}}
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        ((-0.1, -0.02, 200), True),
+        ((-0.1, 0.01, 200), False),
+        ((0.1, 0.15, 200), False),
+        ((-0.5, -0.1, 29), False),
+        ((None, None, 0), False),
+    ],
+)
+@pytest.mark.parametrize("name", ["earlier", "fresh"])
+def test_it_must_not_be_significantly_worse_on_what_is_old_or_on_what_is_new(name, age, expected):
+    """Although it is better on the whole; a slice with fewer comparisons than a batch needs says nothing."""
+    made = report(0.7, 0.6) | {"incumbent": beside() | {name: aged(*age)}}
+    assert codes(made) == ([f"worse_on_{name}"] if expected else [])
+    assert codes(made, must_beat_promoted=False) == []
+    assert codes(made, min_batch_comparisons=201) == []
+    assert decide(made).promote == (not expected)
+
+
+def test_it_says_on_which_comparisons_it_is_worse():
+    ages = {"earlier": aged(-0.1, -0.02, 200), "fresh": aged(-0.2, -0.04, 90)}
+    first, second = blocks_of(report(0.7, 0.6) | {"incumbent": beside() | ages}, Limits())
+    assert first.message == (
+        "On the earlier comparisons, held out when v3 was trained, it is 10.0% less accurate than v3 "
+        "(at least 2.0%, n = 200)."
+    )
+    assert second.message == (
+        "On the new comparisons, which v3 never had, it is 20.0% less accurate than v3 (at least 4.0%, n = 90)."
+    )
+
+
+def test_what_old_and_new_comparisons_say_is_told_with_a_promotion():
+    ages = {"earlier": aged(-0.01, 0.02, 200), "fresh": aged(0.125, 0.2, 90)}
+    made = report(0.7, 0.6) | {"incumbent": beside() | ages}
+    assert "65.0% of v3 on the same comparisons (-1.0% on earlier ones, +12.5% on new ones)" in decide(made).reason
+    assert "earlier ones" not in decide(report(0.7, 0.6) | {"incumbent": beside() | {"fresh": None}}).reason
+
+
 def test_both_are_judged_on_the_comparisons_that_both_were_judged_on():
     """0.7 on all of its test split, but 0.6 on those that the two share."""
     made = report(0.7, 0.6) | {"incumbent": beside() | {"own_accuracy": {"value": 0.6, "n": 50}}}

@@ -86,11 +86,25 @@ def _what_it_is(touchstone: dict[str, Any]) -> str:
     axis = touchstone.get("axis")
     judged = f", as judged on {_plain(axis)}" if axis else ""
     base = f" It was trained from `{_plain(touchstone['base_model'])}`." if touchstone.get("base_model") else ""
+    start = touchstone.get("continued_from")
+    if start:
+        base += f" Training went on from {_name_of(start)}"
+        if start.get("n_new") is not None:
+            base += (
+                f", with {start['n_new']:,} new comparisons and {start['n_replayed']:,} of the {start['n_earlier']:,} "
+                "that it had learnt from"
+            )
+        base += "."
     length = f" Texts are cut to {touchstone['max_length']} tokens." if touchstone.get("max_length") else ""
     return (
         f"It gives a prompt and a completion one number, the reward{judged}. Only differences between completions of "
         f"one prompt mean something: σ(difference) is the probability that labellers prefer the first.{base}{length}"
     )
+
+
+def _name_of(start: dict[str, Any]) -> str:
+    version = f"v{start['version']}" if start.get("version") else "another reward model"
+    return f"{_plain(start['project'])} {version}" if start.get("project") else version
 
 
 def _evaluation(report: dict[str, Any]) -> Iterable[str]:
@@ -178,6 +192,8 @@ def _training(touchstone: dict[str, Any]) -> list[tuple[str, str]]:
     config = touchstone.get("config") or {}
     found = [
         ("comparison set", touchstone.get("comparison_set_digest")),
+        ("continued from", touchstone.get("continued_from") and _name_of(touchstone["continued_from"])),
+        ("replay", config.get("replay") if touchstone.get("continued_from") else None),
         ("weights trained", touchstone.get("tuning")),
         *((name, config.get(name)) for name in TRAINING_OPTIONS),
         ("seconds", touchstone.get("seconds")),

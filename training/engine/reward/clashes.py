@@ -23,6 +23,12 @@ def clashes(options: Mapping[str, Any]) -> dict[str, str]:
         others += ["random_pairing"] if length == "random_pairing" else []
         if others:
             found["objective"] = f"labellers learns from single ratings, without {', '.join(others)}"
+    # A form says how it starts, the engine's config from where.
+    is_continued = chosen.get("start") == "continued" or bool(chosen.get("start_from"))
+    if chosen.get("earlier_set") and not is_continued:
+        found["earlier_set"] = "expected none without start_from, the model that learnt from it"
+    if chosen.get("replay", 1.0) != 1.0 and not is_continued:
+        found["replay"] = "expected none without a model to continue from, whose comparisons it repeats"
     for level in chosen.get("margin_map") or {}:
         if not str(level).isdigit():
             found["margin_map"] = f"expected levels as whole numbers, got {level!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from training.engine.common.config import option
 from training.engine.common.errors import EngineError, StopRequested
 from training.engine.common.optimisation import resolve_device, use_threads
 from training.engine.common.progress import Reporter
-from training.engine.reward.data import Comparisons, open_comparison_set, read_split, tokenise
+from training.engine.reward.data import Comparisons, comparison_ids, open_comparison_set, read_split, tokenise
 from training.engine.reward.evaluate import Judged, excerpts, score_comparisons
 from training.engine.reward.metrics import (
     brier_score,
@@ -44,6 +45,9 @@ class CompareConfig:
     comparison_set: str = option(help="directory of a comparison set")
     out: str = option(help="the report is written to this JSON file")
     split: str = option("test", help="which split", choices=("train", "validation", "test"))
+    earlier_set: str = option(
+        "", help="directory of an earlier comparison set: what is not in it is judged by itself, as `fresh`"
+    )
     tokens_per_batch: int = option(8192, help="tokens in one forward pass", at_least=1)
     dtype: str = option("float32", help="precision of the weights", choices=("float32", "bfloat16"))
     device: str = option("auto", help="auto, cpu, cuda, cuda:0, …")
@@ -72,7 +76,8 @@ def compare(config: CompareConfig, reporter: Reporter, stop: StopFlag) -> dict[s
         names = ("project", "axis", "version", "base_model", "comparison_set_digest")
         told.append({name: model.metadata.get(name) for name in names} | {"n_truncated": comparisons.n_truncated})
         reporter.progress("compare", nth + 1, 2, unit="models", force=True)
-    report = compare_on(comparisons, gaps[0], gaps[1], split=config.split, table=table)
+    earlier = comparison_ids(open_comparison_set(config.earlier_set)) if config.earlier_set else None
+    report = compare_on(comparisons, gaps[0], gaps[1], split=config.split, table=table, earlier=earlier)
     report["a"] = {**told[0], **report["a"]}
     report["b"] = {**told[1], **report["b"]}
     report["comparison_set_digest"] = source.digest
@@ -81,7 +86,13 @@ def compare(config: CompareConfig, reporter: Reporter, stop: StopFlag) -> dict[s
 
 
 def compare_on(
-    comparisons: Comparisons, gap_a: Gaps, gap_b: Gaps, *, split: str, table: pa.Table | None = None
+    comparisons: Comparisons,
+    gap_a: Gaps,
+    gap_b: Gaps,
+    *,
+    split: str,
+    table: pa.Table | None = None,
+    earlier: Set[int] | None = None,
 ) -> dict[str, Any]:
     """The report as plain JSON values, from both models' reward gaps (n,), chosen minus rejected.
 
@@ -89,13 +100,14 @@ def compare_on(
     paired one of their accuracies with an interval over prompts. p_value and mcnemar: McNemar's exact test, which takes
     comparisons as independent. log_loss_difference: below 0 where b predicts the ratings better. agreement: how often
     they prefer the same side, over all comparisons. slices: `difference` by bucket, the buckets of a report on one.
+    fresh, where there are `earlier` comparisons (ids): a, b and difference on the decided ones that are not among them.
     differences: those comparisons on which one is right and the other is not, the furthest apart first, in units of
     each model's own gaps since rewards have no common scale.
     """
     judged = Judged(comparisons)
     hits_a, hits_b = judged.hits(gap_a), judged.hits(gap_b)
     test = mcnemar_exact(hits_a, hits_b)
-    return {
+    report = {
         "format": COMPARISON_FORMAT,
         "split": split,
         "n_comparisons": len(gap_a),
@@ -120,6 +132,15 @@ def compare_on(
         },
         "differences": _differences(judged, gap_a, gap_b, table),
     }
+    if earlier is not None:
+        inside = np.asarray([pk not in earlier for pk in judged.column("comparison_id")], dtype=bool)
+        report["fresh"] = {
+            "n": int(inside.sum()),
+            "a": share_stat(hits_a[inside], judged.groups[inside]),
+            "b": share_stat(hits_b[inside], judged.groups[inside]),
+            "difference": difference_stat(hits_b[inside], hits_a[inside], judged.groups[inside]),
+        }
+    return report
 
 
 def _of_one(judged: Judged, gap: Gaps, hits: Gaps) -> dict[str, Any]:

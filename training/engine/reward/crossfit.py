@@ -83,6 +83,10 @@ class CrossFitConfig:
             raise ConfigError(
                 "train.noise_treatment", "label noise is measured on the labels as they are: expected none"
             )
+        if config.start_from:
+            raise ConfigError(
+                "train.start_from", "expected none: a fold is judged by models that did not learn from it"
+            )
 
 
 def crossfit(config: CrossFitConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:

@@ -133,6 +133,13 @@ def read_split(source: ComparisonSet, split: str) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.table({})
 
 
+def comparison_ids(source: ComparisonSet) -> set[int]:
+    """The comparisons of all splits, by id; rows without one are left out."""
+    files = [source.directory / shard["path"] for shard in source.manifest["shards"]]
+    columns = (pq.read_table(file, columns=["comparison_id"]).column(0) for file in files)
+    return {pk for column in columns for pk in column.to_pylist() if pk is not None}
+
+
 def tokenise(
     table: pa.Table, encoder: ChatEncoder, reporter: Reporter | None = None, *, split: str = ""
 ) -> Comparisons:

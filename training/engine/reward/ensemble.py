@@ -145,12 +145,22 @@ def load_member(directory: Path, dtype: str = "float32", device: str = "cpu") ->
     """One member from its own directory. Raises EngineError as `RewardEnsemble.load` does."""
     model = RewardModel.load(directory, dtype, device=device)
     mean = float(model.metadata.get("reward_mean", 0.0))
+    heads, means = read_heads(directory, model.feature_size)
+    if heads is None:
+        return Member(model, None, np.asarray([mean]))
+    return Member(model, heads, np.full(len(heads), mean) if means is None else means.astype(np.float64))
+
+
+def read_heads(directory: Path, width: int) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """The several heads (h, width) in a model's directory and their mean rewards (h,); None for what is not there.
+
+    Raises EngineError "model_broken".
+    """
     path = directory / HEADS_NAME
     if not path.is_file():
-        return Member(model, None, np.asarray([mean]))
+        return None, None
     tensors = load_file(path)
     heads = tensors.get("weight")
-    if heads is None or heads.ndim != 2 or heads.shape[1] != model.feature_size:
-        raise EngineError("model_broken", f"{path} holds no heads (h, {model.feature_size}) under the name 'weight'")
-    means = tensors.get("reward_mean")
-    return Member(model, heads, np.full(len(heads), mean) if means is None else means.astype(np.float64))
+    if heads is None or heads.ndim != 2 or heads.shape[1] != width:
+        raise EngineError("model_broken", f"{path} holds no heads (h, {width}) under the name 'weight'")
+    return heads, tensors.get("reward_mean")

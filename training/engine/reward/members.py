@@ -25,6 +25,7 @@ from training.engine.common.config import claim_run_directory, finished_result, 
 from training.engine.common.errors import StopRequested
 from training.engine.common.optimisation import resolve_device
 from training.engine.common.progress import Pace, Reporter
+from training.engine.reward.continuing import member_start
 from training.engine.reward.data import ComparisonSet, open_comparison_set, read_split, tokenise
 from training.engine.reward.ensemble import COEFFICIENT, COMBINATIONS, FILE_NAME, FORMAT, combine, load_member
 from training.engine.reward.metrics import log_loss, share_stat, sign_hits
@@ -67,12 +68,13 @@ def members(config: MembersConfig, reporter: Reporter, stop: StopFlag) -> dict[s
     if (done := finished_result(out)) is not None:
         return done
     started = time.monotonic()
+    starts = [member_start(config.train.get("start_from", ""), nth) for nth in range(config.n_members)]
     runs = [out / "runs" / f"member-{nth}" for nth in range(config.n_members)]
     pace = Pace(done=percent_done(sum((run / "result.json").is_file() for run in runs), config.n_members))
     results = []
     for nth, run in enumerate(runs):
         options = train_config(
-            config.train,
+            {**config.train, "start_from": starts[nth]},
             base_model=config.base_model,
             comparison_set=config.comparison_set,
             out_dir=str(run),

@@ -71,11 +71,18 @@ class RewardModel:
 
     @classmethod
     def load(
-        cls, path: str | Path, dtype: str = "float32", *, device: str = "cpu", max_length: int | None = None
+        cls,
+        path: str | Path,
+        dtype: str = "float32",
+        *,
+        device: str = "cpu",
+        max_length: int | None = None,
+        dropout: float | None = None,
     ) -> RewardModel:
         """Load a trained reward model directory for scoring, in evaluation mode.
 
         `dtype` is float32, bfloat16 or float16. `max_length` defaults to the one it was trained with (touchstone.json).
+        `dropout` replaces every dropout rate, for one that is to be trained further.
         Raises EngineError: "model_not_found", "model_broken" (unreadable, or no reward model with one output).
         """
         quiet_transformers()
@@ -85,8 +92,11 @@ class RewardModel:
         metadata_path = path / "touchstone.json"
         metadata = json.loads(metadata_path.read_text(encoding="utf-8")) if metadata_path.is_file() else {}
         try:
+            config = AutoConfig.from_pretrained(path)
+            for name in _dropout_names(config) if dropout is not None else ():
+                setattr(config, name, dropout)
             model, info = AutoModelForSequenceClassification.from_pretrained(
-                path, dtype=torch_dtype(dtype), output_loading_info=True
+                path, config=config, dtype=torch_dtype(dtype), output_loading_info=True
             )
             tokenizer = AutoTokenizer.from_pretrained(path)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

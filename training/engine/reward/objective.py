@@ -27,11 +27,14 @@ class Learner(nn.Module):
 
     `heads`: several heads on one trunk, each trained on a bootstrap of the comparisons (weights of Poisson(1), Oza &
     Russell 2001), so that they part where data is thin; the reward is their mean, which `settle` puts into the head.
+    They begin as `heads` (h, d), those of the model that training goes on from, or apart from one another by chance.
     `length_head`: ODIN's second head, which takes what length explains (Chen et al. 2024, arXiv 2402.07319).
     `log_nu`: how likely ties are (Davidson 1970). `labellers`: reliabilities and position biases.
     """
 
-    def __init__(self, config: RewardTrainConfig, head: nn.Linear, training: Comparisons) -> None:
+    def __init__(
+        self, config: RewardTrainConfig, head: nn.Linear, training: Comparisons, heads: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self._head = [head]  # in a list: it belongs to the model, whose parameters it is among
@@ -43,7 +46,8 @@ class Learner(nn.Module):
             self.heads = nn.Linear(width, config.n_heads, bias=False)
             std = float(head.weight.detach().std())
             with torch.no_grad():
-                self.heads.weight.copy_(torch.randn(self.heads.weight.shape, generator=generator) * std)
+                drawn_heads = torch.randn(self.heads.weight.shape, generator=generator) * std
+                self.heads.weight.copy_(drawn_heads if heads is None else heads)
             drawn = np.random.default_rng(config.seed).poisson(1.0, (len(training), config.n_heads))
             self.bootstrap = torch.from_numpy(drawn.astype(np.float32))
         self.length_head: nn.Linear | None = None

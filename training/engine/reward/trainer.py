@@ -37,6 +37,7 @@ from training.engine.common.progress import Pace, Reporter
 from training.engine.common.rows import read_rows, row_messages
 from training.engine.reward.card import model_card
 from training.engine.reward.clashes import clashes
+from training.engine.reward.continuing import MODEL_FORMAT, Replay, Start, replay_of, touchstone_of, weights_digest
 from training.engine.reward.data import (
     Comparisons,
     ComparisonSet,
@@ -60,12 +61,11 @@ from training.engine.reward.model import RewardModel, features_of
 from training.engine.reward.objective import Learner
 from training.engine.reward.packing import packing
 from training.engine.reward.posterior import HeadPosterior
-from training.engine.reward.preparation import prepare
+from training.engine.reward.preparation import prepare, select
 from training.engine.reward.tuning import Weights, lora_weights, merge_lora
 from training.engine.reward.tuning import prepare as prepare_tuning
 
 ENGINE_VERSION = "1"
-MODEL_FORMAT = "touchstone.reward_model/1"
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,15 @@ class RewardTrainConfig:
     base_model: str = option(help="directory or hub id of a decoder or encoder, best the SFT model")
     comparison_set: str = option(help="directory of a comparison set (manifest.json and Parquet shards)")
     out_dir: str = option(help="run directory; the reward model is written to OUT/model")
+    start_from: str = option(
+        "",
+        help="directory of a reward model of Touchstone that was made from base_model: training goes on from its trunk "
+        "and heads, in place of a new head",
+    )
+    earlier_set: str = option("", help="directory of the comparison set that the model in start_from learnt from")
+    replay: float = option(
+        1.0, help="earlier comparisons for each new one, drawn by seed; 0: new ones only", at_least=0
+    )
     project: str = option("", help="slug of the project, for touchstone.json")
     axis: str = option("", help="what was judged (helpfulness, safety, …); default: the comparison set's")
     version: int = option(0, help="version of the reward model in its project, for touchstone.json", at_least=0)
@@ -165,7 +174,10 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     OUT/model is a directory for AutoModelForSequenceClassification with touchstone.json, report.json, the posterior
     of its head and README.md, the model card. Result: model,
     n_train, n_steps, best_step, validation_loss, accuracy and baselines (null without a test split), seconds.
-    Raises EngineError: those of `open_comparison_set` and `RewardModel.from_base`, "empty_input", "diverged".
+    With `start_from` the start counts as evaluated at update 0: weights that no update made better are the start's. The
+    posterior and the scale of the rewards are of the whole training split, replayed or not, and `replay` in the result
+    says how much was.
+    Raises EngineError: those of `open_comparison_set`, `Start.of` and `replay_of`, "empty_input", "diverged".
     """
     out = Path(config.out_dir)
     peers = Peers.join(resolve_device(config.device))
@@ -177,6 +189,10 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
         if not Path(path).is_file():
             raise EngineError("input_not_found", f"the input file {path} does not exist")
         fingerprint[path] = sha256_file(path)
+    if config.start_from:
+        fingerprint["start_from"] = weights_digest(config.start_from)
+    if config.earlier_set:
+        fingerprint["earlier_set"] = open_comparison_set(config.earlier_set).digest
     if peers.is_first:
         claim_run_directory(out, config, fingerprint=fingerprint)
     peers.wait()
@@ -185,13 +201,8 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     started = time.monotonic()
     use_threads(config.n_threads)
     torch.manual_seed(config.seed)  # first: a base without a pooler, and LoRA, draw weights of their own
-    reward_model = RewardModel.from_base(
-        config.base_model,
-        max_length=config.max_length,
-        seed=config.seed,
-        head_std=config.head_std,
-        dropout=config.dropout,
-    )
+    start = Start.of(config)
+    reward_model = start.model
     prepare_tuning(
         reward_model.model,
         reward_model.head,
@@ -206,15 +217,24 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     test = tokenise(test_rows, reward_model.encoder, reporter, split="test")
     if not len(training):
         raise EngineError("empty_input", f"the comparison set {config.comparison_set} has no training comparisons")
+    replay = replay_of(training, config)
+    taken = training if replay is None else select(training, replay.rows)
+    if replay is not None:
+        reporter.log(
+            f"going on from {config.start_from}: {replay.n_new} new comparisons, and {replay.n_replayed} of the "
+            f"{replay.n_earlier} that it learnt from"
+        )
     reporter.log(
-        f"{len(training)} comparisons to train on ({training.n_tokens:,} tokens, {training.n_truncated} cut), "
+        f"{len(taken)} comparisons to train on ({taken.n_tokens:,} tokens, {taken.n_truncated} cut), "
         f"{len(validation)} for validation, {len(test)} for the test; {device}, {precision}"
     )
     is_asked = config.measure_forgetting and reward_model.is_decoder
     language = LanguageHead.of(config.base_model) if is_asked else None
     unseen = texts_unseen(config, reward_model, validation)
     before = language_loss(reward_model.model, language, unseen) if language else None
-    run = TrainingRun(config, reward_model, training, validation, out / "checkpoints", device, precision, peers)
+    run = TrainingRun(
+        config, reward_model, taken, validation, out / "checkpoints", device, precision, peers, heads=start.heads
+    )
     summary = run.fit(reporter, stop)
     if not peers.is_first:
         return {"n_steps": summary["n_steps"]}
@@ -225,10 +245,11 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     reporter.progress("evaluate", 0, len(test), unit="comparisons", message="scoring the held-out test split")
     result: dict[str, Any] = {
         "model": str(out / "model"),
-        "n_train": len(training),
+        "n_train": len(taken),
         "n_validation": len(validation),
         "n_test": len(test),
         **summary,
+        "replay": replay and replay.to_dict(),
         "accuracy": None,
         "baselines": None,
         "precision": precision,
@@ -245,12 +266,15 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     reporter.progress("evaluate", len(test), len(test), unit="comparisons", force=True)
     result["seconds"] = round(time.monotonic() - started, 1)
     reward_model.metadata = metadata_of(config, source, reward_model, training, run.micro_batch_tokens) | {
+        "continued_from": continued_from(config, replay),
         "length_calibration": length_calibration_of(reward_model, validation, run.micro_batch_tokens),
         "forgetting": forgetting,
         "temperature": report and report["temperature"],
         "seconds": result["seconds"],
     }
-    posterior = posterior_of(reward_model, run.training, run.micro_batch_tokens)
+    # What was learnt before still holds the head where it was left out now.
+    known = run.training if replay is None else prepare(training, config, reward_model.encoder)
+    posterior = posterior_of(reward_model, known, run.micro_batch_tokens)
     with atomic_directory(out / "model") as directory:
         reward_model.save(directory)
         posterior.save(directory)
@@ -281,6 +305,8 @@ class TrainingRun:
         device: str,
         precision: str,
         peers: Peers | None = None,
+        *,
+        heads: Tensor | None = None,
     ) -> None:
         self.peers = peers or Peers(0, 1, device)
         self.config = config
@@ -298,7 +324,7 @@ class TrainingRun:
         self.micro_batch_tokens = config.micro_batch_tokens or (8192 if device == "cpu" else 32768)
         self.examples = examples_of(self.training)
         self.sizes = sizes_of(self.training, self.examples, is_padded=self.is_padded)
-        self.learner = Learner(config, reward_model.head, self.training).to(device)
+        self.learner = Learner(config, reward_model.head, self.training, heads).to(device)
         # Of a frozen trunk: what the head reads never changes.
         self.features: NDArray[np.float32] | None = None
         self.weights = Weights(
@@ -336,6 +362,8 @@ class TrainingRun:
         self._resume(reporter)
         if self.config.tuning == "head":
             self._read_features(reporter)
+        if self.config.start_from and not self.evaluations and self.step == 0 and len(self.validation):
+            self._evaluate(reporter)
         pace = Pace(done=self.step)
         self.model.train()
         while self.step < self.n_steps and not self.is_over:
@@ -576,6 +604,15 @@ def metadata_of(
         "tuning": config.tuning,
         "config": config_to_dict(config),
     }
+
+
+def continued_from(config: RewardTrainConfig, replay: Replay | None) -> dict[str, Any] | None:
+    """What touchstone.json says of the model that training went on from; None for a new head."""
+    if not config.start_from:
+        return None
+    start = touchstone_of(Path(config.start_from))
+    counts = replay.to_dict() if replay is not None else {}
+    return {name: start.get(name) for name in ("project", "version", "comparison_set_digest")} | counts
 
 
 def heads_of(

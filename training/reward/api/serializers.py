@@ -17,7 +17,7 @@ from training.reward.models import (
     RewardModel,
     RewardModelState,
 )
-from training.reward.options import LENGTH_REMEDIES, NOISE_TREATMENTS, OBJECTIVES, TIES, TUNINGS
+from training.reward.options import LENGTH_REMEDIES, NOISE_TREATMENTS, OBJECTIVES, STARTS, TIES, TUNINGS
 from training.reward.standing import Standing, blocks_as_json
 
 
@@ -202,6 +202,13 @@ class RewardModelDetailSerializer(RewardModelSerializer):
 class TrainingOptionsSerializer(serializers.Serializer):
     """Types of the options; what they may hold is checked by `TrainingOptions`."""
 
+    start = serializers.ChoiceField(
+        choices=STARTS, required=False, help_text="continued: from the promoted model in place of a new head on a base."
+    )
+    replay = serializers.FloatField(
+        required=False,
+        help_text="If continued: earlier comparisons seen again for each new one, 0 to 20; default 1.",
+    )
     epochs = serializers.IntegerField(required=False)
     max_steps = serializers.IntegerField(required=False)
     batch_size = serializers.IntegerField(required=False)

@@ -14,9 +14,9 @@ const interval = ({ low, high }: Stat) =>
 const width = (share: number) => `${100 * share}%`;
 
 /** Shares from 0 to 100 % as bars with their 95 % intervals and a line at the coin toss. */
-export function AccuracyBars({ rows }: { rows: Row[] }) {
+export function AccuracyBars({ rows, label: name = t('Accuracy beside the baselines') }: { rows: Row[]; label?: string }) {
   return (
-    <Stack gap="sm" role="list" aria-label={t('Accuracy beside the baselines')}>
+    <Stack gap="sm" role="list" aria-label={name}>
       {rows.map(({ label, stat, isModel }) => (
         <div key={label} role="listitem">
           <Group justify="space-between" gap="xs">

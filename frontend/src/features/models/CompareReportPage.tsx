@@ -14,16 +14,13 @@ import { number, percent, signedPoints } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 import { AccuracyBars } from './AccuracyBars';
-import { agreementOf, better, errorOf, partings } from './compare';
+import { agreementOf, better, errorOf, partings, pointRange, pointsText } from './compare';
 import { bucketText, differencesBySlice, numberAt, statAt } from './report';
 import { ReportCsv } from './ReportCsv';
 import { Excerpts } from './RewardModelErrors';
 
 const AT_FIRST = 5;
 const named = ({ version }: ModelBrief) => `v${version}`;
-/** "−1.2 to +4.0" in points of per cent. */
-const pointRange = ({ low, high }: Stat) =>
-  low === null || high === null ? '' : t('{{low}} to {{high}}', { low: signedPoints(low, 1), high: signedPoints(high, 1) });
 
 /** Two models side by side on the same held-out comparisons. */
 export function CompareReportPage() {
@@ -114,9 +111,7 @@ function Report({ report, a, b }: Props) {
 function Verdict({ difference, a, b, p }: { difference: Stat; a: ModelBrief; b: ModelBrief; p: number | null }) {
   const winner = better(difference);
   const told = [
-    difference.value !== null &&
-      t('{{b}} minus {{a}}: {{points}} points', { a: named(a), b: named(b), points: signedPoints(difference.value, 1) }),
-    pointRange(difference) && t('95 % interval {{range}}', { range: pointRange(difference) }),
+    pointsText(difference, named(a), named(b)),
     p !== null && (p < 0.001 ? t('p < 0.001') : t('p = {{p}}', { p: number(p, 3) })),
     `n = ${number(difference.n)}`,
   ]

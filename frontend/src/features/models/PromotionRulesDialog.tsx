@@ -78,7 +78,7 @@ function RulesForm({ rules, close }: { rules: PromotionRules; close: () => void 
         )}
         <Switch
           label={t('At least as good as the model in use')}
-          description={t('On the same held-out comparisons, and not clearly worse on any batch.')}
+          description={t('On the same held-out comparisons, and not clearly worse on any batch, on earlier comparisons or on new ones.')}
           disabled={!mayTrain}
           {...form.getInputProps('must_beat_promoted', { type: 'checkbox' })}
         />

@@ -7,12 +7,15 @@ import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { ratingsOf } from '@/lib/links';
 import { useProject } from '@/lib/session';
+import { continuedFrom, replayed } from './report';
 
 /** From the model down to its ratings, guidelines and labellers, and up to what was made by it. */
 export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
   const { slug } = useProject();
   const { comparison_set, n_comparisons, n_ratings, n_labellers, labellers, guidelines, guideline_versions, base_models, refresh, sampling_rounds, policies } =
     model.lineage;
+  const start = continuedFrom(model.config);
+  const replay = replayed(model.report);
   const versions = guidelines.length > 0 ? guidelines : guideline_versions.map((version) => ({ number: version, n_comparisons: null }));
   return (
     <section aria-labelledby="lineage">
@@ -71,6 +74,19 @@ export function RewardModelLineage({ model }: { model: RewardModelDetail }) {
         ) : (
           <List.Item>
             {t('Base model')} {model.base_model}
+          </List.Item>
+        )}
+        {start && (
+          <List.Item>
+            <Filled
+              text={t('Continued from {{model}}')}
+              model={
+                <Anchor underline="always" component={Link} to={`/projects/${slug}/reward-models/${start.id}`}>
+                  {t('Reward model v{{version}}', { version: start.version })}
+                </Anchor>
+              }
+            />
+            {replay && `: ${t('{{new}} new comparisons, {{again}} of {{earlier}} earlier ones seen again', replay)}`}
           </List.Item>
         )}
         {refresh && (

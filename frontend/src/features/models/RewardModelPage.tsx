@@ -13,8 +13,9 @@ import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
 import { AccuracyBars } from './AccuracyBars';
 import { Blocks, ChangeState } from './ChangeState';
+import { pointsText } from './compare';
 import { ExternalSets } from './ExternalSets';
-import { ensemble, forgetting, isStat, statAt } from './report';
+import { byAge, ensemble, forgetting, isStat, numberAt, statAt, type Age } from './report';
 import { RewardModelCharts } from './RewardModelCharts';
 import { RewardModelErrors } from './RewardModelErrors';
 import { RewardModelLength } from './RewardModelLength';
@@ -66,6 +67,7 @@ export function RewardModelPage() {
             {found.job && (found.state === 'training' || found.state === 'failed') && <RewardModelTraining job={found.job} />}
             {found.blocks.length > 0 && <Blocks blocks={found.blocks} />}
             <Accuracy model={found} />
+            <BesidePromoted model={found} />
             {(found.state === 'candidate' || found.state === 'retired') && (
               <Text size="sm" c="dimmed">
                 {t('The playground tries it on texts of your own while it is promoted: the scorer serves promoted models only.')}
@@ -166,6 +168,53 @@ function Accuracy({ model }: { model: RewardModelDetail }) {
           {t('On these comparisons it cannot be told from “the longer one is better” yet: more ratings narrow the interval.')}
         </Alert>
       )}
+    </section>
+  );
+}
+
+const AGES: Record<Age['name'], { title: string; about: (version: number) => string }> = {
+  earlier: {
+    title: t('On earlier comparisons'),
+    about: (version) => t('Held out when v{{version}} was trained, with the ratings of then: what has been forgotten shows here.', { version }),
+  },
+  fresh: {
+    title: t('On new comparisons'),
+    about: (version) => t('Held out of this set and not in the one that v{{version}} learnt from.', { version }),
+  },
+};
+
+/** The model in use on old and on new comparisons beside this one. */
+function BesidePromoted({ model }: { model: RewardModelDetail }) {
+  const ages = byAge(model.report);
+  const version = numberAt(model.report, 'incumbent', 'version');
+  if (ages.length === 0 || version === null) return null;
+  return (
+    <section>
+      <Title order={2} size="h4" mb="xs">
+        {t('Beside v{{version}}, which was in use', { version })}
+      </Title>
+      <SimpleGrid cols={{ base: 1, md: ages.length }}>
+        {ages.map(({ name, own, theirs, difference }) => (
+          <div key={name}>
+            <Title order={3} size="h5">
+              {AGES[name].title}
+            </Title>
+            <Text size="sm" c="dimmed" mb="sm">
+              {AGES[name].about(version)}
+            </Text>
+            <AccuracyBars
+              label={AGES[name].title}
+              rows={[
+                { label: t('This model, v{{version}}', { version: model.version }), stat: own, isModel: true },
+                { label: t('In use before, v{{version}}', { version }), stat: theirs },
+              ]}
+            />
+            <Text size="sm" mt="xs">
+              {`${pointsText(difference, `v${version}`, `v${model.version}`)}, n = ${number(difference.n)}`}
+            </Text>
+          </div>
+        ))}
+      </SimpleGrid>
     </section>
   );
 }

@@ -97,13 +97,44 @@ function Form({ sets }: { sets: ComparisonSet[] }) {
             {...form.getInputProps('comparison_set_id')}
           />
           <TextInput
+            disabled={training.start === 'continued'}
             label={t('Base model')}
-            description={t('builtin, or a path or hub id with safetensors weights')}
+            description={
+              training.start === 'continued'
+                ? t('That of the promoted model')
+                : t('builtin, or a path or hub id with safetensors weights')
+            }
             maxLength={500}
             inputWrapperOrder={['label', 'input', 'description', 'error']}
             {...form.getInputProps('base_model')}
           />
         </SimpleGrid>
+        <Radio.Group label={t('Start')} {...form.getInputProps('training.start')}>
+          <Stack gap="xs" mt={4}>
+            <Radio
+              value="fresh"
+              label={t('Afresh')}
+              description={t('A new head on the base, from all comparisons of the set. Right while a training takes minutes.')}
+            />
+            <Radio
+              value="continued"
+              label={t('From the promoted model')}
+              description={t('It keeps what it knows and learns the comparisons that are new in this set: quicker, the more it knows already.')}
+            />
+          </Stack>
+        </Radio.Group>
+        {training.start === 'continued' && (
+          <NumberInput
+            maw={370}
+            label={t('Earlier comparisons for each new one')}
+            description={t('Seen again, so that it does not forget them. 0 is quickest and forgets most where the new ones are of another kind.')}
+            min={0}
+            max={20}
+            step={0.5}
+            allowNegative={false}
+            {...form.getInputProps('training.replay')}
+          />
+        )}
         <Radio.Group
           label={t('How')}
           value={preset ?? 'own'}

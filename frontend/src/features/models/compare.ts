@@ -1,6 +1,8 @@
 /** Reading the report on two models, touchstone.reward_comparison/1. Differences are b − a. */
 
 import type { Stat } from '@/lib/api/types';
+import { signedPoints } from '@/lib/format';
+import { t } from '@/lib/i18n';
 import { isObject, isStat, numberAt, objects } from './report';
 
 export interface Difference {
@@ -33,6 +35,21 @@ export function better(difference: Stat): 'a' | 'b' | null {
   if (difference.low === null || difference.high === null) return null;
   if (difference.low > 0) return 'b';
   return difference.high < 0 ? 'a' : null;
+}
+
+/** "−1.2 to +4.0" in points of per cent. */
+export const pointRange = ({ low, high }: Stat) =>
+  low === null || high === null ? '' : t('{{low}} to {{high}}', { low: signedPoints(low, 1), high: signedPoints(high, 1) });
+
+/** How much better b is than a, with the interval. */
+export function pointsText(difference: Stat, a: string, b: string): string {
+  const range = pointRange(difference);
+  return [
+    difference.value !== null && t('{{b}} minus {{a}}: {{points}} points', { a, b, points: signedPoints(difference.value, 1) }),
+    range && t('95 % interval {{range}}', { range }),
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 /** Expected calibration error of one side. */

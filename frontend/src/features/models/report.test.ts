@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
-  blocksIn, bucketText, calibration, calibrationError, csvOf, differencesBySlice, evaluations, forgetting, hardErrors, lossIn, numberAt,
-  rewardHistogram, slices, statAt,
+  blocksIn, bucketText, byAge, calibration, calibrationError, continuedFrom, csvOf, differencesBySlice, evaluations, forgetting, hardErrors, lossIn, numberAt,
+  replayed, rewardHistogram, slices, statAt,
 } from './report';
 
 const stat = { value: 0.7, low: 0.6, high: 0.8, n: 40, too_few: false };
@@ -69,6 +69,28 @@ it('reads the differences of two models by slice', () => {
   const difference = { ...stat, value: 0.1, low: -0.05, high: 0.25 };
   const [group] = differencesBySlice({ slices: { language: [{ bucket: 'de', difference }, { bucket: 'en' }] } });
   expect(group?.rows).toEqual([{ bucket: 'de', difference }]);
+});
+
+describe('beside the model in use', () => {
+  it('reads how the two do on old and on new comparisons', () => {
+    const difference = { ...stat, value: -0.1, low: -0.2, high: -0.01 };
+    const slice = { n: 40, accuracy: { ...stat, value: 0.8 }, own_accuracy: stat, difference };
+    expect(byAge({ incumbent: { fresh: slice, earlier: slice } })).toEqual([
+      { name: 'earlier', own: stat, theirs: { ...stat, value: 0.8 }, difference },
+      { name: 'fresh', own: stat, theirs: { ...stat, value: 0.8 }, difference },
+    ]);
+    const none = { value: null, low: null, high: null, n: 0, too_few: true };
+    const empty = { n: 0, accuracy: none, own_accuracy: none, difference: none };
+    expect(byAge({ incumbent: { earlier: slice, fresh: empty } }).map(({ name }) => name)).toEqual(['earlier']);
+    expect([byAge({ incumbent: { earlier: null } }), byAge({ incumbent: null }), byAge({})]).toEqual([[], [], []]);
+  });
+
+  it('reads from which version it goes on', () => {
+    expect(continuedFrom({ continued_from: { id: 7, version: 3 } })).toEqual({ id: 7, version: 3 });
+    expect([continuedFrom({}), continuedFrom({ continued_from: null })]).toEqual([null, null]);
+    expect(replayed({ training: { replay: { n_new: 1200, n_replayed: 600, n_earlier: 5000 } } })).toEqual({ new: '1,200', again: '600', earlier: '5,000' });
+    expect([replayed({}), replayed({ training: { replay: null } })]).toEqual([null, null]);
+  });
 });
 
 it('reads the loss of a training that runs', () => {

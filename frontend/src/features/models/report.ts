@@ -219,6 +219,38 @@ export function lossIn(message: string): number | null {
   return found === undefined ? null : Number(found);
 }
 
+export interface Age {
+  name: 'earlier' | 'fresh';
+  own: Stat;
+  theirs: Stat;
+  /** Own accuracy minus that of the model in use, paired. */
+  difference: Stat;
+}
+
+/** How the model and the one that was in use do on comparisons from before that one was trained and on those since. */
+export function byAge(report: Report): Age[] {
+  const incumbent = isObject(report.incumbent) ? report.incumbent : {};
+  return (['earlier', 'fresh'] as const).flatMap((name) => {
+    const found = isObject(incumbent[name]) ? incumbent[name] : {};
+    const { own_accuracy: own, accuracy: theirs, difference } = found;
+    return isStat(own) && isStat(theirs) && isStat(difference) && difference.n > 0 ? [{ name, own, theirs, difference }] : [];
+  });
+}
+
+/** The version that training went on from; null for one that began afresh. */
+export function continuedFrom(config: Report): { id: number; version: number } | null {
+  const [id, version] = [numberAt(config, 'continued_from', 'id'), numberAt(config, 'continued_from', 'version')];
+  return id === null || version === null ? null : { id, version };
+}
+
+/** How many comparisons a continued training took, as they are to be read; null where it does not say. */
+export function replayed(report: Report): { new: string; again: string; earlier: string } | null {
+  const count = (name: string) => numberAt(report, 'training', 'replay', name);
+  const [fresh, again, earlier] = [count('n_new'), count('n_replayed'), count('n_earlier')];
+  if (fresh === null || again === null || earlier === null) return null;
+  return { new: number(fresh), again: number(again), earlier: number(earlier) };
+}
+
 function at(report: Report, path: string[]): unknown {
   let value: unknown = report;
   for (const name of path) value = isObject(value) ? value[name] : undefined;

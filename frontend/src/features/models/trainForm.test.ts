@@ -30,6 +30,25 @@ describe('the request of the training form', () => {
   });
 });
 
+describe('a training that goes on from the promoted model', () => {
+  it('keeps that one’s base and says how much is seen again', () => {
+    const continued = form({ start: 'continued', replay: 0 }, { base_model: 'gpt2' });
+    expect(trainRequest(continued)).toEqual({ comparison_set_id: 7, base_model: 'builtin', training: { start: 'continued', replay: 0 } });
+    expect(chosenOptions(form({ start: 'continued' }))).toEqual({ start: 'continued' });
+  });
+
+  it('is the only one that sees anything again', () => {
+    expect(trainRequest(form({ replay: 3 }, { base_model: 'gpt2' }))).toEqual({ comparison_set_id: 7, base_model: 'gpt2' });
+  });
+
+  it('stays one with another preset, and its fields are not folded away', () => {
+    const quick = withPreset(form({ start: 'continued', replay: 2 }), 'quick');
+    expect(quick.training).toMatchObject({ start: 'continued', replay: 2, tuning: 'head' });
+    expect(presetOf(quick)).toBe('quick');
+    expect(['training.start', 'training.replay', 'training.epochs'].map(isAdvanced)).toEqual([false, false, true]);
+  });
+});
+
 describe('a preset', () => {
   it('is known again, and is none after a change', () => {
     const quick = withPreset(form(), 'quick');

@@ -8,6 +8,8 @@ export interface TrainForm {
   base_model: string;
   n_members: Entry;
   training: {
+    start: 'fresh' | 'continued';
+    replay: Entry;
     epochs: Entry;
     batch_size: Entry;
     learning_rate: Entry;
@@ -37,6 +39,8 @@ export const RECOMMENDED: TrainForm = {
   base_model: 'builtin',
   n_members: 1,
   training: {
+    start: 'fresh',
+    replay: 1,
     epochs: '',
     batch_size: '',
     learning_rate: '',
@@ -62,6 +66,7 @@ export const RECOMMENDED: TrainForm = {
 
 /** The options that matter only beside another: without it they are not sent. */
 const ONLY_WITH: Partial<Record<keyof TrainForm['training'], (training: TrainForm['training']) => boolean>> = {
+  replay: ({ start }) => start === 'continued',
   margin_scale: ({ use_margins }) => use_margins,
   lora_rank: ({ tuning }) => tuning === 'lora',
   random_pairing_share: ({ length_remedy }) => length_remedy === 'random_pairing',
@@ -82,7 +87,8 @@ export function trainRequest(form: TrainForm) {
   const training = chosenOptions(form);
   return {
     comparison_set_id: Number(form.comparison_set_id),
-    base_model: form.base_model.trim() || 'builtin',
+    // What goes on from a model keeps its base, whatever was written before.
+    base_model: (form.training.start === 'fresh' && form.base_model.trim()) || 'builtin',
     ...(typeof form.n_members === 'number' && form.n_members > 1 && { n_members: form.n_members }),
     ...(Object.keys(training).length > 0 && { training }),
   };
@@ -93,9 +99,11 @@ export function costFactor({ n_members }: TrainForm): number {
   return n_members === '' ? 1 : Math.max(1, n_members);
 }
 
+const OPEN = new Set(['training.start', 'training.replay']);
+
 /** Whether a complaint is about a field that is folded away. */
 export function isAdvanced(field: string): boolean {
-  return field.startsWith('training.') || field === 'training' || field === 'n_members';
+  return (field.startsWith('training.') && !OPEN.has(field)) || field === 'training' || field === 'n_members';
 }
 
 export type Preset = 'recommended' | 'quick' | 'lora' | 'ensemble';
@@ -108,10 +116,11 @@ const PRESETS: Record<Preset, { n_members: number; training: Partial<TrainForm['
 };
 export const PRESET_NAMES = Object.keys(PRESETS) as Preset[];
 
-/** The form with a preset's options; the set and the base stay. */
+/** The form with a preset's options; the set, the base and what it starts from stay. */
 export function withPreset(form: TrainForm, preset: Preset): TrainForm {
   const { n_members, training } = PRESETS[preset];
-  return { ...form, n_members, training: { ...RECOMMENDED.training, ...training } };
+  const { start, replay } = form.training;
+  return { ...form, n_members, training: { ...RECOMMENDED.training, ...training, start, replay } };
 }
 
 /** The preset that the options are, or null for options of one's own. */
