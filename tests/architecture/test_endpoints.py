@@ -134,6 +134,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "sampling-round-withdrawal": {"POST": TRAIN, "DELETE": TRAIN},
     "refreshes": {"GET": REVIEW, "POST": TRAIN},
     "refresh": {"GET": REVIEW},
+    "refreshes-timeline": {"GET": REVIEW},
 }
 
 
