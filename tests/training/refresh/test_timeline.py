@@ -200,7 +200,7 @@ SIMULATED = {"origin": RatingOrigin.SIMULATED}
 
 
 def test_labels_cost_their_active_time_at_todays_rate(cast, comparisons, draw):
-    """Three ratings of 30, 60 and 90 s and a correction of 20 s; one that says no time counts their mean, 50 s. What was
+    """Three ratings of 30, 60 and 90 s and a correction of 20 s; one without a time counts their mean, 50 s. What was
     imported costs nothing, and the last is of no round. 250 s at 36 an hour: 2.50."""
     cast.project.pay_per_hour, cast.project.currency = 36, "EUR"
     cast.project.save()
