@@ -148,12 +148,13 @@ class RefreshSchedule(models.Model):
     new_ratings = models.PositiveIntegerField(null=True, blank=True)
     every_days = models.PositiveSmallIntegerField(null=True, blank=True)
     config = models.JSONField(default=dict, blank=True)
-    # Who is to blame: refreshes are started in their name, while they may.
+    # Refreshes are started in their name.
     set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     changed_at = models.DateTimeField()
     checked_at = models.DateTimeField(null=True, blank=True)
-    # What came of the last time one was due: that it was started, or why not.
+    # What came of the last time one was due: that it was started, or, with the time, why it was not.
     last_reason = models.CharField(max_length=500, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

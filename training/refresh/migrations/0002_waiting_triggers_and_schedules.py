@@ -151,6 +151,7 @@ class Migration(migrations.Migration):
                 ("changed_at", models.DateTimeField()),
                 ("checked_at", models.DateTimeField(blank=True, null=True)),
                 ("last_reason", models.CharField(blank=True, max_length=500)),
+                ("refused_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.AddField(
