@@ -32,7 +32,8 @@ LABELLERS_PAIRED = 40
 SLICES_A_DIMENSION = 50
 WEEKS_SHOWN = 104
 # Somebody is paid for these; an imported file's or a model's ratings cost this project nothing.
-_WORKED = Q(origin__in=[RatingOrigin.LABELLER, RatingOrigin.SIMULATED])
+PAID = (RatingOrigin.LABELLER, RatingOrigin.SIMULATED)
+_WORKED = Q(origin__in=PAID)
 
 
 def week_start(week: int) -> date:

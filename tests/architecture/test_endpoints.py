@@ -141,6 +141,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "refresh-stage": {"PATCH": TRAIN},
     "refresh-stage-skip": {"POST": TRAIN},
     "refresh-stage-restore": {"POST": TRAIN},
+    "refresh-timeline": {"GET": REVIEW},
 }
 
 

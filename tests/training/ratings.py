@@ -44,9 +44,8 @@ def rate(comparison: Comparison, *answers: str | tuple[str, int | None], **field
                 project=comparison.project,
                 preferred=preferred,
                 intensity=intensity,
-                origin=RatingOrigin.IMPORTED,
                 created_at=timezone.now(),
-                **fields,
+                **{"origin": RatingOrigin.IMPORTED, **fields},
             )
         )
         count(comparison, preferred, +1)
@@ -55,7 +54,7 @@ def rate(comparison: Comparison, *answers: str | tuple[str, int | None], **field
     return ratings
 
 
-def correct(rating: Rating, preferred: str, intensity: int | None = None) -> Rating:
+def correct(rating: Rating, preferred: str, intensity: int | None = None, **fields: Any) -> Rating:
     """A rating that supersedes an earlier one."""
     comparison = Comparison.objects.get(pk=rating.comparison_id)
     newer = Rating.objects.create(
@@ -66,8 +65,8 @@ def correct(rating: Rating, preferred: str, intensity: int | None = None) -> Rat
         preferred=preferred,
         intensity=intensity,
         supersedes=rating,
-        origin=RatingOrigin.IMPORTED,
         created_at=timezone.now(),
+        **{"origin": RatingOrigin.IMPORTED, **fields},
     )
     count(comparison, rating.preferred, -1)
     count(comparison, preferred, +1)

@@ -173,10 +173,18 @@ def _hits(gap: str) -> dict[str, Count]:
 
 
 def _agreement(rows: QuerySet[SampledComparison]) -> dict[str, Any]:
-    """Share of pairs of ratings of one comparison that give the same answer, resampled over comparisons."""
+    """`pairs_agree` of the comparisons' ratings."""
     several = rows.filter(comparison__n_ratings__gt=1).order_by()
     counts = several.values_list("comparison__n_a", "comparison__n_b", "comparison__n_ties").annotate(n=Count("pk"))
-    patterns = np.array(list(counts), dtype=np.int64).reshape(-1, 4)
+    return pairs_agree(list(counts))
+
+
+def pairs_agree(counts: Iterable[tuple[int, int, int, int]]) -> dict[str, Any]:
+    """Share of pairs of ratings of one comparison that give the same answer, resampled over comparisons, as a Stat.
+
+    counts: (n_a, n_b, n_ties, how many comparisons are rated so). Those of a single rating have no pair.
+    """
+    patterns = np.array(sorted(row for row in counts if sum(row[:3]) > 1), dtype=np.int64).reshape(-1, 4)
     answers, times = patterns[:, :3].astype(np.float64), patterns[:, 3]
     equal = (answers * (answers - 1)).sum(axis=1) / 2
     pairs = answers.sum(axis=1) * (answers.sum(axis=1) - 1) / 2

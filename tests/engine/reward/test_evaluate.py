@@ -21,7 +21,7 @@ from training.engine.common.config import config_from_dict
 from training.engine.common.errors import EngineError
 from training.engine.common.progress import Reporter
 from training.engine.reward.data import Comparisons
-from training.engine.reward.evaluate import EvaluateConfig, evaluate, report_on
+from training.engine.reward.evaluate import MAX_CELL_BATCHES, EvaluateConfig, evaluate, report_on
 from training.engine.reward.metrics import share_stat
 from training.engine.reward.model import RewardModel
 from training.engine.reward.predict import PredictConfig, predict
@@ -172,6 +172,63 @@ def test_every_way_to_slice_covers_the_decided_comparisons(full: tuple[Compariso
     expected = sklearn_log_loss(np.repeat([1, 0], 5), both, sample_weight=np.concatenate([p[:5], 1 - p[:5]]))
     assert hard["log_loss"] == pytest.approx(expected, abs=1e-6)
     assert found["n_hard"] == 5
+
+
+def test_accuracy_by_batch_and_intensity_is_that_of_a_recount() -> None:
+    """Against a loop over all comparisons, which knows nothing of masks; ties of the ratings are in no cell."""
+    n = 2_000
+    random = np.random.default_rng(5)
+    p = random.choice([0.1, 0.5, 0.9, 1.0], n)
+    comparisons = _comparisons(p.tolist(), [True] * n, [10] * n, [20] * n)
+    intensity = random.choice([1, 2, 3, 4, np.nan], n).astype(np.float32)
+    batch = random.choice([0, 0, 1, 2, 7], n).tolist()
+    comparisons.numbers["intensity"] = intensity
+    comparisons.meta["batch"] = [None if number == 0 and i % 2 else number for i, number in enumerate(batch)]
+    comparisons.meta["prompt_digest"] = [f"p{i // 3}" for i in range(n)]
+    gap = random.choice([-1.0, 0.0, 1.0], n, p=[0.3, 0.1, 0.6]).astype(np.float32)
+    found = report_on(comparisons, gap, 0 * gap, split="test")["slices"]["batch_intensity"]
+
+    recount: dict[tuple[int, int | None], tuple[list[float], list[str]]] = {}
+    for i in range(n):
+        if p[i] == 0.5:
+            continue
+        level = None if np.isnan(intensity[i]) else int(intensity[i])
+        hits, prompts = recount.setdefault((batch[i], level), ([], []))
+        is_right = gap[i] > 0 if p[i] > 0.5 else gap[i] < 0
+        hits.append(0.5 if gap[i] == 0 else float(is_right))
+        prompts.append(f"p{i // 3}")
+    assert len(recount) == 20
+    assert {(row["batch"], row["intensity"]): row["accuracy"] for row in found} == {
+        cell: share_stat(*counted) for cell, counted in recount.items()
+    }
+    assert [row["bucket"] for row in found[:6]] == ["0 · 1", "0 · 2", "0 · 3", "0 · 4", "0 · unknown", "1 · 1"]
+
+
+def test_batches_by_intensity_are_bounded_to_the_newest_and_what_no_round_asked_for() -> None:
+    n = 500
+    comparisons = _comparisons([1.0] * n, [True] * n, [1] * n, [2] * n)
+    comparisons.meta["batch"] = [i % 50 for i in range(n)]
+    found = report_on(comparisons, np.ones(n, np.float32), np.zeros(n, np.float32), split="test")["slices"]
+    assert {row["batch"] for row in found["batch_intensity"]} == {0, *range(50 - MAX_CELL_BATCHES, 50)}
+    assert len(found["batch"]) == 50  # all of them where intensities are not told apart
+
+
+def test_where_no_round_asked_for_any_the_intensities_alone_say_it_all() -> None:
+    comparisons = _comparisons([1.0] * 10, [True] * 10, [1] * 10, [2] * 10)
+    found = report_on(comparisons, np.ones(10, np.float32), np.zeros(10, np.float32), split="test")["slices"]
+    assert found["batch_intensity"] == []
+    assert len(found["intensity"]) == 4
+
+
+def test_agreement_is_over_pairs_of_ratings_ties_of_them_included() -> None:
+    """+ + (same), + − (not; the ratings are even, so that accuracy leaves it out), and three of + + −: 1 of 3."""
+    comparisons = _comparisons([1.0, 0.5, 0.67], [True] * 3, [1] * 3, [2] * 3)
+    comparisons.meta["sides"] = [[1, 1], [1, -1], [1, 1, -1]]
+    found = report_on(comparisons, np.ones(3, np.float32), np.zeros(3, np.float32), split="test")
+    assert (found["agreement"]["value"], found["agreement"]["n"]) == (pytest.approx(2 / 5), 5)
+    assert found["agreement"]["n_prompts"] == 3
+    without = _comparisons([1.0], [True], [1], [2])
+    assert report_on(without, np.ones(1, np.float32), np.zeros(1, np.float32), split="test")["agreement"] is None
 
 
 def test_ceiling_and_order_on_the_screen_are_those_of_the_ratings(full: tuple[Comparisons, pa.Table]) -> None:

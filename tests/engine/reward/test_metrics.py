@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from training.engine.reward.metrics import (
@@ -20,6 +21,7 @@ from training.engine.reward.metrics import (
     first_hits,
     log_loss,
     mcnemar_exact,
+    pair_hits,
     share_stat,
     sign_hits,
     temperature,
@@ -159,6 +161,23 @@ def test_one_labeller_is_held_against_the_majority_of_the_others() -> None:
     assert whose.tolist() == [0, 4, 4, 4, 4, 5, 5, 5]
     coins = np.random.default_rng(7).choice([-1, 1], (4000, 3))
     assert ceiling_hits(coins.tolist())[0].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_pairs_of_ratings_agree_where_they_say_the_same() -> None:
+    """+ + −: one of three pairs. 0 0: a tie twice is the same. + −: none. One rating and none: no pair."""
+    hits, whose = pair_hits([[1, 1, -1], [0, 0], [1, -1], [1], []])
+    assert (hits.tolist(), whose.tolist()) == ([1.0, 0.0, 0.0, 1.0, 0.0], [0, 0, 0, 1, 2])
+    hits, whose = pair_hits([[1], []])
+    assert (len(hits), len(whose)) == (0, 0)
+
+
+def test_agreement_of_pairs_is_the_observed_agreement_of_fleiss() -> None:
+    """κ = (observed − expected) / (1 − expected), with statsmodels' κ on the left."""
+    said = np.random.default_rng(3).integers(-1, 2, size=(200, 4))
+    counts = np.stack([(said == side).sum(axis=1) for side in (-1, 0, 1)], axis=1)
+    observed = pair_hits(said.tolist())[0].mean()
+    expected = ((counts.sum(axis=0) / counts.sum()) ** 2).sum()
+    assert (observed - expected) / (1 - expected) == pytest.approx(fleiss_kappa(counts))
 
 
 def test_the_ceiling_is_how_often_a_labeller_agrees_with_two_others_that_agree() -> None:

@@ -30,6 +30,7 @@ from training.engine.reward.metrics import (
     distribution,
     first_hits,
     log_loss,
+    pair_hits,
     share_stat,
     sign_hits,
     temperature,
@@ -38,6 +39,8 @@ from training.engine.reward.model import RewardModel
 
 REPORT_FORMAT = "touchstone.reward_report/2"
 MAX_BUCKETS = 30
+# Batches that are told apart by intensity too, the newest: at five levels at most some 40 KB of a report.
+MAX_CELL_BATCHES = 30
 MAX_ERRORS = 20
 EXCERPT_CHARS = 600
 AGREEMENT_BUCKETS = ((0.0, 0.6), (0.6, 0.8), (0.8, 1.0), (1.0, 1.0 + 1e-9))
@@ -108,8 +111,11 @@ def report_on(
     baselines "longer is better" (characters; equal lengths count half) and "always a" (the stored first side) are taken
     over the very same comparisons, "first shown" over those of them whose order on the screen is known (the key is
     missing where it is of none), and `advantage` is the paired difference to each. `human_ceiling` is one labeller
-    against the majority of a comparison's others, over ratings; None where no comparison has three. `slices`, `length`
-    and `errors` are over the comparisons that accuracy is over.
+    against the majority of a comparison's others, over ratings; None where no comparison has three. `agreement` is how
+    often two ratings of one comparison say the same, over such pairs of all comparisons, ties included; None without
+    any. `slices`, `length` and `errors` are over the comparisons that accuracy is over. `slices.batch_intensity` has a
+    row for each batch at each intensity, {"bucket": "2 · 3", "batch": 2, "intensity": 3, "accuracy"}, intensity None
+    where it is not known: of the newest 30 batches, and of what no round asked for (batch 0).
     Calibration is that of σ(reward of a − reward of b) against the soft preference for a, over all comparisons, ties
     included, as are log-loss, Brier score and `temperature`.
 
@@ -136,6 +142,7 @@ def report_on(
         baselines["first_shown"] = share_stat(first[is_known], groups[is_known])
         advantage["first_shown"] = difference_stat(hits["model"][is_known], first[is_known], groups[is_known])
     ceiling, rated = ceiling_hits(judged.column("sides"))
+    pairs, paired = pair_hits(comparisons.meta.get("sides", []))
 
     def slices(buckets: list[Bucket]) -> list[dict[str, Any]]:
         return [
@@ -149,6 +156,15 @@ def report_on(
         ]
 
     by = {name: slices(buckets) for name, buckets in judged.buckets().items()}
+    by["batch_intensity"] = [
+        {
+            "bucket": f"{batch} · {'unknown' if intensity is None else intensity}",
+            "batch": batch,
+            "intensity": intensity,
+            "accuracy": share_stat(hits["model"][inside], groups[inside]),
+        }
+        for batch, intensity, inside in judged.cells()
+    ]
     report = {
         "format": REPORT_FORMAT,
         "split": split,
@@ -159,6 +175,7 @@ def report_on(
         "n_hard": int(sum(bool(one) for one in comparisons.meta.get("is_hard", []))),
         "accuracy": share_stat(hits["model"], groups),
         "human_ceiling": share_stat(ceiling, groups[rated]) if len(rated) else None,
+        "agreement": share_stat(pairs, judged.prompts[paired]) if len(paired) else None,
         "baselines": baselines,
         "advantage": advantage,
         "by_intensity": by["intensity"],
@@ -228,6 +245,30 @@ class Judged:
         names = {"preferred is longer": longer > 0, "preferred is shorter": longer < 0, "equal length": longer == 0}
         return _filled(list(names.items()))
 
+    @property
+    def batch(self) -> NDArray[np.int64]:
+        """The sampling round that asked for each decided comparison (m,), 0 where none did."""
+        return np.array([0 if one is None else int(one) for one in self.column("batch")], dtype=np.int64)
+
+    def cells(self) -> list[tuple[int, int | None, NDArray[np.bool_]]]:
+        """The decided comparisons by batch and intensity: (batch, intensity, mask (m,)) of what is not empty, in order,
+        the unknown intensity (None) last. Batch 0 and the newest MAX_CELL_BATCHES others; [] where no round asked for
+        any, since that says no more than the intensities alone."""
+        batch = self.batch
+        rounds = np.unique(batch[batch > 0])[-MAX_CELL_BATCHES:]
+        if not len(rounds):
+            return []
+        intensity = np.rint(self.comparisons.numbers["intensity"][self.decided])
+        is_known = np.isfinite(intensity)
+        found = []
+        for one in [0, *rounds.tolist()]:
+            inside = batch == one
+            levels = np.unique(intensity[inside & is_known]).tolist()
+            found += [(one, int(level), inside & (intensity == level)) for level in levels]
+            if (inside & ~is_known).any():
+                found.append((one, None, inside & ~is_known))
+        return found
+
     def buckets(self) -> dict[str, list[Bucket]]:
         """The decided comparisons by each way to slice them: names and masks (m,) of the buckets that are not empty.
 
@@ -243,7 +284,6 @@ class Judged:
             for low, high in AGREEMENT_BUCKETS
         ]
         is_hard = np.asarray(self.column("is_hard"), dtype=bool)
-        batch = [0 if one is None else int(one) for one in self.column("batch")]
         return {
             "intensity": _filled([*by_intensity, ("unknown", ~np.isfinite(intensity))]),
             "agreement": _filled([*by_agreement, ("unknown", ~np.isfinite(agreement))]),
@@ -251,7 +291,7 @@ class Judged:
             "axis": _named(self.column("axis")),
             "language": _named(self.column("language")),
             "cluster": _named(self.column("cluster"), order=int),
-            "batch": _named(batch, order=int, most=None),
+            "batch": _named(self.batch.tolist(), order=int, most=None),
             "length_difference": self._by_length_difference(),
             "hard": _filled([("hard", is_hard), ("not hard", ~is_hard)]),
         }

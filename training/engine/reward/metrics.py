@@ -232,6 +232,23 @@ def ceiling_hits(sides: Sequence[Sequence[int]]) -> tuple[NDArray[np.float64], N
     return np.concatenate(hits) if hits else np.zeros(0), np.asarray(whose, dtype=np.int64)
 
 
+def pair_hits(sides: Sequence[Sequence[int]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Whether the two ratings of each pair of one comparison's ratings say the same: (m,) of 0 and 1, and whose, (m,).
+
+    `sides` holds +1, −1 or 0 (tie) of each rating of n comparisons; one of r ratings has r(r − 1)/2 pairs. The share of
+    ones is the observed agreement of Fleiss' κ (Fleiss 1971) where all comparisons have equally many ratings.
+    """
+    hits: list[NDArray[np.float64]] = []
+    whose: list[int] = []
+    for nth, one in enumerate(sides):
+        x = np.asarray(one)
+        first, second = np.triu_indices(len(x), k=1)
+        if len(first):
+            hits.append((x[first] == x[second]).astype(np.float64))
+            whose += [nth] * len(first)
+    return np.concatenate(hits) if hits else np.zeros(0), np.asarray(whose, dtype=np.int64)
+
+
 def first_hits(firsts: Sequence[Sequence[int]], side: ArrayLike) -> NDArray[np.float64]:
     """How often the preferred side (n,) in ±1 was the one shown first, over a comparison's ratings; NaN: not known."""
     found = np.full(len(firsts), np.nan)

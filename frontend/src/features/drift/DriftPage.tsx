@@ -11,7 +11,7 @@ import type { DriftReport } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
-import { VERDICTS } from './words';
+import { VERDICTS } from '@/lib/verdicts';
 
 /** The latest verdict on drift, and the reports there are. */
 export function DriftPage() {

@@ -11,8 +11,9 @@ import type { DriftBins, DriftMeasure, DriftReportDetail, DriftResult } from '@/
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
+import { VERDICTS } from '@/lib/verdicts';
 import { VerdictBadge } from './DriftPage';
-import { binLabels, kindOf, nameOf, pText, shown, VERDICTS } from './words';
+import { binLabels, kindOf, nameOf, pText, shown } from './words';
 
 /** One drift report: verdict, measures, where the difference comes from. */
 export function DriftReportPage() {

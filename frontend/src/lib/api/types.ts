@@ -1471,3 +1471,59 @@ export interface JudgeEstimate {
   n_questions: number;
   n_tokens: number;
 }
+
+export interface TimelineCell {
+  /** Number of the sampling round that asked for them; 0: none did. */
+  batch: number;
+  /** 1 is the weakest; null: all, those of unknown intensity among them. */
+  intensity: number | null;
+  stat: Stat;
+  /** To the model that was in use, on the same comparisons. */
+  difference: Stat | null;
+}
+
+export interface TimelineModel {
+  id: number;
+  version: number;
+  state: RewardModel['state'];
+  accuracy: Stat;
+  incumbent: { id: number; version: number; difference: Stat | null } | null;
+  levels: { intensity: number; stat: Stat }[];
+  batches: TimelineCell[];
+}
+
+export interface TimelineRefresh {
+  id: number;
+  number: number;
+  name: string;
+  state: RefreshCycle['state'] | 'waiting';
+  trigger: 'hand' | 'drift' | 'ratings' | 'schedule';
+  started_at: string;
+  finished_at: string | null;
+  model: TimelineModel | null;
+  agreement: { pairs: Stat | null; ceiling: Stat | null } | null;
+  drift: {
+    id: number;
+    number: number;
+    verdict: DriftReport['verdict'];
+    measures: { name: 'classifier' | 'outliers'; value: number; low: number | null; high: number | null }[];
+  } | null;
+  round: {
+    id: number;
+    number: number;
+    n_asked: number;
+    n_labelled: number;
+    n_labels: number;
+    accuracy: { chosen: Stat; random: Stat };
+    agreement: Stat;
+  } | null;
+  cost: { n_labels: number; n_untimed: number; hours: number | null; amount: string | null; currency: string } | null;
+}
+
+/** The latest refreshes, oldest first. */
+export interface RefreshTimeline {
+  refreshes: TimelineRefresh[];
+  n_refreshes: number;
+  batches: number[];
+  n_batches: number;
+}
