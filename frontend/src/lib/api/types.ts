@@ -1322,6 +1322,8 @@ export interface GenerationOptions {
   order: 'least_covered' | 'random';
   tags: string[];
   languages: string[];
+  origins?: string[];
+  clusters?: number[];
   is_unlabelled_only: boolean;
   max_new_tokens: number;
   max_prompt_tokens: number;
