@@ -216,6 +216,8 @@ CELERY_BEAT_SCHEDULE = {
     "expire-leases": {"task": "annotate.comparisons.tasks.expire_leases", "schedule": 60.0},
     "expire-ranking-leases": {"task": "annotate.rankings.tasks.expire_leases", "schedule": 60.0},
     "refresh-stale-snapshots": {"task": "annotate.agreement.tasks.refresh_stale_snapshots", "schedule": 30.0},
+    "advance-waiting-refreshes": {"task": "training.refresh.tasks.advance_waiting", "schedule": 30.0},
+    "start-due-refreshes": {"task": "training.refresh.tasks.start_due", "schedule": 300.0},
 }
 JOB_HEARTBEAT_S = env.float("JOB_HEARTBEAT_S", 5.0)
 JOB_LOST_AFTER_S = env.float("JOB_LOST_AFTER_S", 45.0)

@@ -81,6 +81,13 @@ def _next_steps(project: Project, counts: dict[str, int]) -> list[dict[str, str]
     return [{"code": code, "label": label, "href": href} for is_due, code, label, href in steps if is_due]
 
 
+def recent_pace(project: Project) -> list[int]:
+    """Ratings that brought the work nearer to its end on each of the last days, for `metrics.forecast`; of the latest
+    snapshot, so that it costs the same at any size. [] before there is one."""
+    row = AgreementSnapshot.objects.filter(project=project).values_list("counts__forecast__last_days", flat=True)
+    return list(row.first() or [])
+
+
 def money(amount: Decimal) -> str:
     return str(amount.quantize(_CENT))
 

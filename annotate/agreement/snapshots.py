@@ -83,12 +83,14 @@ def _work(project: Project, progress: dict[date, int]) -> dict[str, Any]:
     took = asked.filter(state=ComparisonState.COMPLETE, gold_preferred=None).values_list("n_ratings")
     n_remaining = ratings_remaining(open_by_need, dict(took.annotate(n=Count("id")).order_by()))
     today = timezone.now().date()
-    found = forecast(n_remaining, _last_days(progress, today))
+    last_days = _last_days(progress, today)
+    found = forecast(n_remaining, last_days)
     return {
         "forecast": {
             "n_remaining": round(n_remaining),
             "n_remaining_comparisons": sum(open_by_need.values()),
             "per_day": found.per_day,
+            "last_days": last_days,
             "done_on": day_after(today, found.days),
             "done_earliest": day_after(today, found.earliest),
             "done_latest": day_after(today, found.latest),

@@ -201,6 +201,15 @@ def _evaluate_incumbent(model: RewardModel, incumbent: RewardModel, context: Job
     return beside(report, incumbent, is_a=False)
 
 
+def leave_unevaluated(*, model: RewardModel, reason: str) -> None:
+    """A trained model whose evaluation a person left out is a candidate all the same, without a report to be judged
+    by."""
+    trained = RewardModel.objects.filter(pk=model.pk, state__in=[RewardModelState.TRAINING, RewardModelState.FAILED])
+    trained.exclude(artifact_uri="").update(
+        state=RewardModelState.CANDIDATE, state_reason=f"Not evaluated: {reason}"[:500]
+    )
+
+
 def training_ended(*, job: Job) -> None:
     """After a job's end: a model that it left unfinished has failed, with the job's reason."""
     if job.state == JobState.SUCCEEDED:

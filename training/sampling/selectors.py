@@ -74,16 +74,22 @@ def preview(project: Project, options: SamplingOptions, generation: Generation |
     n_prompts, n_pairs = _pairs(project, counted, generation)
     share = n_all / len(counted) if counted else 1.0
     n_pairs = round(n_pairs * share)
-    n_chosen = min(options.budget, n_pairs)
-    n_labels = n_chosen * project.min_ratings
-    seconds = median_active_s(project)
-    hours = None if seconds is None else n_labels * seconds / 3600
-    pay = project.pay_per_hour
     return {
         "n_prompts": round(n_prompts * share),
         "n_pairs": n_pairs,
         "is_estimate": n_all > len(counted),
         "n_waiting": n_waiting(project),
+        **labels_of(project, options, min(options.budget, n_pairs)),
+    }
+
+
+def labels_of(project: Project, options: SamplingOptions, n_chosen: int) -> dict[str, Any]:
+    """What the labels of so many comparisons take: see `preview`."""
+    n_labels = n_chosen * project.min_ratings
+    seconds = median_active_s(project)
+    hours = None if seconds is None else n_labels * seconds / 3600
+    pay = project.pay_per_hour
+    return {
         "n_chosen": n_chosen,
         "n_random": round(n_chosen * options.random_share),
         "ratings_each": project.min_ratings,
