@@ -34,3 +34,16 @@ export function partOf<T>(form: FormLike, path: string, values: T): FormPart<T> 
     remove: (list, place) => form.removeListItem(at(list), place),
   };
 }
+
+/** The part with `values` that lies at `path` within another one. */
+export function within<T>(part: FormPart<object>, path: string, values: T): FormPart<T> {
+  const at = (field: string) => `${path}.${field}`;
+  return {
+    values,
+    props: (field, options) => part.props(at(field), options),
+    set: (field, value) => part.set(at(field), value),
+    error: (field) => part.error(at(field)),
+    add: (list, item) => part.add(at(list), item),
+    remove: (list, place) => part.remove(at(list), place),
+  };
+}

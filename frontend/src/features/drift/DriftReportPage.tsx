@@ -8,11 +8,12 @@ import { Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { DriftBins, DriftMeasure, DriftReportDetail, DriftResult } from '@/lib/api/types';
+import { VERDICTS } from '@/lib/drift';
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 import { VerdictBadge } from './DriftPage';
-import { binLabels, kindOf, nameOf, pText, shown, VERDICTS } from './words';
+import { binLabels, kindOf, nameOf, pText, shown } from './words';
 
 /** One drift report: verdict, measures, where the difference comes from. */
 export function DriftReportPage() {
