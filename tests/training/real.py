@@ -34,6 +34,7 @@ TINY_BASE = BaseSettings(
 
 
 def tiny_config(*, budget: int = 20, checkpoint_steps: int = 2, **training) -> RefreshConfig:
+    """What the defaults ask for, of a model that trains in seconds: new ratings where there is a model to choose by."""
     options = {"epochs": 1, "max_length": 128, "batch_size": 16, "checkpoint_steps": checkpoint_steps} | training
     return RefreshConfig(
         base=TINY_BASE, training=TrainingOptions(**options), sampling=SamplingOptions(budget=budget, seed=3)

@@ -119,6 +119,7 @@ def already_running(cycle: RefreshCycle) -> DomainError:
 
 
 # --- what the job says -----------------------------------------------------------------------------------------------
+@transaction.atomic
 def activate(*, cycle: RefreshCycle) -> None:
     """Say that the cycle's job works on it: a retry makes it active again. Raises DomainError when another one is."""
     _settle_finished(cycle.project, besides=cycle)

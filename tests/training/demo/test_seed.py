@@ -334,8 +334,8 @@ def use(project: Project) -> None:
     for rank, comparison in enumerate(project.comparisons.all()[:5]):
         SampledComparison.objects.create(sampling_round=round_, comparison=comparison, rank=rank, is_random=True)
     cycle = RefreshCycle.objects.create(
-        project=project, number=1, is_active=False, job=job, comparison_set=comparison_set, reward_model=model,
-        sampling_round=round_, created_by=owner,
+        project=project, number=1, state="succeeded", finished_at=timezone.now(), job=job,
+        comparison_set=comparison_set, reward_model=model, sampling_round=round_, created_by=owner,
     )  # fmt: skip
     RefreshStage.objects.create(cycle=cycle, position=0, name="export")
     base = Checkpoint.objects.create(pool=project.pool, name=f"base {project.pk}", kind="base", path="/tmp/b", job=job)

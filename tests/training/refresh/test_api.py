@@ -33,10 +33,14 @@ def test_who_may_read_them(cast, url, who, status):
 
 def test_it_answers_with_stages_and_job(cast, url):
     load_pandalm(cast.project, 420)
-    body = {"name": "June", "acquisition": "random", "budget": 7, "spec": {"ties": "soft"}, "training": {"epochs": 2}}
+    body = {
+        "name": "June", "sampling": {"acquisition": "random", "budget": 7}, "labelling": {"target_share": 0.5},
+        "spec": {"ties": "soft"}, "training": {"epochs": 2},
+    }  # fmt: skip
     answer = cast.client(cast.researcher).post(url, body, format="json").json()
     assert (answer["number"], answer["name"], answer["state"]) == (1, "June", "running")
-    assert [stage["name"] for stage in answer["stages"]] == ["export", "base", "train", "evaluate", "promote", "sample"]
+    names = ["drift", "candidates", "sample", "label", "export", "base", "train", "evaluate", "promote", "swap"]
+    assert [stage["name"] for stage in answer["stages"]] == names
     assert {stage["state"] for stage in answer["stages"]} == {"pending"}
     assert answer["job"]["state"] == "queued" and answer["job"]["can_cancel"]
     assert answer["config"]["sampling"]["budget"] == 7 and answer["config"]["spec"]["ties"] == "soft"
@@ -70,8 +74,12 @@ def test_too_few_ratings_are_a_conflict_with_the_counts(cast, url):
     ("body", "field"),
     [
         ({"base_model": "../x"}, "base_model"),
-        ({"budget": 0}, "budget"),
-        ({"acquisition": "mine"}, "acquisition"),
+        ({"sampling": {"budget": 0}}, "sampling.budget"),
+        ({"sampling": {"acquisition": "mine"}}, "sampling.acquisition"),
+        ({"labelling": {"target_share": 0}}, "labelling.target_share"),
+        ({"labelling": {"max_days": 0}}, "labelling.max_days"),
+        ({"candidates": {"mix": [{"source": "nobody"}]}}, "candidates.mix.0.source"),
+        ({"promotion": "dice"}, "promotion"),
         ({"spec": {"min_ratings": 99}}, "spec.min_ratings"),
         ({"training": {"batch_size": 0}}, "training.batch_size"),
     ],

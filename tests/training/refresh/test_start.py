@@ -20,7 +20,7 @@ def start(cast) -> RefreshCycle:
 def test_it_queues_a_job_for_the_gpu_with_all_stages_pending(cast):
     load_pandalm(cast.project, 420)
     cycle = start(cast)
-    assert (cycle.number, cycle.is_active, cycle.job.queue, cycle.job.kind) == (1, True, "gpu", "refresh")
+    assert (cycle.number, cycle.state, cycle.job.queue, cycle.job.kind) == (1, "running", "gpu", "refresh")
     assert [stage.name for stage in cycle.stages.all()] == StageName.values
     assert {stage.state for stage in cycle.stages.all()} == {"pending"}
 
@@ -29,7 +29,7 @@ def test_its_config_survives_the_database(cast):
     load_pandalm(cast.project, 420)
     cycle = start(cast)
     cycle.refresh_from_db()
-    assert RefreshConfig.from_dict(cycle.config) == tiny_config()
+    assert RefreshConfig.of_cycle(cycle.config) == tiny_config()
 
 
 def test_too_few_ratings_are_refused_with_what_is_needed(cast):
@@ -65,6 +65,8 @@ def test_a_cycle_whose_worker_died_after_its_last_word_does_not_block(cast):
     Job.objects.filter(pk=first.job_id).update(state="succeeded", finished_at=timezone.now())
     assert RefreshCycle.objects.get().is_active
     assert start(cast).number == 2
+    first.refresh_from_db()
+    assert first.state == "succeeded" and first.finished_at
 
 
 def test_a_retry_is_refused_while_another_one_runs(cast):
