@@ -17,6 +17,7 @@ from annotate.jobs.tasks import run_job
 from tests.training.real import load_pandalm, tiny_config
 from tests.training.refresh.conftest import label_from_the_top, stage_states, wait_for, wait_for_job, without_asking
 from training.exports.models import ComparisonSet
+from training.policy.models import Checkpoint, CheckpointKind
 from training.refresh.models import RefreshCycle, StageName
 from training.refresh.services import advance_waiting, start_refresh
 from training.reward.models import RewardModel
@@ -88,8 +89,8 @@ def test_the_first_refresh_trains_and_the_second_asks_waits_and_goes_on_by_itsel
     assert new == 18
     assert second.report["incumbent"]["version"] == 1
     assert second.report["incumbent"]["accuracy"]["n"] == second.report["accuracy"]["n"]
-    base = again.stages.get(name="base")
-    assert (base.finished_at - base.started_at).total_seconds() < 5  # cached: nothing was trained again
+    # The SFT model follows what people chose; the base model below it is that of the pool's texts, which are the same.
+    assert Checkpoint.objects.filter(kind=CheckpointKind.BASE).count() == 1
 
 
 def test_a_killed_worker_is_survived(cast, celery_workers):
