@@ -88,10 +88,17 @@ export function timeAgo(iso: string, now = Date.now()): string {
 /** "1 min 20 s" from the seconds between two times. */
 export function duration(from: string | null, to: string | null, now = Date.now()): string {
   if (!from) return '–';
-  const seconds = Math.max(0, Math.round(((to ? new Date(to).getTime() : now) - new Date(from).getTime()) / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return span(((to ? new Date(to).getTime() : now) - new Date(from).getTime()) / 1000);
+}
+
+/** "1 min 20 s", "3 d 4 h". */
+export function span(s: number): string {
+  const whole = Math.max(0, Math.round(s));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 export function plural(n: number, one: string, many = `${one}s`): string {

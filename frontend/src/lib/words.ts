@@ -12,6 +12,7 @@ const WORDS: Record<string, string> = {
   cancelling: t('cancelling'),
   pending: t('pending'),
   skipped: t('skipped'),
+  waiting: t('waiting for people'),
   // Of sampling rounds.
   labelling: t('being labelled'),
   rated: t('rated'),

@@ -1,114 +1,183 @@
-/** The form that starts a refresh, in the shape of the request: the server's complaints find their fields by name. */
+/** The form of a refresh, in the shape of the request: the server's complaints find their fields by name. */
 
-import type { Spec } from '@/lib/api/types';
-import { t } from '@/lib/i18n';
-import { inWords } from '@/lib/words';
+import type { GenerationChoices, GenerationOptions, RefreshConfig, Spec } from '@/lib/api/types';
+import {
+  formOf as generationForm, initialForm as initialGeneration, requestOf as generationRequest, type GenerationForm,
+} from '@/lib/generation/form';
+import { formOf as samplingForm, requestOf as samplingRequest, type SamplingForm } from '@/lib/sampling/form';
 
 /** A number field; '' when it is empty. */
-type Entry = number | '';
+export type Entry = number | '';
+
+export interface SpecFields {
+  min_ratings: Entry;
+  /** In percent here, a share in the request. */
+  min_agreement: Entry;
+  ties: 'drop' | 'soft';
+  intensity_weighting: 'scaled_bt' | 'none';
+  include_adjudicated: boolean;
+  max_comparisons: Entry;
+}
+
+export interface TrainingFields {
+  /** From a base model, or from the reward model in use. */
+  start: 'fresh' | 'continued';
+  /** Earlier comparisons for each new one, where training is continued. */
+  replay: Entry;
+  epochs: Entry;
+  batch_size: Entry;
+  learning_rate: Entry;
+  max_length: Entry;
+  seed: Entry;
+}
 
 export interface RefreshForm {
   name: string;
-  base_model: string;
-  acquisition: string;
-  budget: Entry;
-  spec: {
-    min_ratings: Entry;
+  ask: boolean;
+  /** Whether models write new completions; else pairs are chosen from the pool as it is. */
+  isGenerating: boolean;
+  candidates: GenerationForm;
+  sampling: SamplingForm;
+  labelling: {
     /** In percent here, a share in the request. */
-    min_agreement: Entry;
-    ties: 'drop' | 'soft';
-    intensity_weighting: 'scaled_bt' | 'none';
-    include_adjudicated: boolean;
-    max_comparisons: Entry;
+    target_share: Entry;
+    max_days: Entry;
   };
-  training: { epochs: Entry; batch_size: Entry; learning_rate: Entry; max_length: Entry; seed: Entry };
+  spec: SpecFields;
+  base_model: string;
+  training: TrainingFields;
+  promotion: 'rule' | 'hand';
 }
 
-export const INITIAL: RefreshForm = {
-  name: '',
-  base_model: 'builtin',
-  acquisition: 'dts',
-  budget: 100,
-  spec: {
-    min_ratings: 1,
-    min_agreement: 0,
-    ties: 'drop',
-    intensity_weighting: 'scaled_bt',
-    include_adjudicated: true,
-    max_comparisons: '',
-  },
-  training: { epochs: '', batch_size: '', learning_rate: '', max_length: '', seed: '' },
+const SPEC: SpecFields = {
+  min_ratings: 1,
+  min_agreement: 0,
+  ties: 'drop',
+  intensity_weighting: 'scaled_bt',
+  include_adjudicated: true,
+  max_comparisons: '',
 };
+const TRAINING: TrainingFields = { start: 'fresh', replay: 1, epochs: '', batch_size: '', learning_rate: '', max_length: '', seed: '' };
+
+/** The fields of `shown` as `raw` has them, the others as they are; what is null is empty. */
+function filled<T extends object>(shown: T, raw: object): T {
+  const known = Object.entries(raw).filter(([name]) => name in shown);
+  return { ...shown, ...(Object.fromEntries(known.map(([name, value]) => [name, value ?? ''])) as Partial<T>) };
+}
+
+const percentOf = (share: number) => Math.round(share * 1000) / 10;
+
+/** The form of what a refresh is, or would be, started with. New completions are proposed where there is a policy to
+ * write them: without one, nothing has moved on. */
+export function formOf(config: RefreshConfig | null, choices: GenerationChoices): RefreshForm {
+  const { ask = true, candidates, sampling = {}, labelling = {}, spec = {}, base_model = 'builtin', training = {}, promotion = 'rule' } =
+    config ?? {};
+  const share = spec.min_agreement ?? 0;
+  return {
+    name: '',
+    ask,
+    isGenerating: config && 'candidates' in config ? candidates !== null : choices.checkpoints.some(({ kind }) => kind === 'policy'),
+    candidates: candidates ? generationForm(candidates) : initialGeneration(choices),
+    sampling: samplingForm(sampling),
+    labelling: { target_share: percentOf(labelling.target_share ?? 0.9), max_days: labelling.max_days ?? '' },
+    spec: { ...filled(SPEC, spec), min_agreement: percentOf(share) },
+    base_model,
+    training: filled(TRAINING, training),
+    promotion,
+  };
+}
 
 function given<T extends object>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '')) as Partial<T>;
 }
 
-/** The spec that is asked for; what is empty is left to the server's default. */
-export function specOf({ spec }: RefreshForm): Spec {
-  const { min_agreement, ...others } = given(spec);
-  return { ...others, ...(typeof min_agreement === 'number' && { min_agreement: min_agreement / 100 }) } as Spec;
+/** What `before` has and no field shows: set by programs, kept by people who change the rest. */
+function unseen(before: object | undefined, shown: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(before ?? {}).filter(([name]) => !(name in shown)));
 }
 
-export function requestOf(form: RefreshForm) {
-  const training = given(form.training);
+/** The spec that is asked for; what is empty is left to the server's default. */
+export function specOf({ spec }: Pick<RefreshForm, 'spec'>, before?: Spec): Spec {
+  const { min_agreement, ...others } = given(spec);
   return {
-    name: form.name.trim(),
-    base_model: form.base_model.trim() || 'builtin',
-    acquisition: form.acquisition,
-    ...given({ budget: form.budget }),
-    spec: specOf(form),
-    ...(Object.keys(training).length > 0 && { training }),
+    ...unseen(before, spec),
+    ...others,
+    ...(typeof min_agreement === 'number' && { min_agreement: min_agreement / 100 }),
+  } as Spec;
+}
+
+function trainingOf({ training }: RefreshForm, before?: object): Record<string, unknown> {
+  const { start, replay, ...others } = training;
+  const isContinued = start === 'continued';
+  return {
+    ...unseen(before, training),
+    ...given(others),
+    ...(isContinued && { start }),
+    ...(isContinued && replay !== '' && { replay }),
   };
 }
 
-/** Whether a complaint is about a field that is folded away. */
-export function isFoldedAway(field: string): boolean {
-  return ['training.', 'spec.intensity_weighting', 'spec.include_adjudicated', 'spec.max_comparisons'].some((start) =>
-    field.startsWith(start),
-  );
+/** What the form asks for. `before`: what it was filled from, of which what no field shows is kept. */
+export function configOf(form: RefreshForm, before: RefreshConfig | null = null) {
+  const { target_share, max_days } = form.labelling;
+  return {
+    ask: form.ask,
+    candidates: form.isGenerating ? (generationRequest(form.candidates) as GenerationOptions) : null,
+    sampling: samplingRequest(form.sampling),
+    labelling: {
+      ...(target_share !== '' && { target_share: target_share / 100 }),
+      max_days: max_days === '' ? null : max_days,
+    },
+    spec: specOf(form, before?.spec),
+    base_model: form.base_model.trim() || 'builtin',
+    training: trainingOf(form, before?.training),
+    promotion: form.promotion,
+  };
 }
 
-const WORDS: Record<string, string> = {
-  base_model: t('Base model'),
-  'sampling.acquisition': t('Chosen next by'),
-  'sampling.budget': t('Comparisons to ask for'),
-  'sampling.random_share': t('Of them at random'),
-  'spec.min_ratings': t('Ratings a comparison needs'),
-  'spec.min_agreement': t('Least agreement'),
-  'spec.ties': t('Ties'),
-  'spec.intensity_weighting': t('Weight by intensity'),
-  'spec.include_adjudicated': t('Settled comparisons count'),
-  'spec.max_comparisons': t('Comparisons at most'),
-};
-const SHARES = ['sampling.random_share', 'spec.min_agreement'];
-const VALUES: Record<string, string> = {
-  drop: t('left out'),
-  soft: t('kept'),
-  scaled_bt: t('scaled'),
-  none: t('none'),
-  disagreement: t('disagreement'),
-  gap: t('gap'),
-  random: t('random'),
-  true: t('yes'),
-  false: t('no'),
-};
+export const requestOf = (form: RefreshForm) => ({ name: form.name.trim(), ...configOf(form) });
 
-function text(name: string, value: unknown): string {
-  if (SHARES.includes(name) && typeof value === 'number') return `${Math.round(value * 100)} %`;
-  return VALUES[String(value)] ?? String(value);
+/** The part of the config that a stage has and that may be changed before it begins. */
+export const PART_OF = {
+  candidates: 'candidates',
+  sample: 'sampling',
+  // In quotes, for it is no text that goes on a screen.
+  'label': 'labelling',
+  export: 'spec',
+  base: 'base_model',
+  train: 'training',
+  promote: 'promotion',
+} as const;
+export type EditableStage = keyof typeof PART_OF;
+
+export const isEditable = (stage: string): stage is EditableStage => stage in PART_OF;
+
+/** The request that changes a stage. */
+export function partRequest(stage: EditableStage, form: RefreshForm, before: RefreshConfig): Record<string, unknown> {
+  const part = PART_OF[stage];
+  return { [part]: configOf(form, before)[part] };
 }
 
-/** What a refresh was started with, as rows of name and value; options nobody set are left out. */
-export function configRows(config: Record<string, unknown>): [string, string][] {
-  const rows = Object.entries(config).flatMap(([name, value]): [string, unknown][] =>
-    typeof value === 'object' && value !== null
-      ? Object.entries(value).map(([inner, each]) => [`${name}.${inner}`, each])
-      : [[name, value]],
-  );
-  return rows.flatMap(([name, value]): [string, string][] => {
-    const isTraining = name.startsWith('training.');
-    if (value === null || (!isTraining && !(name in WORDS))) return [];
-    return [[WORDS[name] ?? t('Training: {{option}}', { option: inWords(name.slice('training.'.length)) }), text(name, value)]];
-  });
+export type Section = 'candidates' | 'sampling' | 'labels' | 'training' | 'advanced';
+
+const IN_SECTION: [Section, string[]][] = [
+  ['candidates', ['candidates']],
+  ['sampling', ['sampling']],
+  ['advanced', ['spec.intensity_weighting', 'spec.include_adjudicated', 'spec.max_comparisons']],
+  ['labels', ['spec']],
+  ['training', ['base_model', 'promotion', 'training.start', 'training.replay']],
+  ['advanced', ['training']],
+];
+const IN_SIGHT = ['sampling.budget'];
+
+/** The folded section that has the field of a complaint; null: it is in sight. */
+export function sectionOf(field: string): Section | null {
+  if (IN_SIGHT.includes(field)) return null;
+  return IN_SECTION.find(([, starts]) => starts.some((start) => field === start || field.startsWith(`${start}.`)))?.[0] ?? null;
+}
+
+/** The open sections, and those with a field that is complained about. */
+export function withFoldsOf(open: Section[], errors: { field: string }[]): Section[] {
+  const found = errors.map(({ field }) => sectionOf(field)).filter((section) => section !== null);
+  return [...new Set([...open, ...found])];
 }

@@ -12,9 +12,9 @@ import type { SamplingRound } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
+import { acquisitionWords } from '@/lib/sampling/rules';
 import { useMay, useProject } from '@/lib/session';
 import { StartRound } from './StartRound';
-import { acquisitionWords } from './rules';
 import { stateOf } from './state';
 
 /** All rounds, with what each brought. */

@@ -16,11 +16,11 @@ import type { SampledComparison, SamplingRoundDetail } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
+import { rulesOf, whyOf } from '@/lib/sampling/rules';
 import { useMay, useProject } from '@/lib/session';
 import { inWords } from '@/lib/words';
 import { Coverage } from './Coverage';
 import { Outcome } from './Outcome';
-import { rulesOf, whyOf } from './rules';
 import { stateOf } from './state';
 
 /** What a round chose and why, what it does for the pool, and what it brought. */

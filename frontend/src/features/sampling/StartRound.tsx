@@ -1,18 +1,19 @@
-import { Accordion, Alert, Modal, NumberInput, Select, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Accordion, Alert, Modal, Select, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
+import { BudgetField, MoreSamplingFields, RandomShareField, RuleFields } from '@/components/sampling/SamplingFields';
 import { StartButtons } from '@/components/StartButtons';
 import { api, ApiError } from '@/lib/api/client';
 import type { SamplingChoices, SamplingPreview, SamplingRoundDetail } from '@/lib/api/types';
 import { showErrors } from '@/lib/formErrors';
+import { partOf } from '@/lib/formPart';
 import { money, number } from '@/lib/format';
 import { t } from '@/lib/i18n';
+import { INITIAL, isFoldedAway, requestOf, type RoundForm } from '@/lib/sampling/form';
 import { useProject } from '@/lib/session';
-import { INITIAL, isFoldedAway, requestOf, type RoundForm } from './roundForm';
-import { ACQUISITIONS, DIVERSITIES, PROMPT_RULES, type Choice } from './rules';
 
 /** The form that starts a sampling round, with what its labels would take. */
 export function StartRound({ isOpen, close }: { isOpen: boolean; close: () => void }) {
@@ -53,16 +54,7 @@ function Form({ close }: { close: () => void }) {
       if (error instanceof ApiError && error.errors.some(({ field }) => isFoldedAway(field))) setUnfolded('advanced');
     },
   });
-  const rule = (label: string, field: 'acquisition' | 'prompt_rule' | 'diversity', offered: Choice[]) => (
-    <Select
-      label={label}
-      description={offered.find(({ value }) => value === form.values[field])?.does}
-      inputWrapperOrder={['label', 'input', 'description', 'error']}
-      allowDeselect={false}
-      data={offered}
-      {...form.getInputProps(field)}
-    />
-  );
+  const part = partOf(form, '', form.values);
   const models = choices.data?.reward_models ?? [];
   const generations = choices.data?.generations ?? [];
   return (
@@ -70,29 +62,10 @@ function Form({ close }: { close: () => void }) {
       <Stack>
         <Preview preview={preview.data} error={preview.error} hasModel={!choices.data || models.length > 0} />
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
-          <NumberInput
-            label={t('Comparisons to ask for')}
-            description={t('They come first in every labeller’s queue.')}
-            inputWrapperOrder={['label', 'input', 'description', 'error']}
-            min={1}
-            max={50_000}
-            allowDecimal={false}
-            data-autofocus
-            {...form.getInputProps('budget')}
-          />
-          <NumberInput
-            label={t('Of them at random, %')}
-            description={t('10 to 20 show what the whole pool is like, and whether the rule beats chance.')}
-            inputWrapperOrder={['label', 'input', 'description', 'error']}
-            min={0}
-            max={100}
-            step={5}
-            {...form.getInputProps('random_share')}
-          />
+          <BudgetField part={part} isFirst />
+          <RandomShareField part={part} />
         </SimpleGrid>
-        {rule(t('Which pairs'), 'acquisition', ACQUISITIONS)}
-        {rule(t('Which prompts'), 'prompt_rule', PROMPT_RULES)}
-        {rule(t('How the round is spread over the pool'), 'diversity', DIVERSITIES)}
+        <RuleFields part={part} />
         {generations.length > 0 && (
           <Select
             label={t('Completions')}
@@ -119,17 +92,7 @@ function Form({ close }: { close: () => void }) {
                   }))}
                   {...form.getInputProps('reward_model_id')}
                 />
-                <NumberInput label={t('Comparisons of one prompt at most')} min={1} max={100} allowDecimal={false} {...form.getInputProps('max_per_prompt')} />
-                <NumberInput
-                  label={t('Clusters of prompts')}
-                  placeholder={t('by the size of the pool')}
-                  min={0}
-                  max={10_000}
-                  allowDecimal={false}
-                  {...form.getInputProps('n_clusters')}
-                />
-                <NumberInput label={t('One cluster at most, %')} min={1} max={100} {...form.getInputProps('max_cluster_share')} />
-                <NumberInput label={t('Seed')} placeholder={t('default')} min={0} allowDecimal={false} {...form.getInputProps('seed')} />
+                <MoreSamplingFields part={part} />
               </SimpleGrid>
             </Accordion.Panel>
           </Accordion.Item>

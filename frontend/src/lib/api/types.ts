@@ -823,26 +823,108 @@ export interface RewardModelDetail extends RewardModel {
   external: ExternalEvaluation[];
 }
 
-export type StageState = 'pending' | 'running' | 'succeeded' | 'skipped' | 'failed';
+export type StageState = 'pending' | 'running' | 'waiting' | 'succeeded' | 'skipped' | 'failed';
+export type RefreshState = 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface LabellingOptions {
+  /** Above 0, to 1. */
+  target_share: number;
+  max_days: number | null;
+}
+
+/** What a refresh is started with. Parts that are left out have the server's defaults. */
+export interface RefreshConfig {
+  ask?: boolean;
+  candidates?: GenerationOptions | null;
+  sampling?: Partial<SamplingOptions>;
+  labelling?: Partial<LabellingOptions>;
+  spec?: Spec;
+  base_model?: string;
+  training?: Record<string, unknown>;
+  promotion?: 'rule' | 'hand';
+}
+
+export interface RefreshStage {
+  name: string;
+  state: StageState;
+  started_at: string | null;
+  finished_at: string | null;
+  summary: string;
+  can_edit: boolean;
+  can_skip: boolean;
+  can_restore: boolean;
+}
+
+/** How far the labelling of a refresh is; days are counted from today. */
+export interface RefreshLabelling {
+  n_asked: number;
+  n_labelled: number;
+  n_target: number;
+  ratings_missing: number;
+  per_day: number;
+  days: number | null;
+  earliest: number | null;
+  latest: number | null;
+  is_met: boolean;
+}
 
 export interface RefreshCycle {
   id: number;
   number: number;
   name: string;
-  state: 'running' | 'succeeded' | 'failed' | 'cancelled';
-  config: Record<string, unknown>;
-  stages: {
-    name: string;
-    state: StageState;
-    started_at: string | null;
-    finished_at: string | null;
-    summary: string;
-  }[];
+  state: RefreshState;
+  trigger: 'hand' | 'drift' | 'ratings' | 'schedule';
+  trigger_reason: string;
+  config: RefreshConfig;
+  stages: RefreshStage[];
+  /** The latest one. */
   job: Job;
+  drift_report: { id: number; number: number; verdict: DriftReport['verdict'] } | null;
+  generation: { id: number; number: number; counts: Partial<Generation['counts']> } | null;
+  sampling_round: { id: number; number: number } | null;
   comparison_set: { id: number; number: number } | null;
   reward_model: RewardModel | null;
-  sampling_round: { id: number; number: number } | null;
+  /** Null until a round is drawn, and in lists. */
+  labelling: RefreshLabelling | null;
+  can_cancel: boolean;
+  can_retry: boolean;
   created_at: string;
+  finished_at: string | null;
+}
+
+export interface RefreshPreview {
+  /** `skipped`: why a stage would be; `seconds`: what it took lately, null where it never ran. */
+  stages: { name: string; skipped: string | null; seconds: number | null }[];
+  seconds: number | null;
+  candidates: GenerationEstimate | null;
+  labels: {
+    n_pairs: number;
+    is_estimate: boolean;
+    n_chosen: number;
+    n_random: number;
+    n_labels: number;
+    ratings_each: number;
+    hours: number | null;
+    cost: string | null;
+    currency: string;
+    days: number | null;
+  } | null;
+}
+
+export interface RefreshSchedule {
+  is_enabled: boolean;
+  on_drift: boolean;
+  new_ratings: number | null;
+  every_days: number | null;
+  config: RefreshConfig;
+  /** New ratings since the last refresh began. */
+  ratings_since: number;
+  /** By `every_days`. */
+  next_at: string | null;
+  /** Why one is due now. */
+  due: string | null;
+  last_reason: string;
+  checked_at: string | null;
 }
 
 export interface SamplingOptions {
@@ -1322,6 +1404,8 @@ export interface GenerationOptions {
   order: 'least_covered' | 'random';
   tags: string[];
   languages: string[];
+  origins?: string[];
+  clusters?: number[];
   is_unlabelled_only: boolean;
   max_new_tokens: number;
   max_prompt_tokens: number;

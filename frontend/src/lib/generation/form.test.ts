@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { GenerationChoices, MixRow } from '@/lib/api/types';
-import { anotherRow, HUMAN, initialForm, PATH, RANDOM, requestOf, rowOf, sourcesOf } from './form';
+import type { GenerationChoices, GenerationOptions, MixRow } from '@/lib/api/types';
+import { anotherRow, formOf, HUMAN, initialForm, PATH, RANDOM, requestOf, rowOf, sourcesOf } from './form';
 
 const ROW: MixRow = { source: 'checkpoint:3', kind: '', n: 2, temperature: 0.7, top_p: 0.95, system: '', best_of: 1, by: 'reward' };
 const CHOICES: GenerationChoices = {
@@ -32,6 +32,15 @@ describe('the form of a generation', () => {
     expect(sent({ search: 'plain' }).mix[0]).toEqual({ source: 'checkpoint:3', n: 2, temperature: 0.7, top_p: 0.95 });
     expect(sent({ source: PATH, path: ' /models/x ' }).mix[0]).toMatchObject({ source: 'path:/models/x' });
     expect(sent({ source: HUMAN, search: 'reward' }).mix[0]).toEqual({ source: 'pool', kind: 'human', n: 2 });
+  });
+
+  it('shows options as it would ask for them', () => {
+    const options: GenerationOptions = {
+      mix: [ROW, { ...ROW, n: 1, best_of: 4, by: 'disagreement' }], n_prompts: 7, order: 'random', tags: ['maths'], languages: [], origins: ['log'], clusters: [2],
+      is_unlabelled_only: false, max_new_tokens: 32, max_prompt_tokens: 64, near_duplicate: 0.58, reward_model: 3, seed: 5,
+    };
+    expect(formOf(options)).toMatchObject({ near_duplicate: 58, reward_model: '3' });
+    expect(requestOf(formOf(options))).toMatchObject({ ...options, mix: [{ source: 'checkpoint:3' }, { best_of: 4, by: 'disagreement' }] });
   });
 
   it('reads rows of every kind', () => {

@@ -1,6 +1,6 @@
 /** The form that starts a generation, as the API takes it. */
 
-import type { GenerationChoices, MixRow } from '@/lib/api/types';
+import type { GenerationChoices, GenerationOptions, MixRow } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
 
 /** How completions of a row are found: as the model writes them, by a system prompt, or as the best of many. */
@@ -33,6 +33,9 @@ export interface GenerationForm {
   /** Id; null: the promoted one. */
   reward_model: string | null;
   seed: number | string;
+  /** What programs choose by and no field shows; kept as it is. */
+  origins?: string[];
+  clusters?: number[];
 }
 
 export const RANDOM = 'pool:random';
@@ -73,6 +76,16 @@ export function initialForm(choices: GenerationChoices): GenerationForm {
   };
 }
 
+/** The form of options that were asked for before. */
+export function formOf(options: GenerationOptions): GenerationForm {
+  return {
+    ...options,
+    mix: options.mix.map(rowOf),
+    near_duplicate: Math.round(options.near_duplicate * 100),
+    reward_model: options.reward_model === null ? null : String(options.reward_model),
+  };
+}
+
 /** One more row: like the last one of a model, a little warmer. */
 export function anotherRow(rows: FormRow[]): FormRow {
   const like = rows.findLast((row) => !isOfPool(row));
@@ -104,6 +117,8 @@ export function requestOf(form: GenerationForm) {
     max_prompt_tokens: Number(form.max_prompt_tokens),
     near_duplicate: Number(form.near_duplicate) / 100,
     seed: Number(form.seed),
+    ...(form.origins && { origins: form.origins }),
+    ...(form.clusters && { clusters: form.clusters }),
     ...(form.reward_model !== null && form.mix.some(isSearched) && { reward_model: Number(form.reward_model) }),
   };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { INITIAL, isFoldedAway, requestOf } from './roundForm';
+import { formOf, INITIAL, isFoldedAway, requestOf, SAMPLING } from './form';
 
 it('leaves what is empty to the server', () => {
   expect(requestOf({ ...INITIAL, budget: '', random_share: '', max_cluster_share: '', max_per_prompt: '' })).toEqual({
@@ -16,4 +16,14 @@ it('turns percent into shares and chosen rows into numbers', () => {
 
 it('knows which complaints are about folded fields', () => {
   expect(['seed', 'max_cluster_share', 'budget', 'acquisition'].map(isFoldedAway)).toEqual([true, true, false, false]);
+});
+
+it('shows options as it would ask for them', () => {
+  const options = {
+    acquisition: 'gap', prompt_rule: 'value', diversity: 'quotas', budget: 40, random_share: 0.15,
+    n_clusters: 0, max_cluster_share: 0.29, max_per_prompt: 3, seed: 4,
+  };
+  expect(formOf(options)).toMatchObject({ random_share: 15, max_cluster_share: 29, n_clusters: '', seed: 4 });
+  expect(requestOf(formOf(options))).toEqual({ ...options, n_clusters: undefined });
+  expect(formOf({})).toEqual(SAMPLING);
 });
