@@ -45,9 +45,7 @@ def prompts_per_shard() -> int:
 # --- cutting --------------------------------------------------------------------------------------------------------
 def cut(sampling_round: SamplingRound, candidates: Path, labelled: Path, run: Path, context: JobContext) -> None:
     """Write the shards' files and then all their rows at once. One that is cut short begins anew, in another place."""
-    place = artifacts.artifact_url(
-        "sampling-shards", sampling_round.project.slug, f"{sampling_round.pk}-{uuid.uuid4().hex[:8]}"
-    )
+    place = f"{_place(sampling_round)}/{uuid.uuid4().hex[:8]}"
     made = []
     with open(candidates, encoding="utf-8") as asked, open(labelled, encoding="utf-8") as known:
         for number in itertools.count():
@@ -69,12 +67,18 @@ def _copy_lines(source: TextIO, target: Path) -> int:
         return sum(1 for _ in map(file.write, lines))
 
 
+def _place(sampling_round: SamplingRound) -> str:
+    """Below this lies all that is written of a round's shards, also what was begun and left."""
+    return artifacts.artifact_url("sampling-shards", sampling_round.project.slug, sampling_round.pk)
+
+
 def forget_shards(sampling_round: SamplingRound) -> None:
     """Remove the shards of a round that is drawn: their rows, and after the commit their files."""
-    places = {shard.url.rpartition("/")[0] for shard in sampling_round.scoring_shards.all()}
+    if not sampling_round.scoring_shards.exists():
+        return
     sampling_round.scoring_shards.all().delete()
-    for place in places:
-        transaction.on_commit(lambda place=place: artifacts.remove(place), robust=True)
+    place = _place(sampling_round)
+    transaction.on_commit(lambda: artifacts.remove(place), robust=True)
 
 
 # --- taking ---------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from training.sampling.services import create_round, request_round, run_round
 
 __all__ = ["tiny_base"]
 
-N_PROMPTS = 240  # 4 shards of 64, the last one smaller
+N_PROMPTS = 300  # 5 shards of 64, the last one smaller
 WORDS = ("seven", "blue", "a lot", "nothing at all", "ask somebody else", "by hand", "on Sundays")
 
 
@@ -111,7 +111,7 @@ def test_one_worker_three_with_one_killed_and_one_process_choose_the_same(pool, 
     alone = ask(pool, seed=3)
     job = finished(alone)
     assert (job.state, job.error_message) == ("succeeded", "")
-    assert "4 shards were scored by 1 worker" in lines(job)
+    assert "5 shards were scored by 1 worker" in lines(job)
     assert (job.done, job.total) == (4, 4)  # the choice comes last
     assert not Job.objects.filter(kind="score_shards").exists(), "offers that nobody took leave no trace"
     assert not ScoringShard.objects.exists()
@@ -132,7 +132,7 @@ def test_one_worker_three_with_one_killed_and_one_process_choose_the_same(pool, 
     assert reap()["resumed"] == 1
     job = finished(together)
     assert (job.state, job.error_message) == ("succeeded", "")
-    assert any(line in lines(job) for line in (f"4 shards were scored by {n} workers" for n in (2, 3))), lines(job)
+    assert any(line in lines(job) for line in (f"5 shards were scored by {n} workers" for n in (2, 3))), lines(job)
     assert chosen(together) == chosen(alone)
     assert together.report["coverage"] == alone.report["coverage"]
     wait_for(lambda: not jobs_at_work(), 60, "helpers to end")
@@ -151,15 +151,17 @@ def jobs_at_work() -> bool:
 def test_cancelling_the_round_cancels_its_helpers_and_a_retry_goes_on(pool, gpu_workers):
     gpu_workers(2)
     made = ask(pool, seed=0)
-    wait_for(helped, 90, "a helper at work")
-    wait_for(lambda: ScoringShard.objects.exclude(scored_url="").exists(), 90, "a scored shard")
-    wait_for(helped, 90, "a helper at work")
+    wait_for(helped, 120, "a helper at work")
+    first = helped()
+    wait_for(lambda: ScoringShard.objects.exclude(scored_url="").exists(), 120, "a scored shard")
+    wait_for(lambda: helped() not in (None, first), 120, "a helper that begins another shard")
     jobs.request_cancel(job=Job.objects.get(pk=made.job_id))
-    assert finished(made, 40).state == "cancelled"
+    assert finished(made, 60).state == "cancelled"
     wait_for(lambda: not jobs_at_work(), 40, "helpers to end")
-    assert set(Job.objects.filter(kind="score_shards").values_list("state", flat=True)) == {"cancelled"}
+    states = list(Job.objects.filter(kind="score_shards").values_list("state", flat=True))
+    assert "cancelled" in states and set(states) <= {"cancelled", "succeeded"}
     scored = dict(ScoringShard.objects.exclude(scored_url="").values_list("number", "scored_url"))
-    assert 0 < len(scored) < 4
+    assert 0 < len(scored) < 5
 
     jobs.retry(job=Job.objects.get(pk=made.job_id))
     wait_for(lambda: ScoringShard.objects.exclude(scored_url="").count() > len(scored), 90, "another shard")
