@@ -226,6 +226,9 @@ JOB_LOST_AFTER_S = env.float("JOB_LOST_AFTER_S", 45.0)
 SCORER_URL = env.str("SCORER_URL", "http://127.0.0.1:8100").rstrip("/")
 SCORER_TOKEN = env.str("SCORER_TOKEN", "")
 ENGINE_THREADS = env.int("ENGINE_THREADS", 2)
+# A sampling round of more prompts is scored in shards of so many, which so many other workers may take too.
+SAMPLING_SHARD_PROMPTS = env.int("SAMPLING_SHARD_PROMPTS", 4096)
+SAMPLING_HELPERS = env.int("SAMPLING_HELPERS", 3)
 # Below these, anybody who may train can have the workers read files to score them.
 BULK_ROOTS = env.list("BULK_ROOTS", default=[])
 

@@ -4,6 +4,7 @@ The engine reads and writes local directories. With a `file://` ARTIFACTS_URL an
 lies; with object storage it is fetched once into VAR_DIR/cache.
 """
 
+import fcntl
 import hashlib
 import shutil
 import uuid
@@ -77,14 +78,27 @@ def local_directory(uri: str) -> Path:
 
     Artifacts are never changed once published, so what is in the cache is right.
     """
+    return fetch_directory(
+        uri, settings.VAR_DIR / "cache" / "artifacts" / hashlib.sha256(uri.encode()).hexdigest()[:32]
+    )
+
+
+def fetch_directory(uri: str, target: Path) -> Path:
+    """Where a directory lies, if it does on this machine, and else `target`, to which it is fetched once.
+
+    Processes that want the same target wait for the one that fetches.
+    """
     if "://" not in uri or is_local(uri):
         return Path(open_filesystem(uri)[1])
-    cached = settings.VAR_DIR / "cache" / "artifacts" / hashlib.sha256(uri.encode()).hexdigest()[:32]
-    if not cached.is_dir():
-        filesystem, path = open_filesystem(uri)
-        with atomic_directory(cached) as target:
-            filesystem.get(f"{path}/", f"{target}/", recursive=True)
-    return cached
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(target.with_name(f".{target.name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not target.is_dir():
+                filesystem, path = open_filesystem(uri)
+                with atomic_directory(target) as draft:
+                    filesystem.get(f"{path}/", f"{draft}/", recursive=True)
+    return target
 
 
 def forget_run(job_id: uuid.UUID) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from annotate.accounts.models import User
@@ -141,6 +141,17 @@ def request_cancel(*, job: Job) -> Job:
         job.cancel_requested_at = timezone.now()
         job.save(update_fields=["cancel_requested_at"])
     return job
+
+
+@transaction.atomic
+def withdraw(*, jobs: QuerySet[Job]) -> int:
+    """Remove those of some jobs that no worker has taken, as if they had never been offered; returns how many.
+
+    Locks their rows: a worker that is just claiming one finds none.
+    """
+    offered = list(jobs.filter(state=JobState.QUEUED).select_for_update(of=("self",)).values_list("pk", flat=True))
+    Job.objects.filter(pk__in=offered).delete()
+    return len(offered)
 
 
 @transaction.atomic

@@ -119,6 +119,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "constitution-publish": {"POST": TRAIN},
     "judges": {"GET": REVIEW},
     "judge": {"GET": REVIEW, "POST": TRAIN},
+    "ai-ratings": {"GET": REVIEW},
     "judge-allowance": {"POST": TRAIN, "DELETE": TRAIN},
     "judge-runs": {"GET": REVIEW, "POST": TRAIN},
     "judge-runs-estimate": {"GET": REVIEW},

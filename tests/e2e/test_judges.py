@@ -54,11 +54,25 @@ def test_from_a_constitution_to_ratings_that_count(cast: Cast, live_web: str, br
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_text("Its ratings may be put into comparison sets.")).to_be_visible()
     assert Judge.objects.get().allowed_at is not None
+
+    # Beside the comparison it is marked as what it is.
+    page.goto(f"{home}/comparisons/{made[1].pk}")
+    told = page.get_by_role("article", name="AI rating by /models/judge")
+    expect(told.get_by_text("AI", exact=True)).to_be_visible()
+    expect(told.get_by_text("House rules v1 · allowed")).to_be_visible()
+    expect(told.get_by_role("img", name=re.compile(r"Soft label of /models/judge: A 90.?%, B 10.?%"))).to_be_visible()
+    found += in_light_and_dark(page)
+    told.get_by_role("link", name="/models/judge").click()
+
+    # Compared anew by a worker, of which there is none here.
+    page.get_by_role("button", name="Compare anew").click()
+    expect(page.get_by_role("region", name="Comparing it anew").get_by_text("Waiting for a worker")).to_be_visible()
+    found += in_light_and_dark(page)
     assert "\n".join(found) == ""
 
     page.set_viewport_size({"width": 390, "height": 800})
     parts = ("judges", f"judges/{run.judge_id}", f"judge-runs/{run.pk}")
-    for path in (*parts, f"constitutions/{run.judge.version.constitution_id}"):
+    for path in (*parts, f"comparisons/{made[1].pk}", f"constitutions/{run.judge.version.constitution_id}"):
         page.goto(f"{home}/{path}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.wait_for_load_state("networkidle")

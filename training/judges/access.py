@@ -1,6 +1,7 @@
-"""The only way from a request's identifier to a permitted constitution, judge or run."""
+"""The only way from a request's identifier to a permitted constitution, judge or run, and to what was judged."""
 
 from annotate.common.errors import not_found
+from annotate.comparisons.models import Comparison
 from annotate.projects.access import Seat
 from training.judges import selectors
 from training.judges.models import Constitution, ConstitutionVersion, Judge, JudgeRun
@@ -28,6 +29,13 @@ def access_judge(seat: Seat, pk: int) -> Judge:
     found = selectors.judges(seat.project).filter(pk=pk).first()
     if found is None:
         raise not_found("judge")
+    return found
+
+
+def access_comparison(seat: Seat, pk: int) -> Comparison:
+    found = Comparison.objects.filter(project=seat.project, pk=pk).first()
+    if found is None:
+        raise not_found("comparison")
     return found
 
 

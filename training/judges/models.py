@@ -85,6 +85,8 @@ class Judge(TimestampedModel):
     # How its ratings compare with people's (`judges.comparing`), as of `reported_at`.
     report = models.JSONField(default=dict, blank=True)
     reported_at = models.DateTimeField(null=True, blank=True)
+    # The latest job that made the report anew because somebody asked; runs make it in their own.
+    report_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     # Since when its ratings may be put into comparison sets; null where they may not.
     allowed_at = models.DateTimeField(null=True, blank=True)
     allowed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")

@@ -1,7 +1,7 @@
 """The report on a judge: its ratings beside what people say of the same comparisons."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,13 +43,24 @@ class Judged(NamedTuple):
     p_second_order: float
 
 
-def report_of(judge: Judge) -> dict[str, Any]:
+def _quiet(step: int, message: str) -> None:
+    """Says nothing."""
+
+
+# Steps of `report_of`, as it tells them.
+STEPS = 3
+
+
+def report_of(judge: Judge, *, told: Callable[[int, str], None] = _quiet) -> dict[str, Any]:
     """`comparing.compare` of the judge's comparisons that people have an answer to, ties apart, and `disagreements`:
     [{"comparison_id", "p_a", "side", "share", "n_ratings"}], the most confident ones first.
 
-    Gold comparisons are nobody's to learn from: a judge is not asked about them (`selectors.to_judge`).
+    Gold comparisons are nobody's to learn from: a judge is not asked about them (`selectors.to_judge`). `told`: as it
+    begins each of its steps, which one from 0 and in words.
     """
+    told(0, "reading AI ratings")
     judged = ratings_of(judge)
+    told(1, f"reading people's ratings of {len(judged):,} comparisons")
     people = people_say(judge.project, judged)
     ids = [pk for pk in sorted(judged) if pk in people and people[pk].side != 0]
     about = {
@@ -61,6 +72,7 @@ def report_of(judge: Judge) -> dict[str, Any]:
     ids = [pk for pk in ids if pk in about]
     length_a = np.array([about[pk][0] for pk in ids], dtype=np.int64)
     length_b = np.array([about[pk][1] for pk in ids], dtype=np.int64)
+    told(2, f"comparing {len(ids):,} comparisons")
     p = np.array([judged[pk] for pk in ids], dtype=np.float64).reshape(-1, 3)
     found = compare(
         ids=np.array(ids, dtype=np.int64),
@@ -114,10 +126,11 @@ def ratings_of(judge: Judge) -> dict[int, Judged]:
         if pk not in given and len(given) == MOST_COMPARED:
             break
         given[pk].append(tuple(rating))
-    return {pk: _together(ratings) for pk, ratings in given.items()}
+    return {pk: together(ratings) for pk, ratings in given.items()}
 
 
-def _together(ratings: list[tuple]) -> Judged:
+def together(ratings: list[tuple]) -> Judged:
+    """Of one comparison's (p_a, p_first_order, p_second_order, weight of the principle); null where unanswered."""
     values = np.array([[np.nan if one is None else one for one in rating[:3]] for rating in ratings], dtype=np.float64)
     weights = np.array([rating[3] for rating in ratings], dtype=np.float64)[:, None]
     weights = np.where(np.isnan(values), 0.0, weights)

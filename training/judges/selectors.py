@@ -13,6 +13,7 @@ from annotate.guidelines.models import WorkedExample
 from annotate.pool.models import Prompt
 from annotate.projects.models import Project
 from training.judges.models import AiRating, Constitution, ConstitutionVersion, Judge, JudgeRun, Principle, Scope
+from training.judges.reports import together
 from training.splits import N_TRAIN_TENTHS, DigestTenth
 
 CHUNK = 500
@@ -33,7 +34,7 @@ def judges(project: Project) -> QuerySet[Judge]:
     """With `n_ratings`."""
     return (
         Judge.objects.filter(project=project)
-        .select_related("version__constitution")
+        .select_related("version__constitution", "report_job")
         .annotate(n_ratings=Count("ratings"))
     )
 
@@ -136,6 +137,25 @@ def estimate(
         "n_questions": 2 * n_judgements * (2 if chain_of_thought else 1),
         "n_tokens": round(2 * n_judgements * per_question),
     }
+
+
+def ratings_of_comparison(comparison: Comparison) -> list[dict[str, Any]]:
+    """What judges say of a comparison, newest judge first: {"judge", "p_a", "ratings"}, each rating with its principle.
+
+    p_a: the soft label as comparison sets and reports read it, the mean over principles by their weights.
+    """
+    rows = AiRating.objects.filter(comparison=comparison).select_related("judge__version__constitution", "principle")
+    by_judge: dict[int, list[AiRating]] = defaultdict(list)
+    for one in rows.order_by("-judge", "principle__position"):
+        by_judge[one.judge_id].append(one)
+    return [
+        {"judge": given[0].judge, "p_a": together([_parts(one) for one in given]).p_a, "ratings": given}
+        for given in by_judge.values()
+    ]
+
+
+def _parts(one: AiRating) -> tuple[float, float | None, float | None, float]:
+    return one.p_a, one.p_first_order, one.p_second_order, one.principle.weight
 
 
 def counting(project: Project) -> QuerySet[AiRating]:

@@ -1,6 +1,6 @@
 """Writes of constitutions, judges and their runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -12,6 +12,7 @@ from annotate.agreement.opinions import forget_judge_opinions, record_judge_opin
 from annotate.common.errors import DomainError
 from annotate.common.models import next_number
 from annotate.comparisons.models import Comparison
+from annotate.jobs.models import Job
 from annotate.jobs.services import enqueue
 from annotate.projects import audit
 from annotate.projects.models import Project
@@ -210,14 +211,31 @@ def finish_run(*, run: JudgeRun, counts: dict[str, Any]) -> JudgeRun:
 
 
 # --- whether a judge counts -----------------------------------------------------------------------------------------
-def update_report(*, judge: Judge) -> Judge:
+@transaction.atomic
+def request_report(*, judge: Judge, created_by: User | None) -> Job:
+    """Queue the job of `update_report`; the one that has not ended yet, where there is one. Locks the judge's row."""
+    judge = Judge.objects.select_for_update(of=("self",), no_key=True).select_related("report_job").get(pk=judge.pk)
+    if judge.report_job is not None and not judge.report_job.is_finished:
+        return judge.report_job
+    judge.report_job = enqueue(
+        kind="judge_report",
+        title=f"{judge}: compared with people",
+        project=judge.project,
+        params={"judge": judge.pk},
+        created_by=created_by,
+    )
+    judge.save(update_fields=["report_job"])
+    return judge.report_job
+
+
+def update_report(*, judge: Judge, told: Callable[[int, str], None] | None = None) -> Judge:
     """Compare the judge with people anew and keep the result. One that no longer passes stays allowed: a researcher
     who sees the report decides.
 
     Where a judge that passes is sure of the other side than people, reviewers find the comparison in their queue; what
     other judges thought before makes room. One that does not pass accuses nobody.
     """
-    report = report_of(judge)
+    report = report_of(judge, told=told) if told else report_of(judge)
     Judge.objects.filter(pk=judge.pk).update(report=report, reported_at=timezone.now())
     if not verdict(report):
         opinions = {row["comparison_id"]: row["p_a"] for row in report["disagreements"]}

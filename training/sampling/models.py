@@ -55,6 +55,26 @@ class SamplingRound(TimestampedModel):
         return f"Sampling round {self.number}"
 
 
+class ScoringShard(models.Model):
+    """So many prompts of a round that is large, to be scored by whichever worker takes them. Gone once it is drawn."""
+
+    sampling_round = models.ForeignKey(SamplingRound, on_delete=models.CASCADE, related_name="scoring_shards")
+    number = models.PositiveIntegerField()
+    n_prompts = models.PositiveIntegerField()
+    # A directory with the shard's candidates and labelled prompts.
+    url = models.CharField(max_length=1000)
+    # Who has taken it, by which claim on that job: it is anybody's again once the job is under another claim, or none.
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    claim = models.UUIDField(null=True, blank=True)
+    # A directory with its scores; empty before there are any.
+    scored_url = models.CharField(max_length=1000, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sampling_round", "number"], name="scoring_shards_number_unique"),
+        ]
+
+
 class SampledComparison(models.Model):
     """Why a comparison was chosen: its rank and the terms of its score, or that it was drawn at random."""
 

@@ -30,6 +30,7 @@ from training.reward.engine import run_engine
 from training.reward.models import RewardModel
 from training.reward.opinions import paired_rewards
 from training.reward.services import promoted_model
+from training.sampling import scoring
 from training.sampling.candidates import candidate_rows, labelled_rows
 from training.sampling.models import RoundOpinion, SampledComparison, SamplingRound
 from training.sampling.options import MAX_BUDGET, SamplingOptions
@@ -126,6 +127,7 @@ def being_drawn(project: Project) -> SamplingRound | None:
 
 
 def round_ended(*, job: Job) -> None:
+    scoring.dismiss_helpers(job)
     if job.state == JobState.SUCCEEDED:
         artifacts.forget_run(job.pk)  # all that is kept of it is in the database
 
@@ -133,28 +135,33 @@ def round_ended(*, job: Job) -> None:
 def run_round(*, sampling_round: SamplingRound, context: JobContext) -> SamplingRound:
     """Choose comparisons in the engine and put them on top of the queue. A finished round is left as it is.
 
-    Candidates are written once for a round, so that a run that was cut short chooses among the same ones; comparisons,
-    priorities and reasons are then stored in one transaction.
+    Candidates are written once for a round, so that a run that was cut short chooses among the same ones; many of them
+    are scored together with other workers (`scoring`). Comparisons, priorities and reasons are then stored in one
+    transaction.
     """
     sampling_round.refresh_from_db()
     if sampling_round.finished_at is not None:
         return sampling_round
     run = artifacts.run_directory(context.job.pk, f"sampling-{sampling_round.number}")
     candidates, labelled, mix = run / "candidates.jsonl", run / "labelled.jsonl", run / "mix.json"
-    if not candidates.exists():
-        _write_inputs(sampling_round, candidates, labelled, mix, context)
-    SamplingRound.objects.filter(pk=sampling_round.pk).update(mix=json.loads(mix.read_text()))
-    if candidates.stat().st_size == 0:
-        return _finish(sampling_round, [], {"n_candidates": 0})
-    config = {
-        "n_threads": settings.ENGINE_THREADS,
-        "model": str(artifacts.local_directory(sampling_round.reward_model.artifact_uri)),
-        "candidates": str(candidates),
-        "out_dir": str(run / "out"),
-        "labelled": str(labelled),
-        **options_of(sampling_round).to_dict(),
-        "seed": sampling_round.seed,
-    }
+    if not sampling_round.scoring_shards.exists():
+        if not candidates.exists():
+            _write_inputs(sampling_round, candidates, labelled, mix, context)
+        SamplingRound.objects.filter(pk=sampling_round.pk).update(mix=json.loads(mix.read_text()))
+        with open(candidates, "rb") as file:
+            n_prompts = sum(1 for _ in file)
+        if n_prompts == 0:
+            return _finish(sampling_round, [], {"n_candidates": 0})
+        if n_prompts > scoring.prompts_per_shard():
+            scoring.cut(sampling_round, candidates, labelled, run, context)
+    config: dict[str, Any] = {"n_threads": settings.ENGINE_THREADS, "out_dir": str(run / "out")}
+    if sampling_round.scoring_shards.exists():
+        pieces = scoring.score_together(sampling_round, context)
+        config |= {"pieces": [str(one) for one in pieces], "out_dir": str(run / "out-of-shards")}
+    else:
+        model = artifacts.local_directory(sampling_round.reward_model.artifact_uri)
+        config |= {"model": str(model), "candidates": str(candidates), "labelled": str(labelled)}
+    config |= {**options_of(sampling_round).to_dict(), "seed": sampling_round.seed}
     write_json(run / "select.json", config)
     command = [sys.executable, "-m", "training.engine.sampling", "select", "--config", str(run / "select.json")]
     result = context.run_process(command, what="Choosing the next comparisons")
@@ -222,6 +229,7 @@ def _finish(sampling_round: SamplingRound, chosen: list[dict[str, Any]], report:
     )
     locked.n_candidates, locked.report, locked.finished_at = report["n_candidates"], report, timezone.now()
     locked.save(update_fields=["n_candidates", "report", "finished_at"])
+    scoring.forget_shards(locked)
     return locked
 
 

@@ -196,6 +196,36 @@ def test_shards_choose_what_one_worker_chooses(config, labelled, tmp_path):
     assert caught.value.code == "scored_mismatch" and "seed" in caught.value.message
 
 
+def test_pieces_of_the_pool_choose_what_the_whole_pool_chooses(config, candidates, labelled, tmp_path):
+    config |= {**ALL_OPTIONS, "labelled": str(labelled)}
+    whole = run("select", config)
+    shared = {name: config[name] for name in ("model", "n_heads", "prompts_per_part")}
+    lines = {path: path.read_text(encoding="utf-8").splitlines(keepends=True) for path in (candidates, labelled)}
+    assert len(lines[candidates]) > 100 and len(lines[labelled]) == 51  # the last piece has no labelled prompts
+    pieces = []
+    for number in range(4):
+        given = {"out_dir": str(tmp_path / f"{number}")}
+        for name, path in (("candidates", candidates), ("labelled", labelled)):
+            given[name] = str(tmp_path / f"{name}-{number}.jsonl")
+            Path(given[name]).write_text("".join(lines[path][40 * number : 40 * number + 40]), encoding="utf-8")
+        pieces.append(run("score", shared | given)["scored"])
+    chooser = {name: config[name] for name in (*ALL_OPTIONS, "budget")}
+    joined = run("select", chooser | {"out_dir": str(tmp_path / "joined"), "pieces": pieces})
+    assert Path(joined["selected"]).read_bytes() == Path(whole["selected"]).read_bytes()
+    assert joined["coverage"] == whole["coverage"]
+
+    swapped = run("select", chooser | {"out_dir": str(tmp_path / "swapped"), "pieces": pieces[::-1]})
+    assert Path(swapped["selected"]).read_bytes() != Path(whole["selected"]).read_bytes()  # their order is the pool's
+    (tmp_path / "3" / "scored.json").unlink()
+    with pytest.raises(EngineError) as caught:
+        run("select", chooser | {"out_dir": str(tmp_path / "three"), "pieces": pieces})
+    assert caught.value.code == "scored_incomplete"
+    other = run("score", shared | given | {"out_dir": str(tmp_path / "other"), "seed": 9})
+    with pytest.raises(EngineError) as caught:
+        run("select", chooser | {"out_dir": str(tmp_path / "mixed"), "pieces": [*pieces[:3], other["scored"]]})
+    assert caught.value.code == "scored_mismatch" and "seed" in caught.value.message
+
+
 def test_coverage_counts_what_is_labelled_and_what_is_chosen(config, candidates, labelled):
     result = run("select", config | ALL_OPTIONS | {"labelled": str(labelled)})
     rows, chosen = result["coverage"], rows_of(result)
@@ -238,7 +268,9 @@ def test_a_prompt_looks_like_itself_whatever_its_file(config, candidates, tmp_pa
 
 
 def test_there_must_be_something_to_choose_from(config, tmp_path):
-    for values in ({"out_dir": "x"}, {"out_dir": "x", "model": "m"}, config | {"scored": ["y"]}):
+    both = {"out_dir": "x", "scored": ["y"], "pieces": ["z"]}
+    beside = (config | {"scored": ["y"]}, config | {"pieces": ["y"]})
+    for values in ({"out_dir": "x"}, {"out_dir": "x", "model": "m"}, *beside, both):
         with pytest.raises(EngineError) as caught:
             config_from_dict(SelectConfig, values)
         assert caught.value.code == "bad_config"

@@ -223,16 +223,21 @@ def projection(width: int) -> NDArray[np.float32] | None:
 class ScoredPool:
     """What `score` has written, of one worker or of several. Arrays are read when they are asked for."""
 
-    def __init__(self, directories: Sequence[str | Path]) -> None:
-        """Raises EngineError: "scored_incomplete" (a shard is missing or has not finished), "scored_mismatch" (not of
-        one model, one draw of heads and one pool)."""
+    def __init__(self, directories: Sequence[str | Path], *, are_pieces: bool = False) -> None:
+        """From the shards of one pool, or where they `are_pieces` from runs that each had a file of their own: rows
+        then come in the order of the directories.
+
+        Raises EngineError: "scored_incomplete" (a shard is missing or has not finished), "scored_mismatch" (not of one
+        model, one draw of heads and one pool; pieces may differ in what they have read).
+        """
         manifests = []
         for directory in map(Path, directories):
             if not (directory / DONE).is_file():
                 raise EngineError("scored_incomplete", f"{directory} holds no finished `score` run ({DONE} is missing)")
             manifests.append(json.loads((directory / DONE).read_text(encoding="utf-8")))
+        own = ("inputs", "n_prompts", "n_labelled") if are_pieces else ()
         for where, manifest in zip(directories, manifests, strict=True):
-            if changed := [name for name in manifest if manifest[name] != manifests[0][name]]:
+            if changed := [name for name in manifest if name not in own and manifest[name] != manifests[0][name]]:
                 raise EngineError(
                     "scored_mismatch", f"{where} was scored with another {', '.join(changed)} than {directories[0]}"
                 )
@@ -240,8 +245,12 @@ class ScoredPool:
         self.n_heads, self.feature_size = int(told["n_heads"]), int(told["feature_size"])
         self.has_posterior = told["head"] is not None
         per_part = told["prompts_per_part"]
-        self._parts = self._found("part", directories, -(-told["n_prompts"] // per_part))
-        self._labelled = self._found("labelled", directories, -(-told["n_labelled"] // per_part))
+        together = [([one], manifest) for one, manifest in zip(directories, manifests, strict=True)]
+        self._parts: list[Path] = []
+        self._labelled: list[Path] = []
+        for folders, manifest in together if are_pieces else [(list(directories), told)]:
+            self._parts += self._found("part", folders, -(-manifest["n_prompts"] // per_part))
+            self._labelled += self._found("labelled", folders, -(-manifest["n_labelled"] // per_part))
 
     @staticmethod
     def _found(stem: str, directories: Sequence[str | Path], n_parts: int) -> list[Path]:

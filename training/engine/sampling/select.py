@@ -36,6 +36,10 @@ class SelectConfig:
     scored: list[str] = option(  # noqa: RUF009 - a factory: a list of its own for each config
         help="directories of finished `score` runs, one of each shard; instead of the three above", default_factory=list
     )
+    pieces: list[str] = option(  # noqa: RUF009 - as above
+        help="directories of finished `score` runs of a file each, whose rows follow each other; instead of `scored`",
+        default_factory=list,
+    )
     acquisition: str = option("dts", help="what a pair is worth", choices=tuple(ACQUISITIONS))
     prompt_rule: str = option("badge", help="which prompts are asked about", choices=prompts.PROMPT_RULES)
     diversity: str = option("none", help="how the batch is made diverse", choices=diversity.DIVERSITIES)
@@ -54,10 +58,12 @@ class SelectConfig:
 
     def validate(self) -> None:
         """Raises ConfigError unless there is either something to score or something scored."""
-        if self.scored:
+        if self.scored and self.pieces:
+            raise ConfigError("pieces", "expected none beside `scored`")
+        if given := "scored" if self.scored else "pieces" if self.pieces else "":
             for name in ("model", "candidates", "labelled"):
                 if getattr(self, name):
-                    raise ConfigError(name, "expected none beside `scored`, whose runs have read it")
+                    raise ConfigError(name, f"expected none beside `{given}`, whose runs have read it")
             return
         for name in ("model", "candidates"):
             if not getattr(self, name):
@@ -83,8 +89,8 @@ def select(config: SelectConfig, reporter: Reporter, stop: StopFlag) -> dict[str
     if (done := finished_result(out)) is not None:
         return done
     started = time.monotonic()
-    if config.scored:
-        pool = ScoredPool(config.scored)
+    if config.scored or config.pieces:
+        pool = ScoredPool(config.scored or config.pieces, are_pieces=bool(config.pieces))
     else:
         names = {field.name for field in dataclasses.fields(ScoreConfig)}
         shared = {name: value for name, value in vars(config).items() if name in names}
@@ -98,12 +104,13 @@ def select(config: SelectConfig, reporter: Reporter, stop: StopFlag) -> dict[str
 
 
 def _fingerprint(config: SelectConfig) -> dict[str, str]:
-    if not config.scored:
+    scored = config.scored or config.pieces
+    if not scored:
         return input_digests(config.candidates, config.labelled)
-    for directory in config.scored:
+    for directory in scored:
         if not Path(directory, DONE).is_file():
             raise EngineError("scored_incomplete", f"{directory} holds no finished `score` run ({DONE} is missing)")
-    return {directory: sha256_file(Path(directory, DONE)) for directory in config.scored}
+    return {directory: sha256_file(Path(directory, DONE)) for directory in scored}
 
 
 def _select(config: SelectConfig, pool: ScoredPool, out: Path, reporter: Reporter) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from annotate.jobs.api.serializers import JobSerializer
 from training.judges.comparing import verdict
-from training.judges.models import Constitution, ConstitutionVersion, Judge, JudgeRun, Principle, Scope
+from training.judges.models import AiRating, Constitution, ConstitutionVersion, Judge, JudgeRun, Principle, Scope
 
 
 class PrincipleSerializer(serializers.ModelSerializer):
@@ -58,6 +58,7 @@ class JudgeSerializer(serializers.ModelSerializer):
     version = VersionBriefSerializer()
     n_ratings = serializers.IntegerField()
     report = serializers.JSONField(help_text="How its ratings compare with people's; {} before the first run.")
+    report_job = JobSerializer(allow_null=True, help_text="The latest job that made the report anew on request.")
     reasons = serializers.SerializerMethodField(help_text="Why it may not count; empty where it may.")
 
     class Meta:
@@ -71,6 +72,7 @@ class JudgeSerializer(serializers.ModelSerializer):
             "n_ratings",
             "allowed_at",
             "reported_at",
+            "report_job",
             "report",
             "reasons",
         ]
@@ -85,6 +87,33 @@ class JudgeBriefSerializer(serializers.ModelSerializer):
     class Meta:
         model = Judge
         fields = ["id", "name", "model", "chain_of_thought", "version", "allowed_at"]
+
+
+class AiRatingSerializer(serializers.ModelSerializer):
+    """`p_a` is P(a preferred), of log-probabilities or of a written letter. `rationale`: the thoughts kept, or ""."""
+
+    principle = PrincipleSerializer()
+
+    class Meta:
+        model = AiRating
+        fields = [
+            "id",
+            "principle",
+            "p_a",
+            "p_first_order",
+            "p_second_order",
+            "has_probabilities",
+            "rationale",
+            "created_at",
+        ]
+
+
+class JudgedComparisonSerializer(serializers.Serializer):
+    """All AI ratings of a comparison by one judge."""
+
+    judge = JudgeBriefSerializer()
+    p_a = serializers.FloatField(help_text="The soft label: the mean over its principles, by their weights.")
+    ratings = AiRatingSerializer(many=True)
 
 
 class RunCountsSerializer(serializers.Serializer):

@@ -9,7 +9,7 @@ from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
 from training.endpoints import endpoints
 from training.judges import selectors, services
-from training.judges.access import access_constitution, access_judge, access_run, access_version
+from training.judges.access import access_comparison, access_constitution, access_judge, access_run, access_version
 from training.judges.api import serializers as s
 from training.judges.options import RunOptions
 from training.judges.services import PrincipleText
@@ -98,11 +98,11 @@ class JudgeView(ProjectView):
     def get(self, request: Request, slug: str, judge_id: int) -> Response:
         return Response(s.JudgeSerializer(access_judge(self.seat, judge_id)).data)
 
-    @extend_schema(operation_id="judges_compare", request=None, responses=s.JudgeSerializer)
+    @extend_schema(operation_id="judges_compare", request=None, responses={202: s.JudgeSerializer})
     def post(self, request: Request, slug: str, judge_id: int) -> Response:
-        """Compare the judge with people's ratings of now."""
-        services.update_report(judge=access_judge(self.seat, judge_id))
-        return Response(s.JudgeSerializer(access_judge(self.seat, judge_id)).data)
+        """Compare the judge with people's ratings of now, as a job: `report_job` says how far it is."""
+        services.request_report(judge=access_judge(self.seat, judge_id), created_by=self.seat.user)
+        return Response(s.JudgeSerializer(access_judge(self.seat, judge_id)).data, status=status.HTTP_202_ACCEPTED)
 
 
 class AllowView(ProjectView):
@@ -122,6 +122,16 @@ class AllowView(ProjectView):
         judge = access_judge(self.seat, judge_id)
         services.withdraw_judge(judge=judge, actor=self.seat.user, **query.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AiRatingsView(ProjectView):
+    needs = {"GET": Capability.REVIEW}
+
+    @extend_schema(operation_id="comparisons_ai_ratings", responses=s.JudgedComparisonSerializer(many=True))
+    def get(self, request: Request, slug: str, comparison_id: int) -> Response:
+        """What judges say of a comparison: a list, newest judge first. None of it is a rating of a person."""
+        comparison = access_comparison(self.seat, comparison_id)
+        return Response(s.JudgedComparisonSerializer(selectors.ratings_of_comparison(comparison), many=True).data)
 
 
 class RunsView(ProjectView):

@@ -1,7 +1,9 @@
-import { Alert, Anchor, Badge, Button, Group, List, Modal, SimpleGrid, Stack, Table, Text, Textarea, Title } from '@mantine/core';
+import { Alert, Anchor, Badge, Button, Card, Group, List, Modal, SimpleGrid, Stack, Table, Text, Textarea, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useParams } from 'react-router';
+import { JobActions } from '@/components/JobActions';
+import { JobProgress } from '@/components/JobProgress';
 import { complain, tell } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, Loaded } from '@/components/States';
@@ -11,15 +13,23 @@ import { api, withQuery } from '@/lib/api/client';
 import type { Judge, JudgeReport } from '@/lib/api/types';
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
+import { judgeName, versionName } from '@/lib/judges';
 import { useMay, useProject } from '@/lib/session';
-import { judgeName, NEEDED_COMPARISONS, reportOf, sliceName, versionName } from './words';
+import { NEEDED_COMPARISONS, reportOf, sliceName } from './words';
+
+const isComparing = ({ report_job }: Judge) => report_job !== null && !report_job.finished_at;
 
 /** How a judge compares with people, and whether its ratings count. */
 export function JudgePage() {
   const { slug } = useProject();
   const { id = '' } = useParams();
   const mayTrain = useMay('train');
-  const judge = useQuery({ queryKey: ['projects', slug, 'judges', id], queryFn: () => api.get<Judge>(`projects/${slug}/judges/${id}`) });
+  const key = ['projects', slug, 'judges', id];
+  const judge = useQuery({
+    queryKey: key,
+    queryFn: () => api.get<Judge>(`projects/${slug}/judges/${id}`),
+    refetchInterval: ({ state: { data } }) => (data && isComparing(data) ? 1_000 : false),
+  });
   return (
     <Loaded query={judge}>
       {(found) => {
@@ -43,6 +53,16 @@ export function JudgePage() {
               actions={mayTrain && <Actions judge={found} />}
             />
             <Stack gap="xl">
+              {found.report_job && found.report_job.state !== 'succeeded' && (
+                <Card withBorder radius="md" component="section" aria-label={t('Comparing it anew')}>
+                  <JobProgress job={found.report_job} />
+                  {mayTrain && (
+                    <Group mt="sm">
+                      <JobActions job={found.report_job} reload={key} />
+                    </Group>
+                  )}
+                </Card>
+              )}
               {found.reasons.length > 0 && (
                 <Alert color={found.allowed_at ? 'red' : 'yellow'} title={found.allowed_at ? t('It no longer shows what is needed') : t('It may not count yet')}>
                   <List size="sm">
@@ -78,7 +98,7 @@ function Actions({ judge }: { judge: Judge }) {
     tell(text);
     await queries.invalidateQueries({ queryKey: ['projects', slug, 'judges'] });
   };
-  const compare = useMutation({ mutationFn: () => api.post<Judge>(path), onSuccess: () => done(t('Compared with the ratings of now.')), onError: complain });
+  const compare = useMutation({ mutationFn: () => api.post<Judge>(path), onSuccess: () => done(t('It is compared with the ratings of now.')), onError: complain });
   const allow = useMutation({ mutationFn: () => api.post<Judge>(`${path}/allowance`), onSuccess: () => done(t('Its ratings may be put into comparison sets.')), onError: complain });
   const withdraw = useMutation({
     mutationFn: () => api.delete(withQuery(`${path}/allowance`, { reason: reason.trim() })),
@@ -87,7 +107,7 @@ function Actions({ judge }: { judge: Judge }) {
   });
   return (
     <>
-      <Button variant="default" loading={compare.isPending} onClick={() => compare.mutate()}>
+      <Button variant="default" loading={compare.isPending || isComparing(judge)} onClick={() => compare.mutate()}>
         {t('Compare anew')}
       </Button>
       {judge.allowed_at ? (

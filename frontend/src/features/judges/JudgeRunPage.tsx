@@ -10,8 +10,9 @@ import { CountCard } from '@/components/StatValue';
 import { api } from '@/lib/api/client';
 import type { JudgeRun } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
+import { judgeName, versionName } from '@/lib/judges';
 import { useMay, useProject } from '@/lib/session';
-import { judgeName, SCOPES, versionName } from './words';
+import { SCOPES } from './words';
 
 /** One run of a judge: how far it is and what came of it. */
 export function JudgeRunPage() {

@@ -9,10 +9,11 @@ import { TimeAgo } from '@/components/TimeAgo';
 import type { Constitution, Judge, JudgeRun } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
+import { judgeName, versionName } from '@/lib/judges';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
 import { StartRun } from './StartRun';
-import { judgeName, reportOf, SCOPES, standing, versionName } from './words';
+import { reportOf, SCOPES, standing } from './words';
 
 /** Constitutions, the judges that rate by them, and their runs. */
 export function JudgesPage() {

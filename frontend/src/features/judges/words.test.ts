@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ConstitutionVersion, JudgeBrief } from '@/lib/api/types';
-import { draftOf, judgeName, reportOf, standing } from './words';
+import { judgeName } from '@/lib/judges';
+import { draftOf, reportOf, standing } from './words';
 
 const JUDGE: JudgeBrief = {
   id: 1,

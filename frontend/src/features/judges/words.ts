@@ -1,6 +1,6 @@
 /** What is said of AI labellers, in words. */
 
-import type { ConstitutionVersion, JudgeBrief, JudgeReport, JudgeScope } from '@/lib/api/types';
+import type { ConstitutionVersion, JudgeReport, JudgeScope } from '@/lib/api/types';
 import { t } from '@/lib/i18n';
 
 /** Before a judge may count; the server decides by the same number. */
@@ -10,17 +10,6 @@ export const SCOPES: { value: JudgeScope; label: string }[] = [
   { value: 'rated', label: t('Rated by people, to compare') },
   { value: 'unrated', label: t('Unrated, to train on') },
 ];
-
-/** "mine · judge-1" of an endpoint, the directory of a model on the worker. */
-export function judgeName({ name, model }: JudgeBrief): string {
-  const at = name.indexOf(':');
-  const where = name.slice(at + 1);
-  return model ? `${where} · ${model}` : where;
-}
-
-export function versionName({ version }: JudgeBrief): string {
-  return `${version.name} v${version.number}`;
-}
 
 const SLICES: Record<string, string> = {
   intensity: t('Intensity'),

@@ -6,7 +6,7 @@ import { cleanup, configure, fireEvent, render, screen, waitFor, within } from '
 import userEvent from '@testing-library/user-event';
 import { createMemoryRouter, RouterProvider } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Capability, ComparisonDetail, Project } from '@/lib/api/types';
+import type { Capability, ComparisonDetail, JudgedComparison, Project } from '@/lib/api/types';
 import { ProjectContext } from '@/lib/session';
 import { ComparisonPage } from './ComparisonPage';
 import { DisagreementsPage } from './DisagreementsPage';
@@ -25,6 +25,7 @@ const ALL: Capability[] = ['label', 'review', 'adjudicate', 'guidelines'];
 let sent: { path: string; body: unknown }[];
 let queue: number[];
 let settled: Set<number>;
+let judged: JudgedComparison[];
 
 const row = (comparison: number) => ({
   comparison, prompt_excerpt: `Prompt ${comparison}`, n_a: 2, n_b: 2, n_ties: 0, n_flags: 0, worth: 1, reasons: ['split'],
@@ -53,8 +54,9 @@ function answer(url: string, { method = 'GET', body }: RequestInit = {}) {
   if (path === 'disagreements') {
     return json(200, { next: null, previous: null, results: queue.filter((id) => !settled.has(id)).map(row) });
   }
-  const [, id = '', action] = /^comparisons\/(\d+)(?:\/(\w+))?$/.exec(path) ?? [];
+  const [, id = '', action] = /^comparisons\/(\d+)(?:\/([\w-]+))?$/.exec(path) ?? [];
   if (action === 'answer') return json(200, { answer: row(7).answer, model: null, worth: 1, reasons: ['split'] });
+  if (action === 'ai-ratings') return json(200, judged);
   if (method === 'GET') return json(200, comparison(Number(id)));
   sent.push({ path, body: JSON.parse(String(body)) });
   if (action === 'adjudication') settled.add(Number(id));
@@ -88,7 +90,7 @@ const heading = (id: number) => screen.findByRole('heading', { name: `Comparison
 const verdict = (text: string | RegExp) => screen.findByText(text, { selector: '[role=status]' });
 
 beforeEach(() => {
-  [sent, queue, settled] = [[], [7, 8, 9], new Set()];
+  [sent, queue, settled, judged] = [[], [7, 8, 9], new Set(), []];
   localStorage.clear();
   vi.stubGlobal('fetch', answer);
   vi.stubGlobal('scrollTo', () => undefined);
@@ -228,5 +230,34 @@ describe('going through the queue', () => {
     [5, { position: 0, n: 3, previous: null, next: 7 }],
   ])('knows where %s stands', (id, place) => {
     expect(placeOf([7, 8, 9], id)).toEqual(place);
+  });
+});
+
+describe('what AI labellers say', () => {
+  const judge = {
+    id: 3, name: 'endpoint:mine', model: 'judge-1', chain_of_thought: true, version: { id: 2, number: 4, name: 'House rules' }, allowed_at: null,
+  };
+  const rating = {
+    id: 1, principle: { id: 5, text: 'Prefer what is true.', axis: '', weight: 1 }, p_a: 0.8, p_first_order: 0.7, p_second_order: 0.9,
+    has_probabilities: true, rationale: 'Four is even, so A is right.', created_at: '2026-09-03T00:00:00Z',
+  };
+
+  it('is marked as AI, with its constitution, its soft label and its reasons', async () => {
+    judged = [{ judge, p_a: 0.8, ratings: [rating, { ...rating, id: 2, p_second_order: null, rationale: '' }] }];
+    open('comparisons/7');
+    await screen.findByRole('heading', { name: 'AI ratings' });
+    const found = within(screen.getByRole('article', { name: 'AI rating by mine · judge-1' }));
+    expect(found.getByText('AI')).toBeTruthy();
+    expect(found.getByText('House rules v4 · with reasons · does not count')).toBeTruthy();
+    expect(found.getByRole('img', { name: /^Soft label of mine · judge-1: A 80.%, B 20.%$/ })).toBeTruthy();
+    expect(found.getByText('Four is even, so A is right.')).toBeTruthy();
+    expect(found.getByText(/For A: 80 %. With A shown first 70 %, with B shown first no answer/)).toBeTruthy();
+  });
+
+  it('is nothing where none has judged', async () => {
+    open('comparisons/7');
+    await heading(7);
+    await screen.findByRole('region', { name: 'What is known' });
+    expect(screen.queryByRole('heading', { name: 'AI ratings' })).toBeNull();
   });
 });

@@ -22,6 +22,7 @@ import type { Shortcut } from '@/lib/shortcuts/shortcuts';
 import { useShortcuts } from '@/lib/shortcuts/useShortcuts';
 import { inWords } from '@/lib/words';
 import { Adjudicate } from './Adjudicate';
+import { AiRatings } from './AiRatings';
 import { Gold } from './Gold';
 import { Opinions } from './Opinions';
 import { SCROLLABLE } from './scrollable';
@@ -151,6 +152,7 @@ function Reviewing({ found, walk, isOwn }: { found: ComparisonDetail; walk: Walk
         </SimpleGrid>
         <Flags found={found} />
         <Ratings found={found} />
+        <AiRatings comparison={found.id} />
         {found.adjudication && <Settled found={found} />}
         {mayReview && isOwn && (
           <Alert color="gray" styles={TITLE} title={t('Another reviewer has to settle it')}>

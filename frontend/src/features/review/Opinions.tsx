@@ -21,7 +21,7 @@ const GROUND: Record<Part['side'], string> = {
 };
 
 /** Shares of A, tie and B as one bar, with the numbers below it. */
-function Shares({ label, parts }: { label: string; parts: Part[] }) {
+export function Shares({ label, parts }: { label: string; parts: Part[] }) {
   const said = parts.map(({ name, share }) => `${name} ${percent(share, 0)}`).join(', ');
   return (
     <div>

@@ -1526,9 +1526,31 @@ export interface JudgeReport {
 export interface Judge extends JudgeBrief {
   n_ratings: number;
   reported_at: string | null;
+  /** The latest job that made the report anew on request. */
+  report_job: Job | null;
   report: JudgeReport | Record<string, never>;
   /** Why it may not count; empty where it may. */
   reasons: string[];
+}
+
+export interface AiRating {
+  id: number;
+  principle: Principle;
+  /** P(A preferred): the mean of both orders. */
+  p_a: number;
+  p_first_order: number | null;
+  p_second_order: number | null;
+  has_probabilities: boolean;
+  /** The chain of thought, or "". */
+  rationale: string;
+  created_at: string;
+}
+
+/** What one judge says of a comparison; `p_a` over its principles by their weights. */
+export interface JudgedComparison {
+  judge: JudgeBrief;
+  p_a: number;
+  ratings: AiRating[];
 }
 
 export type JudgeScope = 'unrated' | 'rated';
