@@ -32,7 +32,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -56,6 +56,7 @@ from training.demo import simulator  # noqa: E402
 from training.demo.crowd import TRUE_TIE  # noqa: E402
 from training.engine.reward.posterior import HeadPosterior, prior_precision  # noqa: E402
 from training.engine.sampling.acquisition import ACQUISITIONS, PairScores  # noqa: E402
+from training.engine.sampling.choice import Chosen  # noqa: E402
 from training.engine.sampling.select import KnownPrompts, SelectConfig, choose_batch  # noqa: E402
 
 Rule = tuple[str, str, str]
@@ -65,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     *((name, "value", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     *((name, "uniform", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     *((name, "badge", "none") for name in ("random", "gap", "disagreement", "delta_ucb", "dts")),
+    *((name, "d_optimal", "none") for name in ("gap", "dts")),
     *((name, "bal_pm", "none") for name in ("bald", "delta_ucb", "dts")),
     *((name, "value", "quotas") for name in ("random", "disagreement", "delta_ucb", "dts")),
     *(
@@ -79,6 +81,7 @@ REAL_RULES: tuple[Rule, ...] = (
     *((name, "value", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     ("delta_ucb", "uniform", "none"),
     *((name, "badge", "none") for name in ("gap", "disagreement", "dts")),
+    *((name, "d_optimal", "none") for name in ("gap", "dts")),
     ("bald", "bal_pm", "none"),
     ("disagreement", "value", "quotas"),
 )
@@ -380,6 +383,38 @@ class Division:
         return float(hits.mean()), float(-log_losses(gap, self.held_p).mean()), float(of_topic.mean())
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a rule may look at: the pairs that are left, features (m, d) of all completions, the prompts, the posterior
+    of the head and the precision of its prior, and how many pairs are wanted."""
+
+    scores: PairScores
+    features: np.ndarray
+    known: KnownPrompts
+    posterior: HeadPosterior
+    prior: float
+    batch: int
+
+
+def by_the_engine(rule: Rule, told: Told) -> list[Chosen]:
+    """The batch as a sampling round chooses it."""
+    acquisition, prompt_rule, diversity = rule
+    config = SelectConfig(
+        out_dir="",
+        acquisition=acquisition,
+        prompt_rule=prompt_rule,
+        diversity=diversity,
+        budget=told.batch,
+        seed=told.scores.seed,
+    )
+    worth = ACQUISITIONS[acquisition](told.scores)
+    return choose_batch(config, told.scores, worth, told.known, lambda: told.features)
+
+
+# `acquisition_ideas.py` puts others there.
+CHOOSE: Callable[[Rule, Told], list[Chosen]] = by_the_engine
+
+
 def curve(world: World, division: Division, rule: Rule, ridge: float, seed: int) -> list[tuple[float, float, float]]:
     """What `judged` says after the seed set and after each round."""
     x_all = division.features[division.first] - division.features[division.second]
@@ -396,7 +431,8 @@ def curve(world: World, division: Division, rule: Rule, ridge: float, seed: int)
             break
         round_seed = 1000 * seed + number
         left = np.flatnonzero(is_left)
-        heads = HeadPosterior.fit(x, x @ head).draw(N_HEADS, round_seed)
+        posterior = HeadPosterior.fit(x, x @ head)
+        heads = posterior.draw(N_HEADS, round_seed)
         rewards = division.features @ head
         scores = PairScores(
             rewards=rewards,
@@ -407,19 +443,17 @@ def curve(world: World, division: Division, rule: Rule, ridge: float, seed: int)
             noise=np.random.default_rng([round_seed, 0]).random(len(left)),
             seed=round_seed,
         )
-        acquisition, prompt_rule, diversity = rule
-        config = SelectConfig(
-            out_dir="",
-            acquisition=acquisition,
-            prompt_rule=prompt_rule,
-            diversity=diversity,
-            budget=world.batch,
-            seed=round_seed,
-        )
         is_labelled = np.zeros(division.known.n, dtype=bool)
         is_labelled[division.prompts[division.first[rows]]] = True
-        known = replace(division.known, is_labelled=is_labelled)
-        chosen = choose_batch(config, scores, ACQUISITIONS[acquisition](scores), known, lambda: division.features)
+        told = Told(
+            scores=scores,
+            features=division.features,
+            known=replace(division.known, is_labelled=is_labelled),
+            posterior=posterior,
+            prior=prior_precision(x),
+            batch=world.batch,
+        )
+        chosen = CHOOSE(rule, told)
         is_left[left[[one.index for one in chosen]]] = False
     return found
 

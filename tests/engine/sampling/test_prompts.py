@@ -7,8 +7,18 @@ import pytest
 from scipy.special import psi
 from scipy.stats import chisquare
 
+from training.engine.reward.posterior import HeadPosterior
 from training.engine.sampling import prompts
-from training.engine.sampling.prompts import Round, badge, bal_pm, gradient_embedding, neighbourhoods, uniform
+from training.engine.sampling.prompts import (
+    Round,
+    badge,
+    bal_pm,
+    d_optimal,
+    design_vectors,
+    gradient_embedding,
+    neighbourhoods,
+    uniform,
+)
 
 
 def told(n, *, is_open=None, drawn=(), n_wanted=1000, seed=0):
@@ -34,6 +44,7 @@ def picked(rule, given, n=None):
 RULES = {
     "uniform": lambda n: uniform,
     "badge": lambda n: badge(lambda pairs: points(n)[pairs]),
+    "d_optimal": lambda n: d_optimal(lambda pairs: points(n)[pairs]),
     "bal_pm": lambda n: bal_pm(
         np.linspace(0, 1, n), np.arange(n), points(n), np.zeros(n, dtype=bool), np.zeros((0, 5), dtype=np.float32)
     ),
@@ -105,6 +116,62 @@ def test_badge_draws_in_proportion_to_squared_distances():
 def test_badge_keeps_away_from_what_is_in_the_batch():
     g = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
     assert all(picked(badge(lambda pairs: g[pairs]), told(3, drawn=[0], seed=seed), 1) == [2] for seed in range(20))
+
+
+def test_design_vectors_by_hand():
+    """Heads 1 and 3 of a gap of 0: mean 2, deviations ∓1, √(p(1 − p)) = ½, √heads = √2. Equal heads: all is known."""
+    made = design_vectors(np.array([0.0, np.log(3), -800.0]), np.array([[1.0, 3.0], [5.0, 5.0], [-900.0, -700.0]]))
+    assert made[0] == pytest.approx([-0.5 / np.sqrt(2), 0.5 / np.sqrt(2)])
+    assert made[1].tolist() == [0.0, 0.0]
+    assert made[2] == pytest.approx([0.0, 0.0], abs=1e-12)  # sure already, whatever the heads say
+
+
+def test_design_vectors_are_the_fisher_information_in_units_of_the_posterior():
+    """v v'ᵀ against √(p(1 − p)) xᵀ H⁻¹ x' √(p'(1 − p')) of as many heads as it takes; swapping a and b turns v over."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 4)) * [1, 2, 0.5, 1]
+    head = np.array([0.5, -0.3, 1.0, 0.1])
+    posterior = HeadPosterior.fit(x, x @ head)
+    head_gaps = (x @ head)[:, None] + x @ posterior.draw(20_000, seed=1).T
+    p = 1 / (1 + np.exp(-x @ head))
+    root = np.sqrt(p * (1 - p))
+    expected = root[:, None] * (x @ np.linalg.inv(posterior.precision) @ x.T) * root
+    made = design_vectors(x @ head, head_gaps)
+    assert made @ made.T == pytest.approx(expected, abs=0.03 * expected.max())
+    assert design_vectors(-x @ head, -head_gaps) == pytest.approx(-made)
+
+
+def test_d_optimal_is_its_definition():
+    """Greedily the largest determinant, computed anew for each pick; what was drawn at random counts from the start."""
+    v = np.random.default_rng(5).normal(size=(40, 6)) * np.linspace(0.2, 2, 40)[:, None]
+    batch = [7, 30]
+    slow, gains = [], []
+    for _ in range(15):
+        design = np.eye(6) + v[batch + slow].T @ v[batch + slow]
+        before = np.linalg.slogdet(design)[1]
+        more = np.array([np.linalg.slogdet(design + np.outer(one, one))[1] - before for one in v])
+        more[[*batch, *slow]] = -np.inf
+        slow.append(int(np.argmax(more)))
+        gains.append(more[slow[-1]])
+    given = told(40, drawn=batch)
+    given.best[batch] = -1
+    found = list(itertools.islice(d_optimal(lambda pairs: v[pairs])(given), 15))
+    assert [prompt for prompt, _ in found] == slow
+    assert [terms["log_det"] for _, terms in found] == pytest.approx(gains)
+
+
+def test_d_optimal_asks_in_another_direction_next():
+    """The same long one teaches ln 9/5 more the second time; a shorter one that is new teaches ln 2."""
+    v = np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    found = list(d_optimal(lambda pairs: v[pairs])(told(4)))
+    assert [prompt for prompt, _ in found] == [0, 2, 1, 3]
+    assert [terms["log_det"] for _, terms in found] == pytest.approx([np.log(5), np.log(2), np.log(1.8), 0.0])
+
+
+def test_a_large_pool_keeps_the_longest(monkeypatch):
+    monkeypatch.setattr(prompts, "MOST_LOOKS", 1)
+    v = np.diag(np.arange(1.0, 21.0))
+    assert sorted(picked(d_optimal(lambda pairs: v[pairs]), told(20, n_wanted=3))) == list(range(14, 20))
 
 
 def slow_bal_pm(u, features, is_acquired, elsewhere, n, k=prompts.NEIGHBOURS):

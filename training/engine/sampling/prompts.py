@@ -104,6 +104,63 @@ def gradient_embedding(gap: Floats, differences: Floats) -> Floats:
     return embedding
 
 
+def d_optimal(information: Callable[[Ints], Floats]) -> PromptRule:
+    """Bayesian D-optimal design (Chaloner & Verdinelli 1995; for reward models Shen et al. 2025, "Reviving the
+    classics"): the batch S with the largest log det(I + Σ_{s ∈ S} v_s v_sᵀ), which is twice what its answers are
+    expected to tell about the head, in nats, as far as its posterior is normal.
+
+    information: from (k,) pairs to their v (k, heads), see `design_vectors`. Greedy, hence at least 1 − 1/e of the best
+    (the function is monotone and submodular; Nemhauser et al. 1978): next is the prompt with the largest vᵀ M v, M the
+    inverse of the sum so far, updated by Sherman & Morrison. What the random share has drawn already counts.
+    Where candidates × picks exceed MOST_LOOKS, only those with the longest v are candidates.
+    """
+
+    def rule(told: Round) -> Iterator[tuple[int, Terms]]:
+        prompts = np.flatnonzero(told.best >= 0)
+        points = information(told.best[prompts])
+        left = np.einsum("nd,nd->n", points, points)
+        most = max(MOST_LOOKS // told.n_wanted, 2 * told.n_wanted)
+        if len(prompts) > most:
+            kept = np.sort(np.argpartition(-left, most)[:most])
+            prompts, points, left = prompts[kept], points[kept], left[kept]
+        inverse = np.eye(points.shape[1])
+
+        def add(point: Floats) -> None:
+            nonlocal inverse, left
+            turned = inverse @ point
+            turned /= np.sqrt(1 + point @ turned)
+            inverse = inverse - np.outer(turned, turned)
+            left = np.maximum(left - np.square(points @ turned), 0.0)
+
+        for point in information(told.drawn):
+            add(point)
+        is_left = np.ones(len(prompts), dtype=bool)
+        while True:
+            values = np.where(is_left & told.is_open[prompts], left, -1.0)
+            if not len(values) or values.max() < 0:
+                return
+            pick = int(np.argmax(values))
+            yield int(prompts[pick]), {"log_det": float(np.log1p(values[pick]))}
+            is_left[pick] = False
+            add(points[pick])
+
+    return rule
+
+
+def design_vectors(gap: Floats, head_gaps: Floats) -> Floats:
+    """v = √(p(1 − p)) · (head_gaps − their mean) / √heads, (n, heads), p = σ(gap): what an answer about each pair would
+    tell of the head. gap (n,), head_gaps (n, heads).
+
+    With heads drawn from N(ŵ, Σ), vᵀv' is an estimate of √(p(1 − p)) xᵀΣx' √(p'(1 − p')), x the difference of the two
+    completions' features: the Fisher information of Bradley-Terry in units of what is known. More heads, a closer one.
+    """
+    doubt = np.exp(-np.minimum(np.abs(gap), 80.0) / 2)
+    deviations = head_gaps - head_gaps.mean(axis=1, keepdims=True)
+    # √(p (1 − p)) = e^(−|Δ| / 2) / (1 + e^(−|Δ|))
+    vectors: Floats = deviations * (doubt / (1 + doubt**2) / np.sqrt(max(head_gaps.shape[1], 1)))[:, None]
+    return vectors
+
+
 def bal_pm(
     uncertainty: Floats,
     pair_prompts: Ints,
@@ -197,4 +254,4 @@ def squared_distances(one: Floats, other: Floats, squares: Floats | None = None)
     return np.maximum(distances, 0, out=distances)
 
 
-PROMPT_RULES = ("value", "uniform", "badge", "bal_pm")
+PROMPT_RULES = ("value", "uniform", "badge", "d_optimal", "bal_pm")

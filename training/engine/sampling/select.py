@@ -75,10 +75,10 @@ def select(config: SelectConfig, reporter: Reporter, stop: StopFlag) -> dict[str
 
     terms: gap (reward of a less that of b), disagreement (variance of the gap over the heads), acquisition (the value
     of the rule), and what the rules used: bald; upper and lower (bounds of the rewards of the pair's better and worse
-    completion); gradient and distance; uncertainty, entropy and density; gain. Result: selected (path), n_candidates,
-    n_prompts, n_chosen, n_random, n_clusters, coverage and coverage_rest (see `coverage`), averages over the chosen
-    ones and over all, seconds. One forward pass a completion; memory holds a few numbers a pair, and of each prompt and
-    completion its reduced features.
+    completion); gradient and distance; log_det; uncertainty, entropy and density; gain. Result: selected (path),
+    n_candidates, n_prompts, n_chosen, n_random, n_clusters, coverage and coverage_rest (see `coverage`), averages over
+    the chosen ones and over all, seconds. One forward pass a completion; memory holds a few numbers a pair, and of each
+    prompt and completion its reduced features.
     Raises EngineError: "input_not_found", "bad_input" (naming the row), "model_not_found", "model_broken",
     "scored_incomplete", "scored_mismatch".
     """
@@ -192,6 +192,10 @@ def choose_batch(
             return prompts.gradient_embedding(scores.gap[pairs], difference)
 
         prompt_rule = prompts.badge(gradients)
+    elif config.prompt_rule == "d_optimal":
+        prompt_rule = prompts.d_optimal(
+            lambda pairs: prompts.design_vectors(scores.gap[pairs], scores.head_gaps(pairs))
+        )
     elif config.prompt_rule == "bal_pm":
         prompt_rule = prompts.bal_pm(
             scores.information,

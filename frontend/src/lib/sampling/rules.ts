@@ -49,6 +49,11 @@ export const PROMPT_RULES: Choice[] = [
   { value: 'uniform', label: t('any, by chance'), does: t('Prompts are drawn by chance; the rule above only chooses the pair within each.') },
   { value: 'badge', label: t('uncertain and unlike each other'), does: t('Prompts whose pairs would pull the model in different directions (BADGE).') },
   {
+    value: 'd_optimal',
+    label: t('that tell most together'),
+    does: t('Prompts whose answers tell most about the model as a batch: each is weighed by what those before it leave open (D-optimal design).'),
+  },
+  {
     value: 'bal_pm',
     label: t('uncertain and far from what is labelled'),
     does: t('Weighs doubt by how thinly the prompts around are labelled (BAL-PM). For large, uneven pools.'),
@@ -89,6 +94,7 @@ const TERMS: Record<string, string> = {
   uncertainty: t('doubt about the prompt'),
   entropy: t('thinness of labels around'),
   density: t('distance to its neighbours'),
+  log_det: t('what it adds to the batch'),
   gain: t('gain in coverage'),
 };
 
