@@ -32,7 +32,7 @@ from training.refresh.models import (
 from training.refresh.ratings import require_enough
 from training.refresh.stages import Outcome, promoted_by_hand
 from training.reward.models import RewardModel, RewardModelState
-from training.reward.services import leave_unevaluated, training_ended
+from training.reward.services import leave_unevaluated, promoted_model, training_ended
 
 # A job ends where one of these waits; the others of a refresh follow one another in one job.
 MAY_WAIT = (StageName.LABEL, StageName.PROMOTE)
@@ -63,14 +63,19 @@ def start_refresh(
 ) -> RefreshCycle:
     """Make a cycle with its stages and queue its job.
 
-    Locks the project's row. Raises DomainError "refresh_running" when there is one, and "too_few_comparisons" (with
-    what is there and what is needed) when it is to train on the ratings of now and these do not suffice.
+    Locks the project's row. Raises DomainError "refresh_running" when there is one, "nothing_to_continue" for a
+    training that is to go on from a promoted model that there is not, and "too_few_comparisons" (with what is there and
+    what is needed) when it is to train on the ratings of now and these do not suffice.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     _settle_finished(project)
     running = RefreshCycle.objects.filter(project=project, state__in=ACTIVE).first()
     if running is not None:
         raise already_running(running)
+    if config.training.is_continued and promoted_model(project) is None:
+        raise DomainError(
+            "nothing_to_continue", "No reward model is promoted yet that training could go on from: train afresh."
+        )
     if not (config.ask and _has_chooser(project)):
         require_enough(project, config.spec)
     number = next_number(project.refresh_cycles)

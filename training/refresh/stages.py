@@ -167,7 +167,7 @@ def export(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> O
 def base(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> Outcome:
     if cycle.comparison_set is None:
         return _skipped("There is no comparison set to train on.")
-    if config.training.to_dict().get("start") == "continued":
+    if config.training.is_continued:
         return _skipped("Training continues from the promoted reward model.")
     found = resolve_base_model(pool=cycle.project.pool, name=config.base_model, context=context, overrides=config.base)
     checkpoint = found.checkpoint.pk if found.checkpoint else None
@@ -194,7 +194,8 @@ def train(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> Ou
                 created_by=cycle.created_by,
             )
             cycle.save(update_fields=["reward_model"])
-    found = _base(cycle, config, context)
+    # A training that goes on takes the base of the model that it goes on from.
+    found = None if config.training.is_continued else _base(cycle, config, context)
     model = reward.train_reward_model(model=cycle.reward_model, base=found, context=context)
     summary = model.report["training"]
     return Outcome(
@@ -207,10 +208,8 @@ def _base(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) -> Ba
     """What the stage before found; found again where that was left out, or this job goes on on another machine."""
     found = context.checkpoint.get("base")
     if found is None or (found["checkpoint"] and not Path(found["path"]).is_dir()):
-        resolved = resolve_base_model(
-            pool=cycle.project.pool, name=config.base_model, context=context, overrides=config.base
-        )
-        return resolved
+        pool = cycle.project.pool
+        return resolve_base_model(pool=pool, name=config.base_model, context=context, overrides=config.base)
     checkpoint = Checkpoint.objects.get(pk=found["checkpoint"]) if found["checkpoint"] else None
     return BaseModel(found["path"], found["name"], checkpoint)
 

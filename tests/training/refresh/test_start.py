@@ -42,6 +42,14 @@ def test_too_few_ratings_are_refused_with_what_is_needed(cast):
     assert not Job.objects.exists() and not RefreshCycle.objects.exists()
 
 
+def test_a_training_that_has_nothing_to_go_on_from_is_refused_before_anybody_labels(cast):
+    load_pandalm(cast.project, 420)
+    with pytest.raises(DomainError) as refusal:
+        start_refresh(project=cast.project, config=tiny_config(start="continued"))
+    assert refusal.value.code == "nothing_to_continue"
+    assert not Job.objects.exists()
+
+
 def test_a_second_one_is_refused_while_the_first_runs(cast):
     load_pandalm(cast.project, 420)
     first = start(cast)
