@@ -64,6 +64,22 @@ def test_the_difference_is_paired_and_the_test_is_mcnemars(gaps: tuple[np.ndarra
     assert batches["1"]["n"] == batches["2"]["n"] == 100
 
 
+def test_what_is_not_in_an_earlier_set_is_judged_by_itself(gaps: tuple[np.ndarray, np.ndarray]) -> None:
+    """The last 60 of 200 are fresh; without an earlier set, or with nothing fresh, the report says no more of them."""
+    comparisons = _comparisons(200)
+    fresh = compare_on(comparisons, *gaps, split="test", earlier=set(range(140)))["fresh"]
+    side = np.where(np.arange(200) % 5 == 0, -1, 1)
+    right_a, right_b = ((gap * side > 0).astype(float)[140:] for gap in gaps)
+    paired = stats.ttest_1samp(right_b - right_a, 0).confidence_interval(0.95)
+    assert fresh["n"] == fresh["a"]["n"] == fresh["difference"]["n"] == 60
+    assert (fresh["a"]["value"], fresh["b"]["value"]) == pytest.approx((right_a.mean(), right_b.mean()))
+    assert fresh["difference"]["value"] == pytest.approx((right_b - right_a).mean())
+    assert (fresh["difference"]["low"], fresh["difference"]["high"]) == pytest.approx((paired.low, paired.high))
+    assert "fresh" not in compare_on(comparisons, *gaps, split="test")
+    none = compare_on(comparisons, *gaps, split="test", earlier=set(range(200)))["fresh"]
+    assert (none["n"], none["difference"]["value"]) == (0, None)
+
+
 def test_each_side_says_what_a_report_on_it_alone_says(gaps: tuple[np.ndarray, np.ndarray]) -> None:
     comparisons = _comparisons(200)
     report = compare_on(comparisons, *gaps, split="test")

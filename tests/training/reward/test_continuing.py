@@ -55,7 +55,7 @@ def train(comparison_set: ComparisonSet, base: BaseModel | None, **options) -> R
     return services.evaluate_reward_model(model=model, context=context)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_it_goes_on_from_the_promoted_model_and_is_judged_on_old_and_new_comparisons(cast):
     (earlier, both), base = make_sets(cast.project), make_base(cast.project)
     first = train(earlier, base, n_heads=2)
@@ -213,7 +213,7 @@ def test_what_fits_is_queued_with_the_promoted_models_base(cast, asked, n_member
             project=cast.project,
             comparison_set=model.comparison_set,
             base_model=base_model,
-            options=TrainingOptions.parse(asked),
+            options=TrainingOptions.parse(CONTINUED | asked),
             n_members=n_members,
         )
         assert found == start

@@ -210,7 +210,7 @@ function BesidePromoted({ model }: { model: RewardModelDetail }) {
               ]}
             />
             <Text size="sm" mt="xs">
-              {`${pointsText(difference, `v${version}`, `v${model.version}`)}, n = ${number(difference.n)}`}
+              {[pointsText(difference, `v${version}`, `v${model.version}`), `n = ${number(difference.n)}`].join(', ')}
             </Text>
           </div>
         ))}
