@@ -82,6 +82,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "playground": get(f"{P}/playground"),
     "bulk-scorings": get(f"{P}/bulk-scorings"),
     "refreshes": get(f"{P}/refreshes"),
+    "refresh-schedule": get(f"{P}/refreshes/schedule"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,
     "my-rankings": get(f"{P}/my-rankings"),
