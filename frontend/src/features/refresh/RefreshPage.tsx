@@ -61,9 +61,8 @@ export function RefreshPage() {
               actions={mayTrain && <CycleActions cycle={cycle} />}
             />
             <Stack gap="xl">
-              {waiting ? (
-                <Waiting cycle={cycle} stage={waiting} />
-              ) : (
+              {waiting && <Waiting cycle={cycle} stage={waiting} />}
+              {!waiting && cycle.state !== 'succeeded' && (
                 <Card withBorder radius="md">
                   <JobProgress job={cycle.job} />
                 </Card>
