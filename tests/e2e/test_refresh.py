@@ -35,7 +35,7 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
     page.get_by_role("button", name="Start a refresh").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("to train on")).to_be_visible()
-    expect(dialog.get_by_text("Left out: Candidates, Sampling, Labelling.")).to_be_visible()  # nothing to choose by yet
+    expect(dialog.get_by_text("Stages left out: Candidates, Sampling, Labelling.")).to_be_visible()  # nothing to choose by yet
     dialog.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile(r"/refreshes/\d+$"))
     stages = page.get_by_role("region", name="Stages")
@@ -115,13 +115,13 @@ def test_it_asks_waits_for_the_labellers_and_goes_on_by_itself(cast, with_model,
     expect(dialog.get_by_text(re.compile("^4 labels"))).to_be_visible()
     assert overflow_of(page, dialog) == (False, False)
     dialog.get_by_role("button", name="Training and promotion").click()
-    dialog.get_by_label("Base model").fill("/etc/passwd/../nowhere\\model")
+    dialog.get_by_role("textbox", name="Base model").fill("../elsewhere")
     dialog.get_by_role("radio", name="By hand").check()
     dialog.get_by_role("button", name="Training and promotion").click()
-    dialog.get_by_label("Base model").wait_for(state="hidden")
+    dialog.get_by_role("textbox", name="Base model").wait_for(state="hidden")
     dialog.get_by_role("button", name="Start", exact=True).click()
-    expect(dialog.get_by_label("Base model")).to_be_visible()  # unfolded for its error
-    dialog.get_by_label("Base model").fill(str(tiny_base))
+    expect(dialog.get_by_role("textbox", name="Base model")).to_be_visible()  # unfolded for its error
+    dialog.get_by_role("textbox", name="Base model").fill(str(tiny_base))
     dialog.get_by_role("button", name="Advanced").click()
     dialog.get_by_label("Epochs").fill("1")
     dialog.get_by_label("Longest text, tokens").fill("128")

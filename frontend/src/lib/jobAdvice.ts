@@ -31,6 +31,7 @@ const ADVICE: Record<string, string> = {
   endpoint_malformed: t('Ask your operator whether the address is that of an OpenAI-compatible endpoint.'),
   no_prompts: t('Import prompts, or start anew and ask for less.'),
   source_gone: t('Start anew with sources that are there.'),
+  too_few_comparisons: t('Rate more comparisons and retry, or change its comparison set to ask less of them.'),
   refresh_running: t('Retry when the other refresh has ended.'),
 };
 

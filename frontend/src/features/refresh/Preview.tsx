@@ -1,5 +1,6 @@
 import { Alert, Anchor, Collapse, Group, List, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { ApiError } from '@/lib/api/client';
 import type { RefreshPreview, SetPreview } from '@/lib/api/types';
 import { number, span } from '@/lib/format';
 import { t } from '@/lib/i18n';
@@ -20,7 +21,7 @@ export function Preview({ preview, error, set, setError }: Props) {
   if (error) {
     return (
       <Alert color="yellow" title={t('There is something to correct')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-        {error.message}
+        {complaints(error)}
       </Alert>
     );
   }
@@ -37,10 +38,10 @@ export function Preview({ preview, error, set, setError }: Props) {
         {noPrompt && (
           <Text size="sm">{t('No prompt fits: import prompts, take those with rated comparisons too, or choose from the pool as it is.')}</Text>
         )}
-        {setError ? <Text size="sm">{setError.message}</Text> : set && <Counts set={set} isTooFew={isTooFew} />}
+        {setError ? <Text size="sm">{complaints(setError)}</Text> : set && <Counts set={set} isTooFew={isTooFew} />}
         {skippedGroups(preview).map(({ stages, reason }) => (
           <Text key={reason} size="sm">
-            {t('Left out: {{stages}}. {{reason}}', { stages, reason })}
+            {t('Stages left out: {{stages}}. {{reason}}', { stages, reason })}
           </Text>
         ))}
         <Anchor component="button" type="button" size="sm" ta="left" w="fit-content" onClick={toggle} aria-expanded={isOpen}>
@@ -62,6 +63,10 @@ export function Preview({ preview, error, set, setError }: Props) {
     </Alert>
   );
 }
+
+/** What is wrong, without the names of fields, which are those of the API. */
+const complaints = (error: Error) =>
+  error instanceof ApiError && error.errors.length > 0 ? error.errors.map(({ message }) => message).join(' ') : error.message;
 
 function details({ candidates, labels }: RefreshPreview): string[] {
   const told: string[] = [];

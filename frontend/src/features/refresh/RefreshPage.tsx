@@ -61,9 +61,8 @@ export function RefreshPage() {
               actions={mayTrain && <CycleActions cycle={cycle} />}
             />
             <Stack gap="xl">
-              {waiting ? (
-                <Waiting cycle={cycle} stage={waiting} />
-              ) : (
+              {waiting && <Waiting cycle={cycle} stage={waiting} />}
+              {!waiting && cycle.state !== 'succeeded' && (
                 <Card withBorder radius="md">
                   <JobProgress job={cycle.job} />
                 </Card>
@@ -127,7 +126,10 @@ function CycleActions({ cycle }: { cycle: RefreshCycle }) {
 
 function Stages({ cycle, mayTrain }: { cycle: RefreshCycle; mayTrain: boolean }) {
   return (
-    <section aria-label={t('Stages')}>
+    <section aria-labelledby="stages">
+      <Title order={2} size="h4" mb="sm" id="stages">
+        {t('Stages')}
+      </Title>
       <Timeline active={lastBegun(cycle.stages)} bulletSize={26} lineWidth={2}>
         {cycle.stages.map((stage) => {
           const Icon = ICONS[stage.state];
@@ -146,7 +148,7 @@ function Stages({ cycle, mayTrain }: { cycle: RefreshCycle; mayTrain: boolean })
               <Text size="sm" c={stage.state === 'failed' ? 'red' : 'dimmed'} style={{ overflowWrap: 'anywhere' }}>
                 {stage.summary || STAGES[stage.name]?.does}
               </Text>
-              {stage.started_at && (
+              {stage.started_at && stage.state !== 'skipped' && (
                 <Text size="xs" c="dimmed">
                   <Filled
                     text={t('{{duration}}, began {{when}}', { duration: duration(stage.started_at, stage.finished_at) })}
@@ -177,7 +179,10 @@ function Results({ cycle, slug }: { cycle: RefreshCycle; slug: string }) {
     </List.Item>
   );
   return (
-    <section aria-label={t('Results')}>
+    <section aria-labelledby="results">
+      <Title order={2} size="h4" mb="sm" id="results">
+        {t('Results')}
+      </Title>
       <Stack>
         {model && model.metrics.accuracy.n > 0 && (
           <SimpleGrid cols={{ base: 1, xs: 3, md: 1, lg: 3 }}>

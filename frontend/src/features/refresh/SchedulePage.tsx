@@ -165,7 +165,7 @@ function Form({ schedule, choices }: { schedule: RefreshSchedule; choices: Gener
           <Preview {...previews} />
           <RefreshFields part={partOf(form, 'config', form.values.config)} choices={choices} open={open} setOpen={setOpen} />
         </Stack>
-        {save.error && (
+        {save.error && !(save.error instanceof ApiError && save.error.errors.length > 0) && (
           <Alert color="red" title={t('It was not saved')} role="alert">
             {save.error.message}
           </Alert>

@@ -48,7 +48,7 @@ function ForLabels({ cycle, stage }: Props) {
             <Text aria-live="polite">{[forecastWords(labelling), deadline].filter(Boolean).join(' ')}</Text>
             <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
               <CountCard label={t('Ratings missing')} value={labelling.ratings_missing} hint={t('until it goes on')} />
-              <CountCard label={t('Pace')} value={number(labelling.per_day, labelling.per_day < 10 ? 1 : 0)} hint={t('ratings a day, last 14 days')} />
+              <CountCard label={t('Pace')} value={number(labelling.per_day, labelling.per_day > 0 && labelling.per_day < 10 ? 1 : 0)} hint={t('ratings a day, last 14 days')} />
             </SimpleGrid>
           </>
         )}

@@ -16,7 +16,7 @@ it('says what people have to do, as far as it is known', () => {
 
 it('says how long computers work, and what of it is not known; labelling is no work of theirs', () => {
   expect(computeWords({ seconds: 80, stages: [stage('label', null), stage('train', 80)] })).toBe('Computing takes about 1 min 20 s.');
-  expect(computeWords({ seconds: 80, stages: [stage('export', null), stage('train', 80)] })).toContain('what has never run here');
+  expect(computeWords({ seconds: 80, stages: [stage('export', null), stage('train', 80)] })).toContain('besides stages that have never run here');
   expect(computeWords({ seconds: null, stages: [stage('train', null)] })).toContain('after the first refresh');
   expect(computeWords({ seconds: null, stages: [stage('train', null, 'no set')] })).toBe('');
 });

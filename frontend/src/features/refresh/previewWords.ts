@@ -24,7 +24,7 @@ export function computeWords({ seconds, stages }: Pick<RefreshPreview, 'seconds'
   const isUnknown = stages.some((stage) => !stage.skipped && stage.seconds === null && stage.name !== 'label');
   if (!seconds) return isUnknown ? t('How long computing takes is known after the first refresh.') : '';
   return isUnknown
-    ? t('Computing takes {{time}} and what has never run here yet.', { time: span(seconds) })
+    ? t('Computing takes about {{time}}, besides stages that have never run here.', { time: span(seconds) })
     : t('Computing takes about {{time}}.', { time: span(seconds) });
 }
 
