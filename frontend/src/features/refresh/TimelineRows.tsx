@@ -21,7 +21,7 @@ export function TimelineRows({ rows }: { rows: TimelineRefresh[] }) {
       <Text size="sm" c="dimmed" mb="sm">
         {t('Hours are active time on the comparisons of the refresh’s round, amounts at today’s rate.')}
       </Text>
-      <Table.ScrollContainer minWidth={1080}>
+      <Table.ScrollContainer minWidth={960}>
         <Table aria-labelledby="timeline-rows" verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>
