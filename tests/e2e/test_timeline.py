@@ -103,7 +103,7 @@ def test_from_the_chart_to_what_a_refresh_cost(cast: Cast, live_web: str, browse
     for width, height in (390, 844), (320, 568):
         page.set_viewport_size({"width": width, "height": height})
         # The frame of the page moves aside first, where it has to.
-        page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        page.wait_for_function("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         found += violations(page)
     page.set_viewport_size({"width": 1280, "height": 900})
     page.get_by_role("link", name="All refreshes").click()
