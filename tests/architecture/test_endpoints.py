@@ -133,8 +133,15 @@ NEEDS: dict[str, dict[str, Any]] = {
     "sampling-round-comparisons": {"GET": REVIEW},
     "sampling-round-withdrawal": {"POST": TRAIN, "DELETE": TRAIN},
     "refreshes": {"GET": REVIEW, "POST": TRAIN},
+    "refresh-preview": {"POST": TRAIN},
+    "refresh-schedule": {"GET": REVIEW, "PUT": TRAIN},
     "refresh": {"GET": REVIEW},
     "refreshes-timeline": {"GET": REVIEW},
+    "refresh-cancel": {"POST": TRAIN},
+    "refresh-retry": {"POST": TRAIN},
+    "refresh-stage": {"PATCH": TRAIN},
+    "refresh-stage-skip": {"POST": TRAIN},
+    "refresh-stage-restore": {"POST": TRAIN},
 }
 
 

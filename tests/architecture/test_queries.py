@@ -83,6 +83,7 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "bulk-scorings": get(f"{P}/bulk-scorings"),
     "refreshes": get(f"{P}/refreshes"),
     "refreshes-timeline": get(f"{P}/refreshes/timeline"),
+    "refresh-schedule": get(f"{P}/refreshes/schedule"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,
     "my-rankings": get(f"{P}/my-rankings"),

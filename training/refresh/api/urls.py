@@ -14,7 +14,7 @@ urlpatterns = [
     path(_ONE, views.RefreshView.as_view(), name="refresh"),
     path(f"{_ONE}/cancel", views.RefreshCancelView.as_view(), name="refresh-cancel"),
     path(f"{_ONE}/retry", views.RefreshRetryView.as_view(), name="refresh-retry"),
-    path(f"{_ONE}/stages/<slug:stage>", views.RefreshStageView.as_view(), name="refresh-stage"),
-    path(f"{_ONE}/stages/<slug:stage>/skip", views.RefreshStageSkipView.as_view(), name="refresh-stage-skip"),
-    path(f"{_ONE}/stages/<slug:stage>/restore", views.RefreshStageRestoreView.as_view(), name="refresh-stage-restore"),
+    path(f"{_ONE}/stages/<str:stage>", views.RefreshStageView.as_view(), name="refresh-stage"),
+    path(f"{_ONE}/stages/<str:stage>/skip", views.RefreshStageSkipView.as_view(), name="refresh-stage-skip"),
+    path(f"{_ONE}/stages/<str:stage>/restore", views.RefreshStageRestoreView.as_view(), name="refresh-stage-restore"),
 ]
