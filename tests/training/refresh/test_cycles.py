@@ -41,14 +41,14 @@ def store(
 ) -> Iterator[tuple[int, int, int]]:
     """Put completions into the pool; the pairs of each prompt that has two different ones."""
     source = CompletionSource.objects.create(pool=cast.project.pool, name=name, kind=kind)
-    for prompt, (first, second) in zip(rows, texts, strict=True):
-        if first == second:
-            continue
-        a, b = (
-            Completion.objects.create(prompt=prompt, source=source, text=text, digest=sha256(text))
-            for text in (first, second)
-        )
-        yield prompt.pk, a.pk, b.pk
+    for prompt, pair in zip(rows, texts, strict=True):
+        known = set(prompt.completions.values_list("text", flat=True))
+        fresh = [text for text in dict.fromkeys(pair) if text not in known]
+        made = [
+            Completion.objects.create(prompt=prompt, source=source, text=text, digest=sha256(text)) for text in fresh
+        ]
+        if len(made) == 2:
+            yield prompt.pk, made[0].pk, made[1].pk
 
 
 class Labellers:

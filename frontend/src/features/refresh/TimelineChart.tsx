@@ -62,7 +62,7 @@ export function TimelineChart({ rows, levels, chosen }: Props) {
             }}
             xAxisLabel={t('Refresh')}
             xAxisProps={{ minTickGap: 8 }}
-            yAxisProps={{ domain: [lowest(rows, levels), 1], tickFormatter: (value: number) => percent(value, 0), width: 56 }}
+            yAxisProps={{ domain: [lowest(rows, levels, chosen), 1], tickFormatter: (value: number) => percent(value, 0), width: 56 }}
             referenceLines={[{ y: 0.5, label: t('coin toss'), labelPosition: 'insideBottomRight', color: 'var(--chart-mark)', strokeDasharray: '4 3' }]}
             tooltipProps={{
               content: ({ payload }) => {

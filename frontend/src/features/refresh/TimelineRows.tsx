@@ -21,7 +21,7 @@ export function TimelineRows({ rows }: { rows: TimelineRefresh[] }) {
       <Text size="sm" c="dimmed" mb="sm">
         {t('Hours are active time on the comparisons of the refresh’s round, amounts at today’s rate.')}
       </Text>
-      <Table.ScrollContainer minWidth={1080}>
+      <Table.ScrollContainer minWidth={960}>
         <Table aria-labelledby="timeline-rows" verticalSpacing="xs">
           <Table.Thead>
             <Table.Tr>
@@ -77,9 +77,9 @@ function Row({ row }: { row: TimelineRefresh }) {
       <Table.Td>
         {model ? (
           <>
-            <Anchor component={Link} to={`/projects/${slug}/reward-models/${model.id}`}>
+            <Anchor component={Link} to={`/projects/${slug}/reward-models/${model.id}`} display="block">
               v{model.version}
-            </Anchor>{' '}
+            </Anchor>
             <StatText stat={model.accuracy} isStacked />
           </>
         ) : (
@@ -190,11 +190,11 @@ function RoundCell({ row: { round } }: { row: TimelineRefresh }) {
   ].filter(Boolean);
   return (
     <Stack gap={2} align="flex-start">
+      {/* On a line of its own: within a text its colour alone would not tell a link. */}
+      <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
+        {t('Round {{number}}', { number: round.number })}
+      </Anchor>
       <Text size="sm">
-        <Anchor component={Link} to={`/projects/${slug}/sampling-rounds/${round.id}`}>
-          {t('Round {{number}}', { number: round.number })}
-        </Anchor>
-        {': '}
         {t('{{labelled}} of {{asked}} labelled', { labelled: number(round.n_labelled), asked: number(round.n_asked) })}
       </Text>
       {known.length > 0 && (

@@ -93,10 +93,16 @@ describe('the chart', () => {
     expect(points(rows, [2, 1], 1).map(({ interval }) => interval)).toEqual([null, null]);
   });
 
-  it('shows the coin toss, and lower where a value or its interval lies lower', () => {
-    expect(lowest(rows, [2, 1])).toBe(0.5);
-    expect(lowest(judgedOf(refresh(1, { model: model({ accuracy: stat(0.48) }) })), [])).toBe(0.4);
-    expect(lowest([], [])).toBe(0.5);
+  it('begins at the coin toss, and lower where a value or the band lies lower', () => {
+    expect(lowest(rows, [2, 1], null)).toBe(0.5);
+    expect(lowest(judgedOf(refresh(1, { model: model({ accuracy: stat(0.48) }) })), [], null)).toBe(0.4);
+    expect(lowest([], [], null)).toBe(0.5);
+  });
+
+  it('does not make room for intervals that it does not show', () => {
+    const wide = judgedOf(refresh(1, { model: model({ levels: [{ intensity: 1, stat: stat(0.6, { low: 0.13 }) }] }) }));
+    expect(lowest(wide, [1], null)).toBe(0.5);
+    expect(lowest(wide, [1], 1)).toBe(0.1);
   });
 
   it('takes all batches of a level together', () => {

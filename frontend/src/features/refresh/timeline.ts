@@ -53,10 +53,11 @@ export function points(rows: Judged[], levels: number[], chosen: Level): Point[]
   });
 }
 
-/** The chart's lowest value: a step of a tenth below all of its points, and half where the coin toss is. */
-export function lowest(rows: Judged[], levels: number[]): number {
-  const found = rows.flatMap((row) => [null, ...levels].map((level) => accuracyAt(row, level))).flatMap((stat) => stat?.low ?? stat?.value ?? []);
-  return Math.max(0, Math.floor(Math.min(0.5, ...found) * 10) / 10);
+/** Where the chart begins: a step of a tenth below its points and its band, and never above the coin toss. */
+export function lowest(rows: Judged[], levels: number[], chosen: Level): number {
+  const values = rows.flatMap((row) => [null, ...levels].flatMap((level) => accuracyAt(row, level)?.value ?? []));
+  const band = rows.flatMap((row) => accuracyAt(row, chosen)?.low ?? []);
+  return Math.max(0, Math.floor(Math.min(0.5, ...values, ...band) * 10) / 10);
 }
 
 /** How a model does on a batch; null where it was not judged on it, which later batches are not. */
