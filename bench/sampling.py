@@ -187,8 +187,9 @@ def main_of_scoring(n_prompts: int) -> None:
             shards.append(folder / f"{number}.jsonl")
             with open(shards[-1], "w", encoding="utf-8") as file:
                 for pk in range(start, min(start + per_shard, n_prompts)):
-                    completions = [{"id": K * pk + k, "text": text(60)} for k in range(K)]
-                    pairs = [[a["id"], b["id"]] for a in completions for b in completions if a["id"] < b["id"]]
+                    ids = [K * pk + k for k in range(K)]
+                    completions = [{"id": one, "text": text(60)} for one in ids]
+                    pairs = [[a, b] for a in ids for b in ids if a < b]
                     messages = [{"role": "user", "content": text(25)}]
                     row = {"prompt_id": pk, "messages": messages, "completions": completions, "pairs": pairs}
                     file.write(json.dumps(row) + "\n")
