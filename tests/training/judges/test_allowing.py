@@ -35,7 +35,8 @@ def test_one_that_agrees_with_people_may_be_allowed(cast, rated):
     judge = make_judge(cast.project)
     judge_them(judge, as_people(rated))
     client = cast.client(cast.researcher)
-    assert client.post(f"{URL}/{judge.pk}").json()["reasons"] == []
+    update_report(judge=judge)
+    assert client.get(f"{URL}/{judge.pk}").json()["reasons"] == []
     allowed = client.post(f"{URL}/{judge.pk}/allowance")
     assert allowed.status_code == 200 and allowed.json()["allowed_at"] is not None
     event = AuditEvent.objects.get(action="judge.allowed")

@@ -89,10 +89,15 @@ def ask(project, seed: int) -> SamplingRound:
     )
 
 
+def job_of(made: SamplingRound) -> Job:
+    assert made.job is not None
+    return Job.objects.get(pk=made.job.pk)
+
+
 def finished(made: SamplingRound, seconds: float = 240.0) -> Job:
-    wait_for(lambda: Job.objects.get(pk=made.job_id).is_finished, seconds, f"the job of {made}")
+    wait_for(lambda: job_of(made).is_finished, seconds, f"the job of {made}")
     made.refresh_from_db()
-    return Job.objects.get(pk=made.job_id)
+    return job_of(made)
 
 
 def lines(job: Job) -> list[str]:
@@ -122,13 +127,15 @@ def test_one_worker_three_with_one_killed_and_one_process_choose_the_same(pool, 
     together = ask(pool, seed=2)
     wait_for(helped, 90, "a helper at work")
     lost = helped()
+    assert lost is not None and lost.job is not None
     helper_pid = int(lost.job.worker.rpartition(":")[2])
     (victim,) = [one for one in workers if one.pid == psutil.Process(helper_pid).ppid()]
+    assert victim.pid is not None
     processes.signal_group(victim.pid, signal.SIGKILL)
     assert processes.wait_until(lambda: not victim.is_running, 10.0)
     assert ScoringShard.objects.get(pk=lost.pk).scored_url == ""
     long_ago = timezone.now() - timedelta(seconds=settings.JOB_LOST_AFTER_S + 1)
-    Job.objects.filter(pk=lost.job_id).update(heartbeat_at=long_ago)  # as if the silence had lasted long enough
+    Job.objects.filter(pk=lost.job.pk).update(heartbeat_at=long_ago)  # as if the silence had lasted long enough
     assert reap()["resumed"] == 1
     job = finished(together)
     assert (job.state, job.error_message) == ("succeeded", "")
@@ -155,7 +162,7 @@ def test_cancelling_the_round_cancels_its_helpers_and_a_retry_goes_on(pool, gpu_
     first = helped()
     wait_for(lambda: ScoringShard.objects.exclude(scored_url="").exists(), 120, "a scored shard")
     wait_for(lambda: helped() not in (None, first), 120, "a helper that begins another shard")
-    jobs.request_cancel(job=Job.objects.get(pk=made.job_id))
+    jobs.request_cancel(job=job_of(made))
     assert finished(made, 60).state == "cancelled"
     wait_for(lambda: not jobs_at_work(), 40, "helpers to end")
     states = list(Job.objects.filter(kind="score_shards").values_list("state", flat=True))
@@ -163,7 +170,7 @@ def test_cancelling_the_round_cancels_its_helpers_and_a_retry_goes_on(pool, gpu_
     scored = dict(ScoringShard.objects.exclude(scored_url="").values_list("number", "scored_url"))
     assert 0 < len(scored) < 5
 
-    jobs.retry(job=Job.objects.get(pk=made.job_id))
+    jobs.retry(job=job_of(made))
     wait_for(lambda: ScoringShard.objects.exclude(scored_url="").count() > len(scored), 90, "another shard")
     kept = dict(ScoringShard.objects.exclude(scored_url="").values_list("number", "scored_url"))
     assert scored.items() <= kept.items()
