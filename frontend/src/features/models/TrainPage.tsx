@@ -109,7 +109,7 @@ function Form({ sets }: { sets: ComparisonSet[] }) {
             {...form.getInputProps('base_model')}
           />
         </SimpleGrid>
-        <Radio.Group label={t('Start')} {...form.getInputProps('training.start')}>
+        <Radio.Group label={t('Training starts from')} {...form.getInputProps('training.start')}>
           <Stack gap="xs" mt={4}>
             <Radio
               value="fresh"
