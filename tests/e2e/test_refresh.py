@@ -35,7 +35,8 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
     page.get_by_role("button", name="Start a refresh").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("to train on")).to_be_visible()
-    expect(dialog.get_by_text("Stages left out: Candidates, Sampling, Labelling.")).to_be_visible()  # nothing to choose by yet
+    # There is no model to choose by yet.
+    expect(dialog.get_by_text("Stages left out: Candidates, Sampling, Labelling.")).to_be_visible()
     dialog.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile(r"/refreshes/\d+$"))
     stages = page.get_by_role("region", name="Stages")
@@ -170,7 +171,8 @@ def test_it_asks_waits_for_the_labellers_and_goes_on_by_itself(cast, with_model,
     expect(page.get_by_role("region", name="Results").get_by_role("link", name="Drift report 1")).to_be_visible()
     cycle.refresh_from_db()
     assert cycle.state == "succeeded"
-    assert cycle.comparison_set.counts["comparisons"] == RewardModel.objects.get(version=1).comparison_set.counts["comparisons"] + 3
+    before = RewardModel.objects.get(version=1).comparison_set.counts["comparisons"]
+    assert cycle.comparison_set.counts["comparisons"] == before + 3
 
     page.get_by_role("link", name="Refresh", exact=True).click()
     row = page.get_by_role("table", name="Refreshes").get_by_role("row", name=re.compile("^2"))

@@ -8,10 +8,10 @@ import { EmptyState } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { DriftReport } from '@/lib/api/types';
-import { VERDICTS } from '@/lib/drift';
 import { t } from '@/lib/i18n';
 import { usePages } from '@/lib/pages';
 import { useMay, useProject } from '@/lib/session';
+import { VERDICTS } from '@/lib/verdicts';
 
 /** The latest verdict on drift, and the reports there are. */
 export function DriftPage() {

@@ -8,10 +8,10 @@ import { Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { DriftBins, DriftMeasure, DriftReportDetail, DriftResult } from '@/lib/api/types';
-import { VERDICTS } from '@/lib/drift';
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
+import { VERDICTS } from '@/lib/verdicts';
 import { VerdictBadge } from './DriftPage';
 import { binLabels, kindOf, nameOf, pText, shown } from './words';
 

@@ -149,10 +149,10 @@ export function StartField({ part }: Props) {
       {start === 'continued' && (
         <NumberInput
           label={t('Earlier comparisons for each new one')}
-          description={t('1 is usual; 0 trains on the new ones alone.')}
+          description={t('Seen again, so that it does not forget them. 0 is quickest and forgets most where the new ones are of another kind.')}
           inputWrapperOrder={UNDER}
           min={0}
-          max={100}
+          max={20}
           step={0.5}
           {...part.props('training.replay')}
         />

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Collapse, Group, List, Stack, Text } from '@mantine/core';
+import { Alert, Anchor, Collapse, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { ApiError } from '@/lib/api/client';
 import type { RefreshPreview, SetPreview } from '@/lib/api/types';
@@ -48,16 +48,14 @@ export function Preview({ preview, error, set, setError }: Props) {
           {isOpen ? t('Hide the stages') : t('Stage by stage')}
         </Anchor>
         <Collapse expanded={isOpen}>
-          <List type="ordered" size="sm" spacing={2} styles={{ itemWrapper: { width: '100%' }, itemLabel: { width: '100%' } }}>
+          <Stack gap={2} maw={360} role="list">
             {preview.stages.map(({ name, skipped, seconds }) => (
-              <List.Item key={name} c={skipped ? 'dimmed' : undefined}>
-                <Group component="span" justify="space-between" gap="xs" display="inline-flex" wrap="nowrap">
-                  <span>{label(name)}</span>
-                  <span>{skipped ? t('left out') : seconds === null ? '' : span(seconds)}</span>
-                </Group>
-              </List.Item>
+              <Group key={name} justify="space-between" gap="xs" wrap="nowrap" role="listitem">
+                <Text size="sm">{label(name)}</Text>
+                <Text size="sm">{skipped ? t('left out') : seconds === null ? '' : span(seconds)}</Text>
+              </Group>
             ))}
-          </List>
+          </Stack>
         </Collapse>
       </Stack>
     </Alert>

@@ -1,10 +1,9 @@
-/** What a drift report found, in words. */
-
-import type { DriftReport } from '@/lib/api/types';
-import { t } from '@/lib/i18n';
+import type { DriftReport } from './api/types';
+import { t } from './i18n';
 
 type Verdict = Exclude<DriftReport['verdict'], ''>;
 
+/** What drift reports find. */
 export const VERDICTS: Record<Verdict, { label: string; colour: string }> = {
   too_few: { label: t('Too few completions'), colour: 'gray' },
   none: { label: t('No drift found'), colour: 'teal' },
