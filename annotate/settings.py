@@ -194,6 +194,7 @@ SPECTACULAR_SETTINGS = {
         "FlagKindEnum": "annotate.ratings.models.FlagKind",
         "SourceKindEnum": "annotate.pool.models.SourceKind",
         "StageStateEnum": "training.refresh.models.StageState",
+        "RefreshStateEnum": "training.refresh.models.CycleState",
         "RewardModelStateEnum": "training.reward.models.RewardModelState",
     },
 }

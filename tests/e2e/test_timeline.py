@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def make_refreshes(cast: Cast, draw) -> None:
         report = engine_report(batch.tolist(), intensity.astype(float).tolist(), right, sides=sides)
         state = RewardModelState.CANDIDATE if number > 1 else RewardModelState.PROMOTED
         model = make_model(cast.project, state, report=report)
-        fields = {"reward_model": model}
+        fields: dict[str, Any] = {"reward_model": model}
         if number > 1:
             made = make_comparisons(cast.project, 24)
             fields["sampling_round"] = draw(made, random=tuple(range(12)), gaps=[1.0] * 24)

@@ -260,7 +260,7 @@ class Judged:
             return []
         intensity = np.rint(self.comparisons.numbers["intensity"][self.decided])
         is_known = np.isfinite(intensity)
-        found = []
+        found: list[tuple[int, int | None, NDArray[np.bool_]]] = []
         for one in [0, *rounds.tolist()]:
             inside = batch == one
             levels = np.unique(intensity[inside & is_known]).tolist()
