@@ -29,6 +29,7 @@ __all__ = ["tiny_base"]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
+@pytest.mark.timeout(600)
 def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_workers, live_scorer):
     page = sign_in(seeded, "researcher")
     page.goto(f"{seeded}/projects/demo-helpfulness/refreshes")
@@ -42,7 +43,7 @@ def test_from_the_button_to_a_reward_model_that_scores(seeded, sign_in, celery_w
     stages = page.get_by_role("region", name="Stages")
     expect(stages.get_by_text("running")).to_have_count(1, timeout=30_000)
     expect(stages.get_by_text("skipped").nth(3)).to_be_visible()  # drift, candidates, sampling and labelling
-    expect(stages.get_by_text(re.compile("^(pending|running)$"))).to_have_count(0, timeout=360_000)
+    expect(stages.get_by_text(re.compile("^(pending|running)$"))).to_have_count(0, timeout=480_000)
     assert RefreshCycle.objects.get().state == "succeeded"
 
     model = RewardModel.objects.get()

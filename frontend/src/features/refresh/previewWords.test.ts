@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { RefreshPreview } from '@/lib/api/types';
+import { countable } from './usePreviews';
 import { computeWords, labelWords, skippedGroups } from './previewWords';
 
 const LABELS: RefreshPreview['labels'] = {
@@ -27,4 +28,11 @@ it('puts stages together that are left out for one reason', () => {
     { stages: 'Drift check, Sampling', reason: 'No model.' },
     { stages: 'Candidates', reason: 'Not asked for.' },
   ]);
+});
+
+it('counts by what an address can have, and not where lists choose besides', () => {
+  const whole = { min_ratings: 2, max_comparisons: null, ...{ tags: [], max_source_share: {}, ai: { use: 'none' } } };
+  expect(countable(whole)).toEqual({ min_ratings: 2 });
+  expect(countable({ ...whole, ...{ tags: ['maths'] } })).toBeNull();
+  expect(countable({ ...whole, ...{ ai: { use: 'all' } } })).toBeNull();
 });
