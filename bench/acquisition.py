@@ -57,6 +57,7 @@ from training.demo.crowd import TRUE_TIE  # noqa: E402
 from training.engine.reward.posterior import HeadPosterior, prior_precision  # noqa: E402
 from training.engine.sampling.acquisition import ACQUISITIONS, PairScores  # noqa: E402
 from training.engine.sampling.choice import Chosen  # noqa: E402
+from training.engine.sampling.scoring import projection  # noqa: E402
 from training.engine.sampling.select import KnownPrompts, SelectConfig, choose_batch  # noqa: E402
 
 Rule = tuple[str, str, str]
@@ -66,7 +67,7 @@ RULES: tuple[Rule, ...] = (
     *((name, "value", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     *((name, "uniform", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     *((name, "badge", "none") for name in ("random", "gap", "disagreement", "delta_ucb", "dts")),
-    *((name, "d_optimal", "none") for name in ("gap", "dts")),
+    *((name, "v_optimal", "none") for name in ("gap", "dts")),
     *((name, "bal_pm", "none") for name in ("bald", "delta_ucb", "dts")),
     *((name, "value", "quotas") for name in ("random", "disagreement", "delta_ucb", "dts")),
     *(
@@ -81,7 +82,7 @@ REAL_RULES: tuple[Rule, ...] = (
     *((name, "value", "none") for name in ("gap", "disagreement", "bald", "delta_ucb", "drts", "dts")),
     ("delta_ucb", "uniform", "none"),
     *((name, "badge", "none") for name in ("gap", "disagreement", "dts")),
-    *((name, "d_optimal", "none") for name in ("gap", "dts")),
+    *((name, "v_optimal", "none") for name in ("gap", "dts")),
     ("bald", "bal_pm", "none"),
     ("disagreement", "value", "quotas"),
 )
@@ -395,6 +396,14 @@ class Told:
     prior: float
     batch: int
 
+    def column(self, name: str) -> np.ndarray:
+        """`features` as they are, `whitened` as narrow as `score` writes them, (m, r)."""
+        if name == "features":
+            return self.features
+        whitening = self.posterior.whitening()
+        narrow = projection(len(whitening))
+        return (self.features @ (whitening if narrow is None else whitening @ narrow)).astype(np.float32)
+
 
 def by_the_engine(rule: Rule, told: Told) -> list[Chosen]:
     """The batch as a sampling round chooses it."""
@@ -408,7 +417,7 @@ def by_the_engine(rule: Rule, told: Told) -> list[Chosen]:
         seed=told.scores.seed,
     )
     worth = ACQUISITIONS[acquisition](told.scores)
-    return choose_batch(config, told.scores, worth, told.known, lambda: told.features)
+    return choose_batch(config, told.scores, worth, told.known, told.column)
 
 
 # `acquisition_ideas.py` puts others there.

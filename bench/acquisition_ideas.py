@@ -11,7 +11,7 @@ What a rule is worth is computed from x itself, and not from some heads that are
 Which pairs: `relative` xᵀΣx / xᵀx, what is left of the prior's variance. `relative_heads` the same from 32 heads.
 `information` w xᵀΣx, and `relative_information`, that divided by xᵀx. `pool` w xᵀΣCΣx / (1 + w xᵀΣx): by how much a
 label lowers the mean variance of all pairs, C the mean of xxᵀ (V-optimal design; "ALC" of Cohn, Ghahramani & Jordan
-1996). `relative_pool` the same of x at length 1. Which prompts: those of the engine; `d_optimal_exact` greedily the
+1996). `relative_pool` the same of x at length 1. Which prompts: those of the engine; `d_optimal` greedily the
 largest determinant of Σ⁻¹ + the sum of w xxᵀ; `pool` greedily the lowest mean variance; `relative_d_optimal` and
 `relative_pool` the same of x at length 1.
 """
@@ -29,15 +29,15 @@ import numpy as np
 
 from training.engine.sampling.acquisition import ACQUISITIONS, PairScores
 from training.engine.sampling.choice import Chosen, choose
-from training.engine.sampling.prompts import Ints, PromptRule, Round, Terms, badge, d_optimal, gradient_embedding
+from training.engine.sampling.prompts import Ints, PromptRule, Round, Terms, badge, gradient_embedding, v_optimal
 
 RIDGE = 0.1
 # In the order in which they were tried: ten that were named before one was run, then seven more, and two that tell what
 # heads that are drawn make of the first.
 TRIED = (
     *(f"{name}/{rule}" for name in ("relative", "information", "relative_information") for rule in ("value", "badge")),
-    *("information/d_optimal_exact", "relative_information/relative_d_optimal"),
-    *("dts/d_optimal_exact", "gap/d_optimal_exact"),
+    *("information/d_optimal", "relative_information/relative_d_optimal"),
+    *("dts/d_optimal", "gap/d_optimal"),
     *("pool/value", "pool/badge", "pool/pool", "relative_pool/badge", "relative_pool/relative_pool"),
     *("dts/pool", "gap/pool", "relative_heads/value", "relative_heads/badge"),
 )
@@ -91,9 +91,9 @@ class Pairs:
         )
 
     def exact_vectors(self, x: np.ndarray) -> Callable[[Ints], np.ndarray]:
-        """What `design_vectors` estimates."""
+        """Of which the products are covariances of gaps, (n, d)."""
         whitened = np.linalg.solve(np.linalg.cholesky(self.told.posterior.precision), x.T).T
-        return lambda pairs: whitened[pairs] * np.sqrt(self.doubt[pairs])[:, None]
+        return lambda pairs: whitened[pairs]
 
     def gradients(self, pairs: Ints) -> np.ndarray:
         return gradient_embedding(self.scores.gap[pairs], self.x[pairs])
@@ -109,46 +109,52 @@ WORTH: dict[str, Callable[[Pairs], np.ndarray]] = {
 }
 
 
-def pool_rule(x: np.ndarray, doubt: np.ndarray, covariance: np.ndarray) -> PromptRule:
-    """Greedily whichever lowers the mean variance of all x (n, d) most, Σ updated after each pick."""
+def d_optimal(vectors: Callable[[Ints], np.ndarray], doubt: np.ndarray) -> PromptRule:
+    """Bayesian D-optimal design (Chaloner & Verdinelli 1995): greedily the largest log det(I + Σ doubt v vᵀ) over the
+    batch, v by `vectors`; for reward models Shen et al. 2025, "Reviving the classics"."""
 
     def rule(told: Round) -> Iterator[tuple[int, Terms]]:
         prompts = np.flatnonzero(told.best >= 0)
-        points, w = x[told.best[prompts]], doubt[told.best[prompts]]
-        sizes, axes = np.linalg.eigh(x.T @ x / len(x))
-        root = (axes * np.sqrt(np.maximum(sizes, 0))) @ axes.T
-        known = covariance.copy()
-        for pair in told.drawn:
-            turned = known @ x[pair]
-            known -= doubt[pair] * np.outer(turned, turned) / (1 + doubt[pair] * (x[pair] @ turned))
-        turned_all = points @ known
-        aimed = turned_all @ root
-        variance = np.einsum("nd,nd->n", points, turned_all)
+        points = vectors(told.best[prompts]) * np.sqrt(doubt[told.best[prompts]])[:, None]
+        left = np.einsum("nd,nd->n", points, points)
+        inverse = np.eye(points.shape[1])
+
+        def add(point: np.ndarray) -> None:
+            nonlocal inverse, left
+            turned = inverse @ point
+            turned /= np.sqrt(1 + point @ turned)
+            inverse = inverse - np.outer(turned, turned)
+            left = np.maximum(left - np.square(points @ turned), 0.0)
+
+        for point in vectors(told.drawn) * np.sqrt(doubt[told.drawn])[:, None]:
+            add(point)
         is_left = np.ones(len(prompts), dtype=bool)
         while True:
-            values = w * np.einsum("nd,nd->n", aimed, aimed) / (1 + w * variance)
-            values = np.where(is_left & told.is_open[prompts], values, -1.0)
+            values = np.where(is_left & told.is_open[prompts], left, -1.0)
             if not len(values) or values.max() < 0:
                 return
             pick = int(np.argmax(values))
             is_left[pick] = False
             yield int(prompts[pick]), {}
-            turned = turned_all[pick].copy()
-            share = w[pick] * (points @ turned) / (1 + w[pick] * variance[pick])
-            variance = variance - share * (points @ turned)
-            aimed -= np.outer(share, root @ turned)
-            turned_all -= np.outer(share, turned)
+            add(points[pick])
 
     return rule
+
+
+def least_variance(pairs: Pairs, x: np.ndarray) -> PromptRule:
+    """The engine's `v_optimal` of x (n, d), with nothing projected."""
+    vectors = pairs.exact_vectors(x)
+    whole = vectors(np.arange(len(x)))
+    return v_optimal(vectors, pairs.doubt, whole.T @ whole / len(x))
 
 
 PROMPT_RULES: dict[str, Callable[[Pairs], PromptRule | None]] = {
     "value": lambda pairs: None,
     "badge": lambda pairs: badge(pairs.gradients),
-    "d_optimal_exact": lambda pairs: d_optimal(pairs.exact_vectors(pairs.x)),
-    "relative_d_optimal": lambda pairs: d_optimal(pairs.exact_vectors(pairs.unit)),
-    "pool": lambda pairs: pool_rule(pairs.x, pairs.doubt, pairs.covariance),
-    "relative_pool": lambda pairs: pool_rule(pairs.unit, pairs.doubt, pairs.covariance),
+    "d_optimal": lambda pairs: d_optimal(pairs.exact_vectors(pairs.x), pairs.doubt),
+    "relative_d_optimal": lambda pairs: d_optimal(pairs.exact_vectors(pairs.unit), pairs.doubt),
+    "pool": lambda pairs: least_variance(pairs, pairs.x),
+    "relative_pool": lambda pairs: least_variance(pairs, pairs.unit),
 }
 
 

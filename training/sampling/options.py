@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 # Names of the engine's rules (training/engine/sampling); a test keeps the lists equal.
 ACQUISITIONS = ("random", "gap", "disagreement", "bald", "delta_ucb", "drts", "dts")
-PROMPT_RULES = ("value", "uniform", "badge", "d_optimal", "bal_pm")
+PROMPT_RULES = ("value", "uniform", "badge", "v_optimal", "bal_pm")
 DIVERSITIES = ("none", "quotas", "k_centre", "facility_location")
 # What did best on seeds that it was not chosen on: docs/active-sampling-measured.md.
 DEFAULT_ACQUISITION = "dts"

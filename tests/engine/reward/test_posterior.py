@@ -14,6 +14,14 @@ def test_one_feature_by_hand():
     assert posterior.gap_variance(np.array([[2.0], [0.0]])) == pytest.approx([4 / 7, 0.0])
 
 
+def test_whitened_features_have_the_covariances_of_gaps_for_products():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(9, 5))
+    posterior = HeadPosterior.fit(rng.normal(size=(20, 5)), rng.normal(size=20))
+    v = x @ posterior.whitening()
+    assert v @ v.T == pytest.approx(x @ np.linalg.inv(posterior.precision) @ x.T)
+
+
 def test_weights_count_as_more_ratings():
     x, gaps = np.random.default_rng(0).normal(size=(20, 3)), np.linspace(-2, 2, 20)
     doubled = HeadPosterior.fit(np.vstack([x, x]), np.hstack([gaps, gaps]))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from training.engine.sampling.acquisition import ACQUISITIONS, PairScores
 from training.engine.sampling.choice import Clusters, choose
 from training.engine.sampling.diversity import facility_location, k_centre, unit_vectors
-from training.engine.sampling.prompts import badge, bal_pm, d_optimal, uniform
+from training.engine.sampling.prompts import badge, bal_pm, second_moment, uniform, v_optimal
 from training.sampling.options import ACQUISITIONS as OFFERED
 
 
@@ -100,7 +100,11 @@ def rules_of(prompt_rule, batch_rule, worth, prompts, points):
             "value": None,
             "uniform": uniform,
             "badge": badge(lambda pairs: points[prompts[pairs]] * worth[pairs, None].astype(np.float32)),
-            "d_optimal": d_optimal(lambda pairs: points[prompts[pairs]] * worth[pairs, None]),
+            "v_optimal": v_optimal(
+                lambda pairs: points[prompts[pairs]],
+                worth,
+                second_moment(lambda pairs: points[prompts[pairs]], len(prompts)),
+            ),
             "bal_pm": bal_pm(worth, prompts, points, np.zeros(len(points), dtype=bool), nothing),
         }[prompt_rule],
         "batch_rule": {
@@ -113,7 +117,7 @@ def rules_of(prompt_rule, batch_rule, worth, prompts, points):
 
 @settings(deadline=None, max_examples=150)
 @given(
-    st.sampled_from(["value", "uniform", "badge", "d_optimal", "bal_pm"]),
+    st.sampled_from(["value", "uniform", "badge", "v_optimal", "bal_pm"]),
     st.sampled_from(["none", "quotas", "k_centre", "facility_location"]),
     st.integers(1, 30),
     st.integers(1, 60),
@@ -149,7 +153,7 @@ def test_whatever_the_rules_budget_and_caps_are_kept(
         assert ((all_chosen >= cap) | (all_chosen == pairs)).all()
 
 
-@pytest.mark.parametrize("prompt_rule", ["value", "uniform", "badge", "d_optimal", "bal_pm"])
+@pytest.mark.parametrize("prompt_rule", ["value", "uniform", "badge", "v_optimal", "bal_pm"])
 @pytest.mark.parametrize("batch_rule", ["none", "k_centre", "facility_location"])
 def test_the_random_arm_does_not_depend_on_the_rules(prompt_rule, batch_rule):
     """Drawn first, from everything: the control is the same uniform draw whatever the rest of the budget does."""
@@ -163,7 +167,7 @@ def test_the_random_arm_does_not_depend_on_the_rules(prompt_rule, batch_rule):
     assert len(arms[0]) == 9 and arms[0] == arms[1]
 
 
-@pytest.mark.parametrize("prompt_rule", ["uniform", "badge", "d_optimal", "bal_pm"])
+@pytest.mark.parametrize("prompt_rule", ["uniform", "badge", "v_optimal", "bal_pm"])
 def test_a_prompt_rule_asks_each_prompt_once_and_takes_its_best_pair(prompt_rule):
     worth, prompts, _, points = some_pool(40, 1)
     picked = chosen(worth, prompts, budget=40, **rules_of(prompt_rule, "none", worth, prompts, points))
@@ -172,7 +176,7 @@ def test_a_prompt_rule_asks_each_prompt_once_and_takes_its_best_pair(prompt_rule
     assert all(worth[one.index] == best[prompts[one.index]] for one in picked)
 
 
-@pytest.mark.parametrize("prompt_rule", ["uniform", "badge", "d_optimal", "bal_pm"])
+@pytest.mark.parametrize("prompt_rule", ["uniform", "badge", "v_optimal", "bal_pm"])
 def test_a_prompt_rule_comes_back_to_prompts_when_all_had_their_turn(prompt_rule):
     worth, prompts, _, points = some_pool(10, 1)
     picked = chosen(worth, prompts, budget=len(worth), **rules_of(prompt_rule, "none", worth, prompts, points))

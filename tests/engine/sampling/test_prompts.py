@@ -13,11 +13,12 @@ from training.engine.sampling.prompts import (
     Round,
     badge,
     bal_pm,
-    d_optimal,
-    design_vectors,
+    coin_variance,
     gradient_embedding,
     neighbourhoods,
+    second_moment,
     uniform,
+    v_optimal,
 )
 
 
@@ -44,7 +45,7 @@ def picked(rule, given, n=None):
 RULES = {
     "uniform": lambda n: uniform,
     "badge": lambda n: badge(lambda pairs: points(n)[pairs]),
-    "d_optimal": lambda n: d_optimal(lambda pairs: points(n)[pairs]),
+    "v_optimal": lambda n: v_optimal(lambda pairs: points(n)[pairs], np.full(n, 0.25), points(n).T @ points(n) / n),
     "bal_pm": lambda n: bal_pm(
         np.linspace(0, 1, n), np.arange(n), points(n), np.zeros(n, dtype=bool), np.zeros((0, 5), dtype=np.float32)
     ),
@@ -118,60 +119,67 @@ def test_badge_keeps_away_from_what_is_in_the_batch():
     assert all(picked(badge(lambda pairs: g[pairs]), told(3, drawn=[0], seed=seed), 1) == [2] for seed in range(20))
 
 
-def test_design_vectors_by_hand():
-    """Heads 1 and 3 of a gap of 0: mean 2, deviations ∓1, √(p(1 − p)) = ½, √heads = √2. Equal heads: all is known."""
-    made = design_vectors(np.array([0.0, np.log(3), -800.0]), np.array([[1.0, 3.0], [5.0, 5.0], [-900.0, -700.0]]))
-    assert made[0] == pytest.approx([-0.5 / np.sqrt(2), 0.5 / np.sqrt(2)])
-    assert made[1].tolist() == [0.0, 0.0]
-    assert made[2] == pytest.approx([0.0, 0.0], abs=1e-12)  # sure already, whatever the heads say
+def test_the_variance_of_a_coin_by_hand():
+    assert coin_variance(np.array([0.0, np.log(3), -np.log(3)])) == pytest.approx([1 / 4, 3 / 16, 3 / 16])
+    assert coin_variance(np.array([-800.0, 800.0])) == pytest.approx([0.0, 0.0], abs=1e-12)
 
 
-def test_design_vectors_are_the_fisher_information_in_units_of_the_posterior():
-    """v v'ᵀ against √(p(1 − p)) xᵀ H⁻¹ x' √(p'(1 − p')) of as many heads as it takes; swapping a and b turns v over."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(12, 4)) * [1, 2, 0.5, 1]
-    head = np.array([0.5, -0.3, 1.0, 0.1])
-    posterior = HeadPosterior.fit(x, x @ head)
-    head_gaps = (x @ head)[:, None] + x @ posterior.draw(20_000, seed=1).T
-    p = 1 / (1 + np.exp(-x @ head))
-    root = np.sqrt(p * (1 - p))
-    expected = root[:, None] * (x @ np.linalg.inv(posterior.precision) @ x.T) * root
-    made = design_vectors(x @ head, head_gaps)
-    assert made @ made.T == pytest.approx(expected, abs=0.03 * expected.max())
-    assert design_vectors(-x @ head, -head_gaps) == pytest.approx(-made)
+def test_v_optimal_is_its_definition():
+    """Each pick by Bayes: the posterior covariance is inverted anew with one more answer, and the mean variance of all
+    gaps of the pool computed from it, xᵀΣx. What was drawn at random counts from the start."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(40, 6)) * np.linspace(0.2, 2, 40)[:, None]
+    gap = rng.normal(size=40)
+    posterior = HeadPosterior.fit(rng.normal(size=(30, 6)), rng.normal(size=30))
+    p = 1 / (1 + np.exp(-gap))
 
+    def mean_variance(batch):
+        precision = posterior.precision + (x[batch] * (p * (1 - p))[batch, None]).T @ x[batch]
+        return np.mean(np.einsum("nd,nd->n", x @ np.linalg.inv(precision), x))
 
-def test_d_optimal_is_its_definition():
-    """Greedily the largest determinant, computed anew for each pick; what was drawn at random counts from the start."""
-    v = np.random.default_rng(5).normal(size=(40, 6)) * np.linspace(0.2, 2, 40)[:, None]
-    batch = [7, 30]
-    slow, gains = [], []
+    drawn, slow, shares = [7, 30], [], []
     for _ in range(15):
-        design = np.eye(6) + v[batch + slow].T @ v[batch + slow]
-        before = np.linalg.slogdet(design)[1]
-        more = np.array([np.linalg.slogdet(design + np.outer(one, one))[1] - before for one in v])
-        more[[*batch, *slow]] = -np.inf
-        slow.append(int(np.argmax(more)))
-        gains.append(more[slow[-1]])
-    given = told(40, drawn=batch)
-    given.best[batch] = -1
-    found = list(itertools.islice(d_optimal(lambda pairs: v[pairs])(given), 15))
+        batch = drawn + slow
+        left = [mean_variance([*batch, one]) if one not in batch else np.inf for one in range(40)]
+        slow.append(int(np.argmin(left)))
+        shares.append((mean_variance(batch) - min(left)) / mean_variance([]))
+    given = told(40, drawn=drawn)
+    given.best[drawn] = -1
+    v = x @ posterior.whitening()
+    rule = v_optimal(lambda pairs: v[pairs], coin_variance(gap), second_moment(lambda pairs: v[pairs], 40))
+    found = list(itertools.islice(rule(given), 15))
     assert [prompt for prompt, _ in found] == slow
-    assert [terms["log_det"] for _, terms in found] == pytest.approx(gains)
+    assert [terms["reduction"] for _, terms in found] == pytest.approx(shares)
 
 
-def test_d_optimal_asks_in_another_direction_next():
-    """The same long one teaches ln 9/5 more the second time; a shorter one that is new teaches ln 2."""
-    v = np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    found = list(d_optimal(lambda pairs: v[pairs])(told(4)))
-    assert [prompt for prompt, _ in found] == [0, 2, 1, 3]
-    assert [terms["log_det"] for _, terms in found] == pytest.approx([np.log(5), np.log(2), np.log(1.8), 0.0])
+def test_v_optimal_leaves_an_odd_pair_alone():
+    """One pair is the longest but shares nothing with the 20 others, which are alike. Completions with the same
+    features teach nothing and come last."""
+    v = np.array([[0.0, 1.2], *[[1.0, 0.0]] * 20, [0.0, 0.0]])
+    rule = v_optimal(lambda pairs: v[pairs], np.full(22, 0.25), second_moment(lambda pairs: v[pairs], 22))
+    came = picked(rule, told(22))
+    assert came[0] == 1 and came[-1] == 21 and sorted(came) == list(range(22))
+    # By hand: 20/22 of the pool's second moment lies along the first axis. 0.25 · 20/22 / 1.25 of a whole 21.44/22.
+    assert next(rule(told(22)))[1]["reduction"] == pytest.approx(0.25 * 20 / 1.25 / 21.44)
 
 
-def test_a_large_pool_keeps_the_longest(monkeypatch):
+def test_a_pool_of_equal_completions_is_no_trouble():
+    v = np.zeros((5, 3))
+    rule = v_optimal(lambda pairs: v[pairs], np.full(5, 0.25), second_moment(lambda pairs: v[pairs], 5))
+    assert [terms for _, terms in rule(told(5))] == [{"reduction": 0.0}] * 5
+
+
+def test_a_large_pool_keeps_what_is_worth_most(monkeypatch):
     monkeypatch.setattr(prompts, "MOST_LOOKS", 1)
     v = np.diag(np.arange(1.0, 21.0))
-    assert sorted(picked(d_optimal(lambda pairs: v[pairs]), told(20, n_wanted=3))) == list(range(14, 20))
+    rule = v_optimal(lambda pairs: v[pairs], np.full(20, 0.25), second_moment(lambda pairs: v[pairs], 20))
+    assert sorted(picked(rule, told(20, n_wanted=3))) == list(range(14, 20))
+
+
+def test_a_second_moment_in_blocks_is_that_of_all(monkeypatch):
+    monkeypatch.setattr(prompts, "CHUNK", 7)
+    v = np.random.default_rng(0).normal(size=(30, 4))
+    assert second_moment(lambda pairs: v[pairs], 30) == pytest.approx(v.T @ v / 30)
 
 
 def slow_bal_pm(u, features, is_acquired, elsewhere, n, k=prompts.NEIGHBOURS):

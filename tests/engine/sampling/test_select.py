@@ -244,7 +244,7 @@ def test_coverage_counts_what_is_labelled_and_what_is_chosen(config, candidates,
     assert all(terms["upper"] - terms["lower"] == pytest.approx(terms["acquisition"]) for terms in by_rule)
 
 
-@pytest.mark.parametrize("prompt_rule", ["uniform", "badge", "d_optimal"])
+@pytest.mark.parametrize("prompt_rule", ["uniform", "badge", "v_optimal"])
 @pytest.mark.parametrize("diversity", ["k_centre", "facility_location"])
 def test_every_combination_runs_on_a_real_model(config, tmp_path, prompt_rule, diversity):
     config |= {"acquisition": "drts", "prompt_rule": prompt_rule, "diversity": diversity, "n_heads": 8}

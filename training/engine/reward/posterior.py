@@ -60,6 +60,11 @@ class HeadPosterior:
         deviations: NDArray[np.float64] = np.linalg.solve(factor.T, noise).T
         return deviations
 
+    def whitening(self) -> NDArray[np.float64]:
+        """W (d, d), of which (Wᵀx)ᵀ(Wᵀx') = xᵀH⁻¹x': products of features times W are covariances of gaps."""
+        inverse: NDArray[np.float64] = np.linalg.inv(np.linalg.cholesky(self.precision)).T
+        return inverse
+
     def save(self, directory: str | Path) -> None:
         """Write it beside the model's weights, in float32."""
         tensors: dict[str, NDArray[Any]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.engine.sampling.acquisition import Floats, Ints
+from training.engine.sampling.acquisition import CHUNK, Floats, Ints
 
 Terms = dict[str, float]
 
@@ -104,61 +104,72 @@ def gradient_embedding(gap: Floats, differences: Floats) -> Floats:
     return embedding
 
 
-def d_optimal(information: Callable[[Ints], Floats]) -> PromptRule:
-    """Bayesian D-optimal design (Chaloner & Verdinelli 1995; for reward models Shen et al. 2025, "Reviving the
-    classics"): the batch S with the largest log det(I + Σ_{s ∈ S} v_s v_sᵀ), which is twice what its answers are
-    expected to tell about the head, in nats, as far as its posterior is normal.
+def v_optimal(vectors: Callable[[Ints], Floats], doubt: Floats, target: Floats) -> PromptRule:
+    """Least variance over the pool: greedily the prompt whose answer lowers the mean variance of the gaps of *all*
+    candidate pairs most. V-optimal design, as transductive experimental design (Yu, Bi & Tresp 2006) and after Cohn,
+    Ghahramani & Jordan (1996); with p(1 − p) it is the Fisher information ratio of Hoi et al. (2006).
 
-    information: from (k,) pairs to their v (k, heads), see `design_vectors`. Greedy, hence at least 1 − 1/e of the best
-    (the function is monotone and submodular; Nemhauser et al. 1978): next is the prompt with the largest vᵀ M v, M the
-    inverse of the sum so far, updated by Sherman & Morrison. What the random share has drawn already counts.
-    Where candidates × picks exceed MOST_LOOKS, only those with the longest v are candidates.
+    Among answers that would tell as much about the head, it takes those about what the pool is made of: an odd pair,
+    whatever its variance, tells of no other. vectors: from (k,) pairs to their v (k, r), of which vᵀv' is the
+    covariance of two gaps under the posterior. doubt: (n,) p(1 − p) of each pair, see `coin_variance`. target: (r, r)
+    mean of vvᵀ over the pool. With M = (I + Σ_{s ∈ S} doubt v_s v_sᵀ)⁻¹ for a batch S, next is the largest
+
+        doubt vᵀ M target M v / (1 + doubt vᵀ M v).
+
+    What the random share has drawn counts from the start. Where candidates × picks exceed MOST_LOOKS, only those worth
+    most by themselves are candidates. `reduction` is a share of what the pool's variance was before the batch.
     """
 
     def rule(told: Round) -> Iterator[tuple[int, Terms]]:
         prompts = np.flatnonzero(told.best >= 0)
-        points = information(told.best[prompts])
-        left = np.einsum("nd,nd->n", points, points)
+        known = np.eye(len(target))
+        for v, p in zip(vectors(told.drawn).astype(np.float64), doubt[told.drawn], strict=True):
+            turned = known @ v
+            known -= p / (1 + p * (v @ turned)) * np.outer(turned, turned)
+        points, weights = vectors(told.best[prompts]), doubt[told.best[prompts]].astype(np.float64)
+        variance = np.einsum("nd,nd->n", points @ known, points)
+        aimed = np.einsum("nd,nd->n", points @ (known @ target @ known), points)
         most = max(MOST_LOOKS // told.n_wanted, 2 * told.n_wanted)
         if len(prompts) > most:
-            kept = np.sort(np.argpartition(-left, most)[:most])
-            prompts, points, left = prompts[kept], points[kept], left[kept]
-        inverse = np.eye(points.shape[1])
-
-        def add(point: Floats) -> None:
-            nonlocal inverse, left
-            turned = inverse @ point
-            turned /= np.sqrt(1 + point @ turned)
-            inverse = inverse - np.outer(turned, turned)
-            left = np.maximum(left - np.square(points @ turned), 0.0)
-
-        for point in information(told.drawn):
-            add(point)
+            kept = np.sort(np.argpartition(-weights * aimed / (1 + weights * variance), most)[:most])
+            prompts, points, weights = prompts[kept], points[kept], weights[kept]
+            variance, aimed = variance[kept], aimed[kept]
+        whole = max(float(np.trace(target)), 1e-300)
         is_left = np.ones(len(prompts), dtype=bool)
         while True:
-            values = np.where(is_left & told.is_open[prompts], left, -1.0)
+            values = weights * np.maximum(aimed, 0.0) / (1 + weights * np.maximum(variance, 0.0))
+            values = np.where(is_left & told.is_open[prompts], values, -1.0)
             if not len(values) or values.max() < 0:
                 return
             pick = int(np.argmax(values))
-            yield int(prompts[pick]), {"log_det": float(np.log1p(values[pick]))}
+            yield int(prompts[pick]), {"reduction": float(values[pick]) / whole}
             is_left[pick] = False
-            add(points[pick])
+            turned = known @ points[pick].astype(np.float64)
+            share = weights[pick] / (1 + weights[pick] * (points[pick] @ turned))
+            toward = known @ (target @ turned)
+            # Two products with each candidate are all it takes: M falls by share · turned turnedᵀ.
+            along, across = (points @ np.stack([turned, toward], axis=1).astype(points.dtype)).T.astype(np.float64)
+            aimed = aimed - 2 * share * along * across + share**2 * (turned @ target @ turned) * along**2
+            variance = variance - share * along**2
+            known -= share * np.outer(turned, turned)
 
     return rule
 
 
-def design_vectors(gap: Floats, head_gaps: Floats) -> Floats:
-    """v = √(p(1 − p)) · (head_gaps − their mean) / √heads, (n, heads), p = σ(gap): what an answer about each pair would
-    tell of the head. gap (n,), head_gaps (n, heads).
+def coin_variance(gap: Floats) -> Floats:
+    """p(1 − p), p = σ(gap), (n,): the Fisher information of an answer about its gap."""
+    odds = np.exp(-np.minimum(np.abs(gap), 80.0))
+    variance: Floats = odds / (1 + odds) ** 2
+    return variance
 
-    With heads drawn from N(ŵ, Σ), vᵀv' is an estimate of √(p(1 − p)) xᵀΣx' √(p'(1 − p')), x the difference of the two
-    completions' features: the Fisher information of Bradley-Terry in units of what is known. More heads, a closer one.
-    """
-    doubt = np.exp(-np.minimum(np.abs(gap), 80.0) / 2)
-    deviations = head_gaps - head_gaps.mean(axis=1, keepdims=True)
-    # √(p (1 − p)) = e^(−|Δ| / 2) / (1 + e^(−|Δ|))
-    vectors: Floats = deviations * (doubt / (1 + doubt**2) / np.sqrt(max(head_gaps.shape[1], 1)))[:, None]
-    return vectors
+
+def second_moment(vectors: Callable[[Ints], Floats], n: int) -> Floats:
+    """Mean of vvᵀ (r, r) over n pairs, in float64; not all vectors are in memory at a time."""
+    total: Floats = np.zeros((0, 0))
+    for start in range(0, n, CHUNK):
+        block = vectors(np.arange(start, min(start + CHUNK, n))).astype(np.float64)
+        total = total + block.T @ block if len(total) else block.T @ block
+    return total / max(n, 1)
 
 
 def bal_pm(
@@ -254,4 +265,4 @@ def squared_distances(one: Floats, other: Floats, squares: Floats | None = None)
     return np.maximum(distances, 0, out=distances)
 
 
-PROMPT_RULES = ("value", "uniform", "badge", "d_optimal", "bal_pm")
+PROMPT_RULES = ("value", "uniform", "badge", "v_optimal", "bal_pm")

@@ -166,11 +166,15 @@ class _Scorer:
         posterior = posterior or HeadPosterior(np.eye(model.feature_size), 0)
         self._heads = posterior.draw(config.n_heads, config.seed)
         self._projection = projection(model.feature_size)
+        whitening = posterior.whitening()
+        self._whitening = whitening if self._projection is None else whitening @ self._projection
         self.feature_size = min(model.feature_size, FEATURE_SIZE)
 
     def candidates(self, chunk: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
         """Of p prompts: prompt_id, size (p,), prompt_features (p, r). Of their m completions: id, reward (m,),
-        head_rewards (m, heads), features (m, r). Of their n pairs: first, second (n,), completions of this part."""
+        head_rewards (m, heads), features and whitened (m, r). Of their n pairs: first, second (n,), completions of
+        this part. whitened: features times `HeadPosterior.whitening`, less their mean over the prompt, which cancels
+        in every pair and of which a half would keep little else."""
         items: list[tuple[list[dict[str, str]], str]] = []
         place: dict[tuple[int, int], int] = {}
         for number, row in enumerate(chunk):
@@ -185,14 +189,18 @@ class _Scorer:
         )
         pairs = [(number, a, b) for number, row in enumerate(chunk) for a, b in row["pairs"]]
         deviations = features[:n].astype(np.float64) @ self._heads.T
+        sizes = np.array([len(row["completions"]) for row in chunk], dtype=np.int64)
+        whitened = features[:n].astype(np.float64) @ self._whitening
+        means = np.add.reduceat(whitened, np.cumsum(sizes) - sizes, axis=0) / sizes[:, None]
         return {
             "prompt_id": np.array([row["prompt_id"] for row in chunk], dtype=np.int64),
-            "size": np.array([len(row["completions"]) for row in chunk], dtype=np.int64),
+            "size": sizes,
             "prompt_features": self._reduced(features[n:]),
             "id": np.array([one["id"] for row in chunk for one in row["completions"]], dtype=np.int64),
             "reward": rewards[:n],
             "head_rewards": (rewards[:n, None] + deviations).astype(np.float32),
             "features": self._reduced(features[:n]),
+            "whitened": _half(whitened - np.repeat(means, sizes, axis=0)),
             "first": np.array([place[number, a] for number, a, _ in pairs], dtype=np.int64),
             "second": np.array([place[number, b] for number, _, b in pairs], dtype=np.int64),
         }
@@ -209,7 +217,11 @@ class _Scorer:
 
     def _reduced(self, features: NDArray[np.float32]) -> NDArray[np.float16]:
         reduced = features if self._projection is None else features @ self._projection
-        return np.clip(reduced, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
+        return _half(reduced)
+
+
+def _half(values: NDArray[np.floating]) -> NDArray[np.float16]:
+    return np.clip(values, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
 
 
 def projection(width: int) -> NDArray[np.float32] | None:
@@ -273,7 +285,8 @@ class ScoredPool:
                 columns.append(part[name])
         if columns:
             return np.concatenate(columns)
-        width = {"prompt_features": self.feature_size, "features": self.feature_size, "head_rewards": self.n_heads}
+        width = dict.fromkeys(("prompt_features", "features", "whitened"), self.feature_size)
+        width["head_rewards"] = self.n_heads
         return np.zeros((0, width[name]) if name in width else 0, dtype=np.float32 if name in width else np.int64)
 
     def pair_scores(self, seed: int) -> PairScores:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def select(config: SelectConfig, reporter: Reporter, stop: StopFlag) -> dict[str
 
     terms: gap (reward of a less that of b), disagreement (variance of the gap over the heads), acquisition (the value
     of the rule), and what the rules used: bald; upper and lower (bounds of the rewards of the pair's better and worse
-    completion); gradient and distance; log_det; uncertainty, entropy and density; gain. Result: selected (path),
+    completion); gradient and distance; reduction; uncertainty, entropy and density; gain. Result: selected (path),
     n_candidates, n_prompts, n_chosen, n_random, n_clusters, coverage and coverage_rest (see `coverage`), averages over
     the chosen ones and over all, seconds. One forward pass a completion; memory holds a few numbers a pair, and of each
     prompt and completion its reduced features.
@@ -121,7 +121,7 @@ def _select(config: SelectConfig, pool: ScoredPool, out: Path, reporter: Reporte
     reporter.progress("select", 1, steps, message="clusters of prompts", force=True)
     known = KnownPrompts.of(pool, config.n_clusters, config.seed)
     reporter.progress("select", 2, steps, message="choosing the batch", force=True)
-    chosen = choose_batch(config, scores, worth, known, lambda: pool.column("features"))
+    chosen = choose_batch(config, scores, worth, known, pool.column)
     reporter.progress("select", 3, steps, message="writing what was chosen", force=True)
     result = _write(config, pool, scores, worth, known, chosen, out)
     reporter.progress("select", steps, steps)
@@ -177,25 +177,31 @@ class KnownPrompts:
 
 
 def choose_batch(
-    config: SelectConfig, scores: PairScores, worth: Floats, known: KnownPrompts, features: Any
+    config: SelectConfig, scores: PairScores, worth: Floats, known: KnownPrompts, column: Callable[[str], Floats]
 ) -> list[Chosen]:
-    """The batch by the rules of the config. features(): (completions, d), read only by a rule that needs them."""
+    """The batch by the rules of the config. column: from "features" or "whitened" to what `score` has written of the
+    completions, (completions, r); read only by a rule that needs it."""
     labelled = known.points[known.is_labelled]
     prompt_rule: prompts.PromptRule | None = None
     if config.prompt_rule == "uniform":
         prompt_rule = prompts.uniform
     elif config.prompt_rule == "badge":
-        of_completion = features()
+        of_completion = column("features")
 
         def gradients(pairs: NDArray[np.integer]) -> Floats:
             difference = of_completion[scores.first[pairs]].astype(np.float32) - of_completion[scores.second[pairs]]
             return prompts.gradient_embedding(scores.gap[pairs], difference)
 
         prompt_rule = prompts.badge(gradients)
-    elif config.prompt_rule == "d_optimal":
-        prompt_rule = prompts.d_optimal(
-            lambda pairs: prompts.design_vectors(scores.gap[pairs], scores.head_gaps(pairs))
-        )
+    elif config.prompt_rule == "v_optimal":
+        by_posterior = column("whitened")
+
+        def vectors(pairs: NDArray[np.integer]) -> Floats:
+            vector: Floats = by_posterior[scores.first[pairs]].astype(np.float32) - by_posterior[scores.second[pairs]]
+            return vector
+
+        target = prompts.second_moment(vectors, len(scores))
+        prompt_rule = prompts.v_optimal(vectors, prompts.coin_variance(scores.gap), target)
     elif config.prompt_rule == "bal_pm":
         prompt_rule = prompts.bal_pm(
             scores.information,

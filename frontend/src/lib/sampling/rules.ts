@@ -49,9 +49,9 @@ export const PROMPT_RULES: Choice[] = [
   { value: 'uniform', label: t('any, by chance'), does: t('Prompts are drawn by chance; the rule above only chooses the pair within each.') },
   { value: 'badge', label: t('uncertain and unlike each other'), does: t('Prompts whose pairs would pull the model in different directions (BADGE).') },
   {
-    value: 'd_optimal',
-    label: t('that tell most together'),
-    does: t('Prompts whose answers tell most about the model as a batch: each is weighed by what those before it leave open (D-optimal design).'),
+    value: 'v_optimal',
+    label: t('that tell most about all others'),
+    does: t('Prompts whose answers leave the least doubt about all pairs, each weighed with those before it (V-optimal design).'),
   },
   {
     value: 'bal_pm',
@@ -94,7 +94,7 @@ const TERMS: Record<string, string> = {
   uncertainty: t('doubt about the prompt'),
   entropy: t('thinness of labels around'),
   density: t('distance to its neighbours'),
-  log_det: t('what it adds to the batch'),
+  reduction: t('doubt it takes from all pairs'),
   gain: t('gain in coverage'),
 };
 
