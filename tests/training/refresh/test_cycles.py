@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from annotate.comparisons.services import add_comparisons
@@ -24,16 +25,33 @@ from training.reward.services import promote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
-N_PROMPTS, N_JUDGED = 300, 150
+N_PROMPTS, N_JUDGED = 300, 200
 BUDGET = 200
-# What the policy wrote before, and what it writes after it has found out what the first reward model likes.
-BEFORE, AFTER = ("sft", "early_policy"), ("current_policy", "adversarial")
+BEST_OF = 6
 SIMULATED = sorted(simulator.LABELLERS, key=lambda one: one.carelessness + one.temperature)[:3]
 
 
-def write(prompts: list[simulator.DemoPrompt], kinds: tuple[str, str], seed: int) -> list[list[str]]:
+def before(prompts: list[simulator.DemoPrompt], seed: int) -> list[list[str]]:
+    """Two completions of each prompt as they were written for the first reward model to learn from."""
     rng = random.Random(seed)
-    return [[simulator.write(prompt, kind, rng) for kind in kinds] for prompt in prompts]  # type: ignore[arg-type]
+    return [[simulator.write(prompt, "sft", rng), simulator.write(prompt, "early_policy", rng)] for prompt in prompts]
+
+
+def after(prompts: list[simulator.DemoPrompt], seed: int, model: RewardModel) -> list[list[str]]:
+    """What a policy writes that has found out what the model likes, beside an honest completion: the best of some
+    flattering, overclaiming ones by its reward."""
+    rng = random.Random(seed)
+    drafts = [[simulator.write(prompt, "adversarial", rng) for _ in range(BEST_OF)] for prompt in prompts]
+    asked = [(prompt.messages, text) for prompt, row in zip(prompts, drafts, strict=True) for text in row]
+    best = np.asarray(score(model, asked)).reshape(-1, BEST_OF).argmax(1)
+    honest = [simulator.write(prompt, "current_policy", rng) for prompt in prompts]
+    return [[row[pick], text] for row, pick, text in zip(drafts, best, honest, strict=True)]
+
+
+def score(model: RewardModel, texts: list) -> list[float]:
+    from training.engine.reward.model import RewardModel as Engine
+
+    return list(Engine.load(model.artifact_uri).score(texts))
 
 
 def store(
@@ -92,16 +110,14 @@ class Labellers:
 
 def accuracy(model: RewardModel, prompts: list[simulator.DemoPrompt], texts: list[list[str]]) -> float:
     """Against the truth, on pairs whose worth differs clearly."""
-    from training.engine.reward.model import RewardModel as Engine
-
-    engine = Engine.load(model.artifact_uri)
     pairs = []
     for prompt, (first, second) in zip(prompts, texts, strict=True):
         gap = simulator.true_utility(prompt.messages, first) - simulator.true_utility(prompt.messages, second)
-        if abs(gap) > 0.5:
+        if abs(gap) > 0.3:
             pairs.append((prompt.messages, first, second, gap))
-    rewards = engine.score([(messages, text) for messages, *sides, _ in pairs for text in sides])
+    rewards = score(model, [(messages, text) for messages, *sides, _ in pairs for text in sides])
     right = sum((a - b) * pair[-1] > 0 for a, b, pair in zip(rewards[::2], rewards[1::2], pairs, strict=True))
+    assert len(pairs) >= 100
     return right / len(pairs)
 
 
@@ -116,7 +132,7 @@ def test_the_second_model_is_better_on_what_the_policy_writes_now_and_not_worse_
         )
         for one in asked
     ]
-    pairs = list(store(cast, rows, write(asked, BEFORE, 1), "sft", SourceKind.SFT))
+    pairs = list(store(cast, rows, before(asked, 1), "sft", SourceKind.SFT))
     add_comparisons(project=cast.project, pairs=pairs)
     labellers = Labellers(cast)
     assert labellers.rate(until=lambda: False) == len(pairs)
@@ -132,7 +148,7 @@ def test_the_second_model_is_better_on_what_the_policy_writes_now_and_not_worse_
         project=cast.project, is_enabled=True, on_drift=True, new_ratings=None, every_days=None, config=config,
         actor=cast.researcher,
     )  # fmt: skip
-    list(store(cast, rows, write(asked, AFTER, 2), "policy", SourceKind.CURRENT_POLICY))
+    list(store(cast, rows, after(asked, 2, v1), "policy", SourceKind.CURRENT_POLICY))
     assert schedule.start_due() == 0
     report = DriftReport.objects.get()
     wait_for(lambda: DriftReport.objects.get(pk=report.pk).finished_at, 120, "the drift report")
@@ -153,8 +169,9 @@ def test_the_second_model_is_better_on_what_the_policy_writes_now_and_not_worse_
     assert told["state"] == "succeeded"
     v2 = RewardModel.objects.get(version=2)
 
-    now = [accuracy(model, judged, write(judged, AFTER, 3)) for model in (v1, v2)]
-    before = [accuracy(model, judged, write(judged, BEFORE, 4)) for model in (v1, v2)]
-    print(now, before, told["stages"])
-    assert now[1] > now[0] + 0.1, (now, before)
-    assert before[1] > before[0] - 0.05, (now, before)
+    moved, old = after(judged, 3, v1), before(judged, 4)
+    now = [accuracy(model, judged, moved) for model in (v1, v2)]
+    then = [accuracy(model, judged, old) for model in (v1, v2)]
+    print(now, then)
+    assert now[1] > now[0] + 0.1, (now, then)
+    assert then[1] > then[0] - 0.05, (now, then)
