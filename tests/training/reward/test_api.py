@@ -108,7 +108,7 @@ def test_it_refuses_options_that_cannot_be(cast, url, body, field):
 
 
 def test_every_option_of_the_api_is_one_of_the_engines(cast, url):
-    """Names and choices: the engine would refuse a config with others. `start` it is told as the place to start from."""
+    """Names and choices: the engine would refuse a config with others. `start` it knows as a place."""
     from training.engine.reward.trainer import RewardTrainConfig
 
     engine = {field.name: field for field in dataclasses.fields(RewardTrainConfig)}
