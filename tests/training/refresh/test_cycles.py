@@ -25,9 +25,9 @@ from training.reward.services import promote
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
-N_PROMPTS, N_JUDGED = 300, 200
-BUDGET = 200
-BEST_OF = 6
+N_PROMPTS, N_JUDGED = 300, 400
+BUDGET = 240
+BEST_OF = 16
 SIMULATED = sorted(simulator.LABELLERS, key=lambda one: one.carelessness + one.temperature)[:3]
 
 

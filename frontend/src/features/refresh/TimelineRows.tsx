@@ -7,7 +7,7 @@ import type { TimelineRefresh } from '@/lib/api/types';
 import { money, number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
-import { VERDICTS } from '@/lib/drift';
+import { VERDICTS } from '@/lib/verdicts';
 import { differenceText, hoursText, onItsOwn, totals } from './timeline';
 
 /** What each refresh found, brought and cost, the latest first. */
