@@ -137,7 +137,9 @@ def test_v_optimal_is_its_definition():
         precision = posterior.precision + (x[batch] * (p * (1 - p))[batch, None]).T @ x[batch]
         return np.mean(np.einsum("nd,nd->n", x @ np.linalg.inv(precision), x))
 
-    drawn, slow, shares = [7, 30], [], []
+    drawn: list[int] = [7, 30]
+    slow: list[int] = []
+    shares: list[float] = []
     for _ in range(15):
         batch = drawn + slow
         left = [mean_variance([*batch, one]) if one not in batch else np.inf for one in range(40)]
