@@ -17,6 +17,7 @@ from annotate.jobs.services import enqueue, request_cancel
 from annotate.jobs.services import retry as retry_job
 from annotate.projects import audit
 from annotate.projects.models import Project
+from training.generation.sources import find_sources
 from training.refresh.config import PART_OF, RefreshConfig
 from training.refresh.labelling import is_too_late, labelling_of
 from training.refresh.models import (
@@ -33,6 +34,7 @@ from training.refresh.ratings import require_enough
 from training.refresh.stages import Outcome, promoted_by_hand
 from training.reward.models import RewardModel, RewardModelState
 from training.reward.services import leave_unevaluated, promoted_model, training_ended
+from training.validation import under
 
 # A job ends where one of these waits; the others of a refresh follow one another in one job.
 MAY_WAIT = (StageName.LABEL, StageName.PROMOTE)
@@ -63,9 +65,10 @@ def start_refresh(
 ) -> RefreshCycle:
     """Make a cycle with its stages and queue its job.
 
-    Locks the project's row. Raises DomainError "refresh_running" when there is one, "nothing_to_continue" for a
-    training that is to go on from a promoted model that there is not, and "too_few_comparisons" (with what is there and
-    what is needed) when it is to train on the ratings of now and these do not suffice.
+    Locks the project's row. Raises ValidationError for a source of completions that there is not; DomainError
+    "refresh_running" when there is one, "nothing_to_continue" for a training that is to go on from a promoted model
+    that there is not, and "too_few_comparisons" (with what is there and what is needed) when it is to train on the
+    ratings of now and these do not suffice.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     _settle_finished(project)
@@ -78,6 +81,8 @@ def start_refresh(
         )
     if not (config.ask and _has_chooser(project)):
         require_enough(project, config.spec)
+    else:
+        _require_sources(project, config)
     number = next_number(project.refresh_cycles)
     cycle = RefreshCycle(
         project=project,
@@ -111,6 +116,13 @@ def _enqueue(project: Project, number: int, created_by: User | None) -> Job:
 def _has_chooser(project: Project) -> bool:
     states = (RewardModelState.PROMOTED, RewardModelState.CANDIDATE)
     return RewardModel.objects.filter(project=project, state__in=states).exists()
+
+
+def _require_sources(project: Project, config: RefreshConfig) -> None:
+    """Raise ValidationError by field where completions are to come from what there is not."""
+    candidates = config.candidates
+    if candidates is not None:
+        under("candidates", lambda: find_sources(project, candidates))
 
 
 def already_running(cycle: RefreshCycle) -> DomainError:
@@ -341,7 +353,10 @@ def edit_stage(*, cycle: RefreshCycle, name: str, value: Any, actor: User | None
     if not can_edit(cycle, stage):
         raise DomainError("not_editable", f"{stage.get_name_display()} is {stage.state}: it cannot be changed now.")
     before = cycle.config
-    cycle.config = RefreshConfig.of_cycle(cycle.config).with_part(name, value).to_dict()
+    config = RefreshConfig.of_cycle(before).with_part(name, value)
+    if name == StageName.CANDIDATES:
+        _require_sources(cycle.project, config)
+    cycle.config = config.to_dict()
     changed = ["config"]
     if made := _MADE_BY.get(StageName(name)):
         setattr(cycle, made, None)

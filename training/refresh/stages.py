@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from annotate.jobs.context import JobContext, JobFailed
@@ -82,11 +83,14 @@ def candidates(cycle: RefreshCycle, config: RefreshConfig, context: JobContext) 
     if config.candidates is None:
         return _skipped("No new completions are asked for: pairs are chosen from the pool as it is.")
     if cycle.generation is None:
-        with transaction.atomic():
-            cycle.generation = generation.create_generation(
-                project=cycle.project, options=config.candidates, job=cycle.job, created_by=cycle.created_by
-            )
-            cycle.save(update_fields=["generation"])
+        try:
+            with transaction.atomic():
+                cycle.generation = generation.create_generation(
+                    project=cycle.project, options=config.candidates, job=cycle.job, created_by=cycle.created_by
+                )
+                cycle.save(update_fields=["generation"])
+        except ValidationError as error:  # there when the refresh was started
+            raise JobFailed("source_gone", f"{' '.join(error.messages)} Change the stage, or leave it out.") from error
     written = generation.run_generation(generation=cycle.generation, context=context, base=config.base)
     counts = written.counts
     n_dropped = sum(counts["dropped"].values())

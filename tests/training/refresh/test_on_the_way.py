@@ -9,12 +9,15 @@ from django.utils import timezone
 from annotate.common.errors import DomainError
 from annotate.comparisons.models import Comparison
 from annotate.jobs import services as jobs
+from annotate.jobs.context import JobContext, JobFailed
 from annotate.jobs.models import Job
 from annotate.projects.models import AuditEvent
 from tests.cast import Cast, make_comparisons
 from tests.training.real import load_pandalm, tiny_config
 from tests.training.reward.registered import make_model
-from training.refresh import services
+from training.generation.models import Generation
+from training.refresh import services, stages
+from training.refresh.config import RefreshConfig
 from training.refresh.models import RefreshCycle, StageName, StageState
 from training.refresh.services import (
     advance_waiting,
@@ -75,6 +78,24 @@ def state_of(cycle: RefreshCycle, name: str) -> str:
 
 def refused(code: str):
     return pytest.raises(DomainError, check=lambda error: error.code == code)
+
+
+def test_a_source_of_completions_that_there_is_not_is_refused_at_the_start(cast):
+    make_model(cast.project, RewardModelState.PROMOTED)
+    config = RefreshConfig.parse({"candidates": {"mix": [{"source": "checkpoint:999"}]}})
+    with pytest.raises(ValidationError) as refusal:
+        start_refresh(project=cast.project, config=config)
+    assert list(refusal.value.message_dict) == ["candidates.mix.0.source"]
+    assert not Job.objects.exists()
+
+
+def test_a_source_that_has_gone_since_fails_the_stage_with_what_to_do(cast):
+    make_model(cast.project, RewardModelState.PROMOTED)
+    cycle = start_refresh(project=cast.project, config=RefreshConfig())
+    config = RefreshConfig.parse({"candidates": {"mix": [{"source": "checkpoint:999"}]}})
+    with pytest.raises(JobFailed, match=r"no checkpoint 999 .* leave it out"):
+        stages.candidates(cycle, config, JobContext(claimed(cycle)))
+    assert not Generation.objects.exists()
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
