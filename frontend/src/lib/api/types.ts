@@ -1602,7 +1602,7 @@ export interface TimelineRefresh {
   id: number;
   number: number;
   name: string;
-  state: RefreshCycle['state'] | 'waiting';
+  state: RefreshCycle['state'];
   trigger: 'hand' | 'drift' | 'ratings' | 'schedule';
   started_at: string;
   finished_at: string | null;
