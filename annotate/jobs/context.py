@@ -221,3 +221,35 @@ class JobContext:
                 self.flush()
                 return result, failure
             time.sleep(0.1)
+
+
+class PartContext(JobContext):
+    """A part's view of its job: it reports 0 to `total` of its own work, people see `start` to `end` of `whole_total`
+    `unit`s of all that the job does. Everything else is the whole job's: its claim, its log, its cancel.
+    """
+
+    def __init__(self, whole: JobContext, label: str, *, start: int, end: int, whole_total: int, unit: str) -> None:
+        self.whole = whole
+        self.job = whole.job
+        self.label = label
+        self.start, self.end = start, end
+        self.whole_total, self.unit = whole_total, unit
+        self._reached = start
+
+    def check(self) -> None:
+        self.whole.check()
+
+    def flush(self) -> None:
+        self.whole.flush()
+
+    def progress(self, done: int | None = None, total: int | None = None, *, unit: str = "", message: str = "") -> None:
+        """Never goes back: an engine that counts tokens, then steps, does not make the bar jump."""
+        if done is not None and total:
+            reached = self.start + (self.end - self.start) * min(done, total) // total
+            self._reached = max(self._reached, reached)
+        text = f"{self.label}: {message}" if message else ""
+        self.whole.progress(self._reached, self.whole_total, unit=self.unit, message=text)
+
+    def show(self, reached: int) -> None:
+        """Say at once that the part is there, in its own name."""
+        self.whole.progress(reached, self.whole_total, unit=self.unit, message=self.label)

@@ -17,13 +17,12 @@ from training.drift.models import DriftReport
 from training.drift.selectors import needs_refresh
 from training.drift.services import request_drift_report
 from training.generation.models import Generation
-from training.refresh.config import RefreshConfig
+from training.refresh.config import MAX_DAYS, RefreshConfig
 from training.refresh.models import ACTIVE, RefreshCycle, RefreshSchedule, Trigger
 from training.refresh.services import start_refresh
 from training.reward.services import promoted_model
 
 MAX_RATINGS = 1_000_000
-MAX_DAYS = 365
 # What stood in the way is seldom gone in five minutes.
 AGAIN_AFTER = timedelta(hours=1)
 # The policy's completions are looked at so often, and after each generation.

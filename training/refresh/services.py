@@ -154,7 +154,7 @@ def begin_next_stage(*, cycle: RefreshCycle) -> RefreshStage | None:
 
     Locks the cycle's row: what a person left out or changed a moment ago counts, and later it is too late.
     """
-    _locked(cycle)
+    _locked(cycle.pk)
     cycle.refresh_from_db()
     stage = cycle.stages.exclude(state__in=OVER).order_by("position").first()
     if stage is None:
@@ -168,7 +168,7 @@ def begin_next_stage(*, cycle: RefreshCycle) -> RefreshStage | None:
 @transaction.atomic
 def end_stage(*, stage: RefreshStage, outcome: Outcome) -> None:
     """Write down what came of a stage; one that waits is not over. Locks the cycle's row."""
-    _locked(stage.cycle)
+    _locked(stage.cycle_id)
     stage.state, stage.summary = outcome.state, outcome.summary[:500]
     stage.finished_at = None if outcome.state == StageState.WAITING else timezone.now()
     stage.save()
@@ -217,7 +217,7 @@ def advance_waiting() -> int:
 
 @transaction.atomic
 def _advance(pk: int) -> bool:
-    cycle = _locked(RefreshCycle(pk=pk))
+    cycle = _locked(pk)
     if cycle.state != CycleState.WAITING:
         return False
     stage = cycle.stages.filter(state=StageState.WAITING).order_by("position").first()
@@ -262,7 +262,7 @@ def _go_on(cycle: RefreshCycle) -> None:
 def cancel_refresh(*, cycle: RefreshCycle, actor: User | None) -> RefreshCycle:
     """Stop a refresh, also while it waits. What was labelled stays, and so does the sampling round on top of the queue
     until it is withdrawn. Raises DomainError "not_cancellable"."""
-    cycle = _locked(cycle)
+    cycle = _locked(cycle.pk)
     if not can_cancel(cycle):
         raise DomainError("not_cancellable", f"Refresh {cycle.number} is {cycle.state}: there is nothing to cancel.")
     if cycle.state == CycleState.RUNNING:
@@ -283,7 +283,7 @@ def retry_refresh(*, cycle: RefreshCycle, actor: User | None) -> RefreshCycle:
     one is.
     """
     Project.objects.select_for_update(no_key=True).get(pk=cycle.project_id)
-    cycle = _locked(cycle)
+    cycle = _locked(cycle.pk)
     if not can_retry(cycle):
         raise DomainError(
             "not_retryable", f"Only a failed or cancelled refresh can be retried; this one is {cycle.state}."
@@ -311,7 +311,7 @@ def skip_stage(*, cycle: RefreshCycle, name: str, reason: str, actor: User | Non
     would make two.
     """
     Project.objects.select_for_update(no_key=True).get(pk=cycle.project_id)
-    cycle = _locked(cycle)
+    cycle = _locked(cycle.pk)
     stage = _stage(cycle, name)
     if not can_skip(cycle, stage):
         raise DomainError("not_skippable", f"{stage.get_name_display()} is {stage.state}: it cannot be left out now.")
@@ -332,7 +332,7 @@ def skip_stage(*, cycle: RefreshCycle, name: str, reason: str, actor: User | Non
 @transaction.atomic
 def restore_stage(*, cycle: RefreshCycle, name: str, actor: User | None) -> RefreshCycle:
     """Put back a stage that a person left out, as long as it was not reached. Raises DomainError "not_restorable"."""
-    cycle = _locked(cycle)
+    cycle = _locked(cycle.pk)
     stage = _stage(cycle, name)
     if not can_restore(cycle, stage):
         raise DomainError("not_restorable", f"{stage.get_name_display()} cannot be put back: the refresh is past it.")
@@ -348,7 +348,7 @@ def edit_stage(*, cycle: RefreshCycle, name: str, value: Any, actor: User | None
 
     Raises ValidationError by field, and DomainError "not_editable".
     """
-    cycle = _locked(cycle)
+    cycle = _locked(cycle.pk)
     stage = _stage(cycle, name)
     if not can_edit(cycle, stage):
         raise DomainError("not_editable", f"{stage.get_name_display()} is {stage.state}: it cannot be changed now.")
@@ -413,10 +413,10 @@ def _stage(cycle: RefreshCycle, name: str) -> RefreshStage:
     return stage
 
 
-def _locked(cycle: RefreshCycle) -> RefreshCycle:
+def _locked(pk: int) -> RefreshCycle:
     """The cycle's row, locked until the end of the transaction, with its project, job and links."""
     rows = RefreshCycle.objects.select_for_update(of=("self",))
-    return rows.select_related("project", "job", "sampling_round", "reward_model", "created_by").get(pk=cycle.pk)
+    return rows.select_related("project", "job", "sampling_round", "reward_model", "created_by").get(pk=pk)
 
 
 def _record(cycle: RefreshCycle, actor: User | None, what: str, told: str, **details: Any) -> None:

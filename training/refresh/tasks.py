@@ -57,14 +57,15 @@ def _may_wait(name: str, cycle: RefreshCycle) -> bool:
 def _run(stage: RefreshStage, cycle: RefreshCycle, names: list[str], context: JobContext) -> Outcome:
     label = str(StageName(stage.name).label)
     part = StageContext(context, stage.name, label, names)
-    part.begin()
+    part.show(part.start)
+    part.flush()
     try:
         outcome = STAGES[stage.name](cycle, RefreshConfig.of_cycle(cycle.config), part)
     except (JobFailed, DomainError) as failure:
         services.end_stage(stage=stage, outcome=Outcome(failure.message, StageState.FAILED))
         raise
     services.end_stage(stage=stage, outcome=outcome)
-    part.end()
+    part.show(part.end)
     context.log(f"{label}: {outcome.summary}")
     return outcome
 

@@ -22,7 +22,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from annotate.common.errors import DomainError
-from annotate.jobs.context import ClaimLost, JobContext, ShuttingDown
+from annotate.jobs.context import ClaimLost, JobContext, PartContext, ShuttingDown
 from annotate.jobs.models import FINISHED, Job, JobState
 from annotate.jobs.services import enqueue, request_cancel, withdraw
 from training import artifacts
@@ -113,30 +113,6 @@ def _put_down(shard: ScoringShard, scored_url: str) -> bool:
 
 
 # --- scoring --------------------------------------------------------------------------------------------------------
-class ShardContext(JobContext):
-    """A shard's view of its job: the engine counts the shard's prompts, people see those of the whole round."""
-
-    def __init__(self, whole: JobContext, shard: ScoringShard, n_done: int, n_prompts: int, label: str) -> None:
-        self.whole = whole
-        self.job = whole.job
-        self._n_shard, self._n_done, self._n_prompts = shard.n_prompts, n_done, n_prompts
-        self._reached = n_done
-        self._label = label
-
-    def check(self) -> None:
-        self.whole.check()
-
-    def flush(self) -> None:
-        self.whole.flush()
-
-    def progress(self, done: int | None = None, total: int | None = None, *, unit: str = "", message: str = "") -> None:
-        """Never goes back: the engine counts candidates first and then labelled prompts."""
-        if done is not None and total:
-            self._reached = max(self._reached, self._n_done + self._n_shard * min(done, total) // total)
-        text = f"{self._label}: {message}" if message else self._label
-        self.whole.progress(self._reached, self._n_prompts, unit="prompts", message=text)
-
-
 def score_shard(*, sampling_round: SamplingRound, shard: ScoringShard, context: JobContext) -> None:
     """Score a shard that `context`'s job has taken. The same job on the same machine goes on from the last part."""
     run = artifacts.run_directory(context.job.pk, f"sampling-{sampling_round.number}-shard-{shard.number}")
@@ -154,7 +130,9 @@ def score_shard(*, sampling_round: SamplingRound, shard: ScoringShard, context: 
     n_shards, n_done, n_prompts = _how_far(sampling_round)
     label = f"shard {shard.number + 1} of {n_shards}"
     command = [sys.executable, "-m", "training.engine.sampling", "score", "--config", str(run / "score.json")]
-    view = ShardContext(context, shard, n_done, n_prompts, label)
+    end = n_done + shard.n_prompts
+    view = PartContext(context, label, start=n_done, end=end, whole_total=n_prompts, unit="prompts")
+    view.show(n_done)
     view.run_process(command, what=f"Scoring {label}")
     # A name of its own: if somebody else has the shard by now, neither writes where the other does.
     scored = artifacts.publish_directory(run / "out", f"{shard.url}-scored-{uuid.uuid4().hex[:8]}")
