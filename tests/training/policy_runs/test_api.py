@@ -13,10 +13,12 @@ from annotate.jobs import services as jobs
 from annotate.jobs.models import Job
 from annotate.projects.models import AuditEvent
 from annotate.projects.services import create_project
+from annotate.ratings.services import purge
 from tests.training.policy_runs.conftest import N_HELD_OUT, N_TRAIN, prompts_of
 from tests.training.reward.registered import make_model
 from training.policy.models import Checkpoint
 from training.policy_runs.models import PolicyEvaluation, PolicyRun, PolicySample
+from training.policy_runs.people import ask_people
 from training.policy_runs.running import as_points
 from training.reward.models import RewardModelState
 
@@ -347,6 +349,12 @@ def test_the_database_keeps_its_rules(cast, started, evaluated, promoted):
             found.update(**change)
     with pytest.raises(IntegrityError, match="number_unique"), transaction.atomic():
         PolicyRun.objects.create(project=cast.project, number=1, options={}, start_model="x", reward_model=promoted)
+
+
+def test_a_project_that_goes_takes_its_runs_along(cast, started, evaluated):
+    ask_people(evaluation=evaluated(started(gold_model=None), 10), n=4)
+    purge(project=cast.project)
+    assert not PolicyRun.objects.exists() and not PolicySample.objects.exists()
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
