@@ -335,7 +335,7 @@ class Rewards:
 
     def __call__(self, prompts: list[Any], completions: list[Any], *, prompt_id: list[str], **_: Any) -> list[float]:
         texts = [one if isinstance(one, str) else "".join(part["content"] for part in one) for one in completions]
-        found = self._judge.judge([self._prompts[one].messages for one in prompt_id], [text.strip() for text in texts])
+        found = self._judge.judge([self._prompts[one].messages for one in prompt_id], texts)
         self.raw = float(found.rewards.mean())
         try:
             values = ensembled(self._how, found.rewards, found.members, found.calibrated)
