@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from training.engine.policy.overoptimisation import fit_gao
 from training.engine.policy.stopping import Point, StopRule, decide
 from training.policy_runs.models import PolicyEvaluation, PolicyRun
 from training.policy_runs.people import WinRate, win_rates
@@ -35,6 +34,8 @@ def report_of(run: PolicyRun) -> dict[str, Any]:
     is no such model ("gold", "people", "" for none). decision: by the second model; people: by people; None where they
     have said nothing. latest: the last evaluation in a few numbers.
     """
+    from training.engine.policy.overoptimisation import fit_gao  # brings scipy, which web processes have not
+
     evaluations = list(PolicyEvaluation.objects.filter(run=run).order_by("step"))
     gold, people = gold_points(evaluations), people_points(evaluations, win_rates(run))
     fit, fit_of = None, ""

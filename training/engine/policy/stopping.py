@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any, Literal
-
-from scipy.stats import norm
 
 Reason = Literal["", "gold_fell", "proxy_and_gold_part"]
 
@@ -82,7 +81,7 @@ def decide(history: Sequence[Point], rule: StopRule = StopRule()) -> Decision:
     now = judged[-1]
     if len(judged) < rule.least or now is top:
         return Decision(False, "", "", kept.step)
-    z = float(norm.ppf(0.5 + rule.confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + rule.confidence / 2)
     bounds = None
     if now.gold_se is not None and top.gold_se is not None:
         bounds = (_gold(now) + z * now.gold_se, _gold(top) - z * top.gold_se)
