@@ -254,7 +254,8 @@ def test_a_model_that_claims_more_while_people_see_nothing_new_says_stop(cast, s
         found = judging.peoples_decision(run)
         assert found is not None and found.stop == (number == 3)
     assert (found.reason, found.best_step) == ("proxy_and_people_part", 10)
-    assert "the reward model claims 73% and 98%" in found.message
+    assert "claims 94% against the reference and before that 62%" in found.message
+    assert "people say 50%, before that 57%" in found.message
 
 
 def test_a_few_ratings_decide_nothing(cast, started, evaluated):
