@@ -25,7 +25,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -43,6 +42,7 @@ from training.demo import simulator  # noqa: E402
 from training.demo.crowd import Pairs, rate_all  # noqa: E402
 from training.demo.knowledge import words  # noqa: E402
 from training.demo.labellers import LABELLERS, SimulatedLabeller  # noqa: E402
+from training.demo.plots import COLOURS, Axis, Line, panel, svg  # noqa: E402
 from training.engine.policy import exploits  # noqa: E402
 from training.engine.policy.overoptimisation import (  # noqa: E402
     GaoFit,
@@ -693,81 +693,13 @@ def in_truth(world: World, drawn: dict[float, list[dict[str, Array]]]) -> str:
 
 
 # --- plots ------------------------------------------------------------------------------------------------------------
-COLOURS = ("#1d4ed8", "#c2410c", "#047857", "#7c3aed", "#475569")
-
-
-@dataclass(frozen=True)
-class Line:
-    name: str
-    y: Array
-    colour: str
-    band: Array | None = None
-    dashed: bool = False
-
-
-def panel(
-    title: str, x: Array, lines: Sequence[Line], *, left: float, unit: str, mark: tuple[float, str] | None = None
-) -> str:
-    """One set of axes of 430 × 330 pixels, its left edge at `left`."""
-    wide, high, top = 350.0, 230.0, 50.0
-    left += 55
-    highest = max(float((one.y + (0 if one.band is None else one.band)).max()) for one in lines)
-    lowest = min(0.0, min(float((one.y - (0 if one.band is None else one.band)).min()) for one in lines))
-    step = next(size for size in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0) if (highest - lowest) / size <= 7)
-    ticks = np.arange(np.floor(lowest / step), np.ceil(highest / step) + 1) * step
-    low, up = float(ticks[0]), float(ticks[-1])
-
-    def at(a: float, b: float) -> str:
-        return f"{left + wide * a / float(x[-1]):.1f},{top + high * (1 - (b - low) / (up - low)):.1f}"
-
-    parts = [f'<text x="{left}" y="{top - 24}" font-weight="bold">{escape(title)}</text>']
-    parts.append(f'<text x="{left}" y="{top - 8}" fill="#475569" font-size="11">{escape(unit)}</text>')
-    for tick in ticks:
-        (_, y), y_end = at(0, tick).split(","), left + wide
-        parts.append(f'<line x1="{left}" x2="{y_end}" y1="{y}" y2="{y}" stroke="#e2e8f0"/>')
-        parts.append(f'<text x="{left - 6}" y="{float(y) + 4:.1f}" text-anchor="end" font-size="11">{tick:g}</text>')
-    for n in (1, 2, 4, 8, 16, 64, 256):
-        d = float(np.sqrt(best_of_n_kl(n)))
-        px = at(d, low).split(",")[0]
-        parts.append(f'<text x="{px}" y="{top + high + 16}" text-anchor="middle" font-size="11">{d:.1f}</text>')
-        parts.append(
-            f'<text x="{px}" y="{top + high + 31}" text-anchor="middle" font-size="11" fill="#475569">{n}</text>'
-        )
-    parts.append(f'<text x="{left - 18}" y="{top + high + 16}" text-anchor="end" font-size="11">d</text>')
-    parts.append(
-        f'<text x="{left - 18}" y="{top + high + 31}" text-anchor="end" font-size="11" fill="#475569">n</text>'
-    )
-    for one in lines:
-        if one.band is not None:
-            over = [at(a, b) for a, b in zip(x, one.y + one.band, strict=True)]
-            under = [at(a, b) for a, b in zip(x, one.y - one.band, strict=True)]
-            parts.append(f'<polygon points="{" ".join([*over, *under[::-1]])}" fill="{one.colour}" opacity="0.15"/>')
-        points = " ".join(at(a, b) for a, b in zip(x, one.y, strict=True))
-        dash = ' stroke-dasharray="5 4"' if one.dashed else ""
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{one.colour}" stroke-width="2"{dash}/>')
-    if mark:
-        px, y_low = at(mark[0], low).split(",")
-        parts.append(f'<line x1="{px}" x2="{px}" y1="{top}" y2="{y_low}" stroke="#0f172a" stroke-dasharray="2 3"/>')
-        parts.append(f'<text x="{float(px) + 5:.1f}" y="{top + high - 8}" font-size="11">{escape(mark[1])}</text>')
-    for number, one in enumerate(lines):
-        below = top + high + 54 + 18 * number
-        dash = ' stroke-dasharray="5 4"' if one.dashed else ""
-        parts.append(
-            f'<line x1="{left}" x2="{left + 24}" y1="{below - 4}" y2="{below - 4}" '
-            f'stroke="{one.colour}" stroke-width="2"{dash}/>'
-        )
-        parts.append(f'<text x="{left + 32}" y="{below}" font-size="12">{escape(one.name)}</text>')
-    return "\n".join(parts)
-
-
-def svg(panels: Sequence[str], n_lines: int, description: str) -> str:
-    wide, high = 440 * len(panels), 340 + 18 * n_lines
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
-        f'font-family="system-ui, sans-serif" font-size="13" fill="#0f172a" role="img">\n'
-        f"<title>{escape(description)}</title>\n"
-        f'<rect width="{wide}" height="{high}" fill="#ffffff"/>\n' + "\n".join(panels) + "\n</svg>\n"
-    )
+AXIS = Axis(
+    [float(np.sqrt(best_of_n_kl(n))) for n in (1, 2, 4, 8, 16, 64, 256)],
+    [
+        ("d", [f"{np.sqrt(best_of_n_kl(n)):.1f}" for n in (1, 2, 4, 8, 16, 64, 256)]),
+        ("n", [str(n) for n in (1, 2, 4, 8, 16, 64, 256)]),
+    ],
+)
 
 
 def curves_plot(found: dict[tuple[float, str], Curves]) -> str:
@@ -783,16 +715,16 @@ def curves_plot(found: dict[tuple[float, str], Curves]) -> str:
         panels.append(
             panel(
                 setting(flipped),
-                D,
+                AXIS,
                 [
-                    Line("gold, ± 95 % over seeds", gold, COLOURS[0], band),
-                    Line("proxy, in spreads of the reward", curves.proxy.mean(axis=0), COLOURS[1]),
-                    Line("d (α − β d), fitted to all of gold", predict(fit_, D), COLOURS[2], dashed=True),
-                    Line(f"the same, fitted to n ≤ {EARLY}", predict(early, D), COLOURS[3], dashed=True),
+                    Line("gold, ± 95 % over seeds", D, gold, COLOURS[0], band),
+                    Line("proxy, in spreads of the reward", D, curves.proxy.mean(axis=0), COLOURS[1]),
+                    Line("d (α − β d), fitted to all of gold", D, predict(fit_, D), COLOURS[2], dashed=True),
+                    Line(f"the same, fitted to n ≤ {EARLY}", D, predict(early, D), COLOURS[3], dashed=True),
                 ],
                 left=440 * at,
                 unit="gain over the reference",
-                mark=None if early.peak_d is None else (min(early.peak_d, float(D[-1])), "predicted peak"),
+                marks=[] if early.peak_d is None else [(min(early.peak_d, float(D[-1])), "predicted peak")],
             )
         )
     return svg(panels, 4, "Proxy and gold over the distance d of best-of-n: the proxy rises, gold rises and falls")
@@ -803,8 +735,8 @@ def arms_plot(found: dict[tuple[float, str], Curves]) -> str:
     panels = [
         panel(
             setting(flipped),
-            D,
-            [Line(arm, found[flipped, arm].gold.mean(axis=0), COLOURS[at]) for at, arm in enumerate(shown)],
+            AXIS,
+            [Line(arm, D, found[flipped, arm].gold.mean(axis=0), COLOURS[at]) for at, arm in enumerate(shown)],
             left=440 * number,
             unit="gold's gain over the reference",
         )

@@ -169,7 +169,7 @@ class _Run:
                 save=save if step else None,
             )
         self.history.append(values)
-        self.decision = decide([point(one) for one in self.history], self.rule)
+        self.decision = decide([Point.of(one) for one in self.history], self.rule)
         self.reporter.event("evaluation", step=step, path=str(self._directory(step)))
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class _Run:
             else:
                 self.history.append(json.loads((directory / "evaluation.json").read_text(encoding="utf-8")))
         if self.history:
-            self.decision = decide([point(one) for one in self.history], self.rule)
+            self.decision = decide([Point.of(one) for one in self.history], self.rule)
         return float(lines[-1]["next_beta"]) if lines else self.config.beta
 
     def step_rows(self) -> list[dict[str, Any]]:
@@ -457,17 +457,6 @@ class _Watch(TrainerCallback):
         known.sort(key=lambda name: int(name.rpartition("-")[2]))
         write_json(self.run.out / "checkpoints.json", [*known, str(path)])
         return control
-
-
-def point(evaluation: dict[str, Any]) -> Point:
-    """An evaluation as the stop rule reads it."""
-    return Point(
-        step=evaluation["step"],
-        d=evaluation["d"],
-        proxy_gain=evaluation["reward_gain"],
-        gold_gain=evaluation["gold_gain"],
-        gold_se=evaluation["gold_gain_se"],
-    )
 
 
 def _stop_rule(config: OptimiseConfig) -> StopRule:

@@ -26,6 +26,17 @@ class Point:
     gold_gain: float | None = None
     gold_se: float | None = None
 
+    @classmethod
+    def of(cls, evaluation: dict[str, Any]) -> Point:
+        """An evaluation of `optimise` as this rule reads it."""
+        return cls(
+            step=evaluation["step"],
+            d=evaluation["d"],
+            proxy_gain=evaluation["reward_gain"],
+            gold_gain=evaluation["gold_gain"],
+            gold_se=evaluation["gold_gain_se"],
+        )
+
 
 @dataclass(frozen=True)
 class StopRule:

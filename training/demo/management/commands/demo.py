@@ -1,9 +1,11 @@
-"""`manage.py demo seed | remove | status`."""
+"""`manage.py demo seed | remove | status | loop`."""
 
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from training.demo import removal
@@ -17,12 +19,19 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="what", required=True)
         commands.add_parser("seed", help="make the demo unless it is there")
         commands.add_parser("status", help="say what there is of it")
+        loop = commands.add_parser("loop", help="SFT, labels, reward model, RL, over-optimisation, refresh, RL again")
+        loop.add_argument("--out", type=Path, default=None, help="where it is made, and gone on with; default VAR_DIR")
+        loop.add_argument("--steps", type=int, default=60, help="updates of each policy; 60")
+        loop.add_argument("--labels", type=int, default=1600, help="comparisons before the refresh; 1600")
+        loop.add_argument("--seed", type=int, default=0, help="of the prompts, the ratings and the training")
         remove = commands.add_parser("remove", help="remove it; asks first")
         remove.add_argument("--yes", action="store_true", help="do not ask, whatever others have put into it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["what"] == "seed":
             self._seed()
+        elif options["what"] == "loop":
+            self._loop(options)
         elif not demo.is_seeded():
             self.stdout.write("There is no demo here; `manage.py demo seed` makes one.")
         elif options["what"] == "status":
@@ -37,6 +46,32 @@ class Command(BaseCommand):
             self.stdout.write(f"  {demo.describe(made)}, in {time.monotonic() - started:.0f} s")
         else:
             self.stdout.write("The demo is there already.")
+
+    def _loop(self, options: dict[str, Any]) -> None:
+        # It needs what trains models, which a web server that only seeds does not have.
+        from training.demo.loop import LoopFailed, LoopOptions, run_loop, table
+
+        directory = options["out"] or Path(settings.VAR_DIR) / "demo-loop"
+        started = time.monotonic()
+        asked = LoopOptions(steps=options["steps"], labels=options["labels"], seed=options["seed"])
+        try:
+            courses = run_loop(directory, asked, self._told)
+        except LoopFailed as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"\n{table(courses)}\n")
+        for course in courses:
+            stopped = course.stopped
+            rule = f"would end it at step {stopped[0]}: {stopped[1].message}" if stopped else "would not end it."
+            self.stdout.write(f"{course.name} policy: the stop rule {rule} Regret in gold: {course.regret:.2f}")
+        self.stdout.write(f"In {time.monotonic() - started:.0f} s. Table, plot and models are in {directory}.")
+
+    def _told(self, text: str) -> None:
+        """Progress stays on one line where somebody watches, and is not written where nobody does."""
+        if not text.startswith("\r"):
+            self.stdout.write(("\r\x1b[2K" if self.stdout.isatty() else "") + text)
+        elif self.stdout.isatty():
+            self.stdout.write("\r\x1b[2K" + text[1:100], ending="")
+            self.stdout.flush()
 
     def _status(self) -> None:
         self.stdout.write(f"The demo: {demo.describe(demo.summary())}.")
