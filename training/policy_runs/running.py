@@ -69,7 +69,7 @@ def run_policy(*, run: PolicyRun, context: JobContext, base: BaseSettings | None
     write_json(directory / "optimise.json", config)
     follower = _Follower(run, directory / "out", context)
     follower.take_evaluations()
-    context.log(f"{start.name} against {config['reward_model']}, {n_probe} held-out prompts to evaluate on.")
+    context.log(f"{start.name} against {config['reward_model']}, {n_probe} prompts of their own to evaluate on.")
     command = [sys.executable, "-m", "training.engine.policy", "optimise", "--config", str(directory / "optimise.json")]
     result = context.run_process(
         command,

@@ -18,6 +18,9 @@ from training.splits import N_TRAIN_TENTHS, DigestTenth
 
 # A run reads no more; counts stop there too, so that they cost the same on any pool.
 MAX_PROMPTS = 100_000
+# Tenths by digest that policies are trained on. One tenth of the training split is set aside for evaluations, beside what
+# is held out: what people say of completions there can teach the next reward model.
+N_POLICY_TENTHS = N_TRAIN_TENTHS - 1
 # Fewer say nothing of a policy.
 MIN_PROBE = 4
 _USABLE = (RewardModelState.PROMOTED, RewardModelState.CANDIDATE, RewardModelState.RETIRED)
@@ -44,13 +47,13 @@ def models_in_use() -> QuerySet[RewardModel]:
 
 # --- prompts ---------------------------------------------------------------------------------------------------------
 def training_prompts(project: Project) -> QuerySet[Prompt]:
-    """What a policy may be trained on: the training split alone, as reward models are."""
-    return _of_pool(project).alias(tenth=DigestTenth("digest")).filter(tenth__lt=N_TRAIN_TENTHS)
+    """What a policy may be trained on: the training split, as for reward models, less the tenth set aside."""
+    return _of_pool(project).alias(tenth=DigestTenth("digest")).filter(tenth__lt=N_POLICY_TENTHS)
 
 
 def probe_prompts(project: Project) -> QuerySet[Prompt]:
-    """What it is evaluated on: prompts that neither it nor a reward model is trained on."""
-    return _of_pool(project).alias(tenth=DigestTenth("digest")).filter(tenth__gte=N_TRAIN_TENTHS)
+    """What it is evaluated on: prompts that no policy is trained on, two thirds of them held out from reward models."""
+    return _of_pool(project).alias(tenth=DigestTenth("digest")).filter(tenth__gte=N_POLICY_TENTHS)
 
 
 def _of_pool(project: Project) -> QuerySet[Prompt]:
@@ -115,8 +118,8 @@ def problem(project: Project, counts: dict[str, int]) -> str:
         return "The pool has no prompts to train on: import some."
     if counts["n_probe"] < MIN_PROBE:
         return (
-            f"The pool has {counts['n_probe']} prompts that are held out, and {MIN_PROBE} at least are needed to see "
-            "what becomes of the policy: import more."
+            f"The pool has {counts['n_probe']} prompts that policies are not trained on, and {MIN_PROBE} at least are "
+            "needed to see what becomes of one: import more."
         )
     return ""
 

@@ -17,15 +17,14 @@ from training.policy_runs.options import PolicyRunOptions
 from training.policy_runs.running import store_evaluation
 from training.policy_runs.services import start_policy_run
 from training.reward.models import RewardModel, RewardModelState
-from training.splits import split_of
 
 N_TRAIN, N_HELD_OUT = 9, 14
 
 
 def prompts_of(project: Project, side: str, n: int) -> list[Prompt]:
-    """n prompts of the training split ("train") or of what is held out."""
+    """n prompts that policies are trained on ("train") or not ("held out")."""
     texts = (f"Name a tree that grows in valley {number}" for number in itertools.count())
-    fitting = (text for text in texts if (split_of(sha256(text)) == "train") == (side == "train"))
+    fitting = (text for text in texts if (int(sha256(text)[:8], 16) % 10 < 7) == (side == "train"))
     return [make_prompt(project, text, []) for text in itertools.islice(fitting, n)]
 
 

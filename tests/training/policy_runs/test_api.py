@@ -132,7 +132,7 @@ def test_without_a_model_in_use_it_says_what_to_do(cast, training_side, held_out
     assert told["defaults"]["reward_model"] is None
 
 
-@pytest.mark.parametrize(("side", "missing"), [("train", "held out"), ("held out", "to train on")])
+@pytest.mark.parametrize(("side", "missing"), [("train", "not trained on"), ("held out", "to train on")])
 def test_without_prompts_on_both_sides_it_says_what_is_missing(cast, promoted, side, missing):
     prompts_of(cast.project, side, 5)
     client = cast.client(cast.researcher)

@@ -316,8 +316,8 @@ class PolicyRunChoicesSerializer(serializers.Serializer):
     defaults = PolicyRunDefaultsSerializer()
     starts = PolicyStartSerializer(many=True)
     reward_models = PolicyRunJudgeSerializer(many=True)
-    n_prompts = serializers.IntegerField(help_text="To train on: those of the training split.")
-    n_probe = serializers.IntegerField(help_text="To evaluate on: those that are held out.")
+    n_prompts = serializers.IntegerField(help_text="To train on: of the other seven tenths.")
+    n_probe = serializers.IntegerField(help_text="To evaluate on: of the three tenths that no policy is trained on.")
     problem = serializers.CharField(allow_blank=True, help_text="Why no run can be started now; empty: nothing.")
 
 
