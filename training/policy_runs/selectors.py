@@ -18,8 +18,8 @@ from training.splits import N_TRAIN_TENTHS, DigestTenth
 
 # A run reads no more; counts stop there too, so that they cost the same on any pool.
 MAX_PROMPTS = 100_000
-# Tenths by digest that policies are trained on. One tenth of the training split is set aside for evaluations, beside what
-# is held out: what people say of completions there can teach the next reward model.
+# Tenths by digest that policies are trained on. One of the training split is set aside for evaluations, beside what is
+# held out: what people say of completions there can teach the next reward model.
 N_POLICY_TENTHS = N_TRAIN_TENTHS - 1
 # Fewer say nothing of a policy.
 MIN_PROBE = 4

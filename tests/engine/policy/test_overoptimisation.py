@@ -105,6 +105,7 @@ def test_the_end_of_the_peaks_interval_is_where_the_slope_is_just_not_told_from_
 def test_a_peak_that_is_not_reached_is_not_made_up(rng):
     d = np.linspace(0.1, 1, 8)
     rising = fit_gao("best_of_n", d, d + 0.03 * rng.standard_normal(8))
+    assert rising is not None and rising.peak_d_interval is not None
     low, high = rising.peak_d_interval
     assert high is None and low > 0.5
     upward = fit_gao("best_of_n", d, d + d**2)

@@ -25,7 +25,7 @@ def test_repetition_by_hand():
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_distinct_n_counts_over_all_texts(n):
     said = [one.text for prompt in simulator.prompts(8, "texts") for one in simulator.completions(prompt)]
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for text in said:
         tokens = texts.words(text)
         counts.update(" ".join(tokens[at : at + n]) for at in range(len(tokens)) if at + n <= len(tokens))
