@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "training.drift",
     "training.sampling",
     "training.refresh",
+    "training.policy_runs",
     "training.demo",
 ]
 

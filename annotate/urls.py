@@ -24,6 +24,7 @@ api = [
     path("", include("training.drift.api.urls")),
     path("", include("training.sampling.api.urls")),
     path("", include("training.refresh.api.urls")),
+    path("", include("training.policy_runs.api.urls")),
 ]
 
 urlpatterns = [

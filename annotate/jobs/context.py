@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -137,8 +137,18 @@ class JobContext:
             raise ClaimLost
 
     # --- child processes ----------------------------------------------------------------------------------------
-    def run_process(self, command: list[str], *, what: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    def run_process(
+        self,
+        command: list[str],
+        *,
+        what: str,
+        env: dict[str, str] | None = None,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
         """Run a command that reports as JSON lines (see `training.engine.common.progress`); return its result event.
+
+        `on_event` is given each event too, in its order: for kinds of events that only the caller knows, and to do a
+        little between two of them. What it raises ends the child.
 
         The child gets its own process group; a cancel sends SIGTERM, waits for its checkpoint, then SIGKILL. Raises
         JobFailed with the child's own code and message, or with the end of its stderr when it died without a word.
@@ -165,7 +175,7 @@ class JobContext:
         for reader in readers:
             reader.start()
         try:
-            result, failure = self._follow(child, events, readers)
+            result, failure = self._follow(child, events, readers, on_event)
         except BaseException:
             # TERM first: the child may write a checkpoint before it goes.
             end_group(child.pid, CHILD_GRACE_S)
@@ -193,7 +203,11 @@ class JobContext:
                 errors.append(line)
 
     def _follow(
-        self, child: subprocess.Popen, events: deque[dict[str, Any]], readers: list[threading.Thread]
+        self,
+        child: subprocess.Popen,
+        events: deque[dict[str, Any]],
+        readers: list[threading.Thread],
+        on_event: Callable[[dict[str, Any]], None] | None,
     ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         result = failure = None
         while True:
@@ -216,6 +230,8 @@ class JobContext:
                     result = event
                 elif event["event"] == "error":
                     failure = event
+                if on_event is not None:
+                    on_event(event)
             self.check()
             if is_over:
                 self.flush()

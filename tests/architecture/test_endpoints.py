@@ -143,6 +143,17 @@ NEEDS: dict[str, dict[str, Any]] = {
     "refresh-stage-skip": {"POST": TRAIN},
     "refresh-stage-restore": {"POST": TRAIN},
     "refresh-timeline": {"GET": REVIEW},
+    "policy-runs": {"GET": REVIEW, "POST": TRAIN},
+    "policy-runs-options": {"GET": TRAIN},
+    "policy-runs-preview": {"POST": TRAIN},
+    "policy-run": {"GET": REVIEW},
+    "policy-run-steps": {"GET": REVIEW},
+    "policy-run-evaluations": {"GET": REVIEW},
+    "policy-run-samples": {"GET": REVIEW},
+    "policy-run-comparisons": {"POST": TRAIN},
+    "policy-run-adversarial": {"GET": REVIEW, "POST": TRAIN},
+    "policy-run-cancel": {"POST": TRAIN},
+    "policy-run-retry": {"POST": TRAIN},
 }
 
 

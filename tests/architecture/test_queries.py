@@ -84,6 +84,8 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "refreshes": get(f"{P}/refreshes"),
     "refresh-schedule": get(f"{P}/refreshes/schedule"),
     "refresh-timeline": get(f"{P}/refreshes/timeline"),
+    "policy-runs": get(f"{P}/policy-runs"),
+    "policy-runs-options": get(f"{P}/policy-runs/options"),
     "next": next_pairs,
     "next and submit-with-next": submit_with_next,
     "my-rankings": get(f"{P}/my-rankings"),

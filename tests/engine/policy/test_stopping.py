@@ -1,0 +1,111 @@
+"""What stops a run and what is kept, case by case, and on noisy courses whose best is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from training.engine.policy.stopping import Point, StopRule, decide
+
+
+def course(gold, proxy=None, se=0.1):
+    """Evaluations every 10 steps; the reference first."""
+    proxy = proxy or range(len(gold))
+    return [Point(10 * at, float(at), float(p), g, se) for at, (g, p) in enumerate(zip(gold, proxy, strict=True))]
+
+
+def test_without_gold_nothing_stops_and_the_last_is_kept():
+    assert decide([]).best_step == 0
+    found = decide(course([None] * 6))
+    assert (found.stop, found.reason, found.message, found.best_step) == (False, "", "", 50)
+    # Gold that is not a number says nothing.
+    assert decide(course([0.0, 1.0, float("nan")])).best_step == 10
+
+
+def test_while_gold_rises_the_last_is_the_best():
+    found = decide(course([0, 0.3, 0.5, 0.9]))
+    assert (found.stop, found.best_step) == (False, 30)
+
+
+def test_gold_has_fallen_once_the_bounds_part():
+    rule = StopRule(patience=0)
+    # The bounds of two standard errors of 0.1 each are 0.392 apart.
+    assert not decide(course([0, 1.0, 0.62]), rule).stop
+    found = decide(course([0, 1.0, 0.6]), rule)
+    assert (found.stop, found.reason, found.best_step) == (True, "gold_fell", 10)
+    assert found.message == ("Gold fell: at step 20 it gains 0.6 ± 0.2 over the reference, at step 10 it was 1 ± 0.2.")
+    assert not decide(course([0, 1.0, 0.6]), StopRule(patience=0, confidence=0.99)).stop
+
+
+def test_a_margin_holds_whatever_the_bounds():
+    rule = StopRule(patience=0, margin=0.25)
+    assert not decide(course([0, 1.0, 0.76], se=5.0), rule).stop
+    found = decide(course([0, 1.0, 0.74], se=5.0), rule)
+    assert (found.stop, found.reason, found.best_step) == (True, "gold_fell", 10)
+    # Also where nobody knows the error.
+    assert decide(course([0, 1.0, 0.74], se=None), rule).stop
+    assert not decide(course([0, 1.0, -9], se=None), StopRule(patience=0)).stop
+
+
+def test_proxy_and_gold_part_after_as_many_evaluations_as_the_rule_is_patient():
+    gold = [0, 0.5, 0.45, 0.5, 0.48]
+    assert not decide(course(gold[:4]), StopRule(patience=3)).stop
+    found = decide(course(gold), StopRule(patience=3))
+    assert (found.stop, found.reason, found.best_step) == (True, "proxy_and_gold_part", 10)
+    assert "from 1 to 4" in found.message and "no new best in 3 evaluations" in found.message
+    assert not decide(course(gold), StopRule(patience=4)).stop
+
+
+def test_proxy_and_gold_that_stand_still_together_do_not_part():
+    assert not decide(course([0, 0.5, 0.45, 0.5, 0.48], proxy=[0, 1, 0.9, 1.0, 0.95]), StopRule(patience=3)).stop
+
+
+def test_evaluations_without_gold_between_do_not_count():
+    points = course([0, 0.5, None, None, None, 0.45])
+    found = decide(points, StopRule(patience=2))
+    assert (found.stop, found.best_step) == (False, 10)
+
+
+def test_nothing_stops_before_the_least_number_of_evaluations():
+    assert decide(course([0, -5.0]), StopRule(least=2)).reason == "gold_fell"
+    assert not decide(course([0, -5.0]), StopRule(least=3)).stop
+
+
+def test_caution_prefers_the_surer_one():
+    points = [Point(0, 0, 0, 0.0, 0.0), Point(10, 1, 1, 0.5, 0.05), Point(20, 2, 2, 0.6, 0.4)]
+    assert decide(points).best_step == 20
+    assert decide(points, StopRule(caution=1.0)).best_step == 10
+    # Nothing is surely better than the reference here: it is kept.
+    assert decide([points[0], Point(10, 1, 1, 0.1, 0.2)], StopRule(caution=1.0)).best_step == 0
+
+
+def test_of_equals_the_earlier_is_kept():
+    assert decide(course([0, 0.5, 0.5])).best_step == 10
+
+
+@pytest.mark.parametrize("wrong", [{"confidence": 1.0}, {"margin": -1}, {"patience": -1}, {"caution": -0.1}])
+def test_rules_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        StopRule(**wrong)
+
+
+def test_a_decision_and_a_rule_are_plain_json():
+    found = json.loads(json.dumps(decide(course([0, 1.0, 0.2])).to_dict()))
+    assert found["stop"] is True and found["reason"] == "gold_fell"
+    assert StopRule(**json.loads(json.dumps(StopRule(margin=0.1).to_dict()))) == StopRule(margin=0.1)
+
+
+def test_a_noisy_course_is_stopped_after_its_peak_and_keeps_nearly_the_best():
+    """Gold d(1.2 − 0.3 d) over 20 evaluations to d = 4, best 1.2 at d = 2; standard error 0.1."""
+    rng, d = np.random.default_rng(2), np.linspace(0, 4, 20)
+    truth = d * (1.2 - 0.3 * d)
+    stopped, regret = [], []
+    for _ in range(200):
+        seen = truth + 0.1 * rng.standard_normal(20)
+        points = [Point(at, d[at], d[at], seen[at], 0.1) for at in range(20)]
+        end = next((n for n in range(1, 21) if decide(points[:n]).stop), 20)
+        stopped.append(d[end - 1])
+        regret.append(truth.max() - truth[decide(points[:end]).best_step])
+    assert np.mean(np.array(stopped) < 4) > 0.95
+    # Stopping by three evaluations without a new best costs a little where noise made one too early.
+    assert np.mean(regret) < 0.12
