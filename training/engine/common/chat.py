@@ -76,12 +76,16 @@ class ChatEncoder:
 
     def prompt_text(self, messages: Sequence[Message]) -> str:
         """The text of the prompt, ending where the completion starts."""
-        clean = [{"role": m["role"], "content": self._neutralise(m["content"])} for m in messages]
+        clean = self.neutralised(messages)
         if not self.tokenizer.chat_template:
             return default_prompt_text(clean)
         if not clean:
             return self._opening_text()
         return str(self.tokenizer.apply_chat_template(clean, tokenize=False, add_generation_prompt=True))
+
+    def neutralised(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        """The messages as a template may render them: none of them spells a special token."""
+        return [{"role": m["role"], "content": self._neutralise(m["content"])} for m in messages]
 
     def completion_text(self, messages: Sequence[Message], completion: str) -> str:
         """The text after the prompt: the completion and what closes an assistant's turn (end marks, no whitespace)."""

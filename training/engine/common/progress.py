@@ -55,6 +55,10 @@ class Reporter:
         """A line for the job's log; `level` is debug, info, warning or error."""
         self._write({"event": "log", "level": level, "message": message})
 
+    def event(self, name: str, **values: Any) -> None:
+        """Something else that whoever follows this command knows of."""
+        self._write({"event": name, **values})
+
     def result(self, values: dict[str, Any]) -> None:
         """The last line of a command that succeeded."""
         self._write({"event": "result", **values})

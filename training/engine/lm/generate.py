@@ -60,9 +60,11 @@ class GenerateConfig:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One sampled completion: its text, token count, mean log-probability (nats) and why it ended."""
+    """One sampled completion: its text, its tokens (the end token among them), their count, their mean log-probability
+    (nats) and why it ended."""
 
     text: str
+    token_ids: list[int]
     n_tokens: int
     mean_logprob: float
     finish_reason: str
@@ -217,6 +219,7 @@ def sample(
     return [
         Sampled(
             text=tokenizer.decode(ids[:-1] if has_ended else ids, skip_special_tokens=True).strip(),
+            token_ids=ids,
             n_tokens=len(ids),
             mean_logprob=float(total / max(1, len(ids))),
             finish_reason="stop" if has_ended else "length",

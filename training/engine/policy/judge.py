@@ -1,0 +1,121 @@
+"""Asking a scorer about a policy's completions: the reward model that is optimised against, or a gold judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.engine.common.chat import Message
+from training.engine.common.errors import EngineError
+from training.engine.policy.shaping import Array
+from training.engine.scoring.client import Item, ItemScores, ScorerClient, ScorerError, ScorerRefused
+
+# Completions in one request.
+BATCH = 256
+# An empty completion cannot be scored: it gets the reward model's mean less so many of its spreads.
+EMPTY = 3.0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """n completions: rewards (n); members (n, k) and calibrated rewards (n), None for a model without."""
+
+    rewards: Array
+    members: Array | None = None
+    calibrated: Array | None = None
+
+    @property
+    def uncertainty(self) -> Array | None:
+        """Standard deviation between members (n)."""
+        return None if self.members is None else self.members.std(axis=1)
+
+
+class Judge:
+    """One served model, frozen: its newest version at the start stays the one that is asked.
+
+    `mean` and `std` are of its rewards on what it was trained on; of several models combined, 0 and 1. Raises
+    EngineError "scorer_unavailable" or "scorer_refused", in words.
+    """
+
+    def __init__(self, url: str, model: str, token: str = "", client_id: str = "policy") -> None:
+        self._client = ScorerClient(url, token, timeout_s=120.0, n_retries=8, client_id=client_id)
+        self.model, self.mean, self.std = model, 0.0, 1.0
+        if "+" not in model:
+            found = self._find(model)
+            self.model = f"{found['name']}@{found['version']}"
+            self.mean, self.std = float(found["reward_mean"]), max(1e-6, float(found["reward_std"]))
+
+    def _find(self, model: str) -> dict[str, Any]:
+        name, _, version = model.partition("@")
+        try:
+            served = self._client.models()
+        except ScorerError as error:
+            raise _problem(error) from error
+        fits = [one for one in served if one["name"] == name and version in ("", str(one["version"]))]
+        if not fits:
+            known = ", ".join(f"{one['name']}@{one['version']}" for one in served) or "none"
+            raise EngineError("model_not_served", f"the scorer does not serve {model!r}; it serves: {known}")
+        return max(fits, key=lambda one: int(one["version"]))
+
+    def judge(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> Judged:
+        """Scores of completions, the n-th of the n-th prompt. Neighbours of one prompt share its tokens."""
+        full = [place for place, text in enumerate(completions) if text.strip()]
+        rewards = np.full(len(completions), self.mean - EMPTY * self.std)
+        found: dict[int, tuple[ItemScores, int]] = {}
+        for start in range(0, len(full), BATCH):
+            places = full[start : start + BATCH]
+            items, of = _items([prompts[place] for place in places], [completions[place] for place in places])
+            try:
+                scores = self._client.score(self.model, items, too_long="truncate")
+            except ScorerError as error:
+                raise _problem(error) from error
+            for place, (item, within) in zip(places, of, strict=True):
+                if scores.items[item].error:
+                    raise EngineError("scorer_refused", f"a completion cannot be scored: {scores.items[item].error}")
+                found[place] = scores.items[item], within
+        for place, (answer, within) in found.items():
+            rewards[place] = answer.rewards[within]
+        return Judged(rewards, self._members(rewards, found), self._calibrated(rewards, found))
+
+    @staticmethod
+    def _members(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
+        """An empty completion's members agree."""
+        given = {place: answer.members[within] for place, (answer, within) in found.items() if answer.members}
+        if not given or len(given) < len(found):
+            return None
+        members = np.repeat(rewards[:, None], len(next(iter(given.values()))), axis=1)
+        for place, row in given.items():
+            members[place] = row
+        return members
+
+    @staticmethod
+    def _calibrated(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
+        given = {place: answer.calibrated[within] for place, (answer, within) in found.items() if answer.calibrated}
+        if not given or len(given) < len(found):
+            return None
+        calibrated = rewards.copy()
+        for place, value in given.items():
+            calibrated[place] = value
+        return calibrated
+
+
+def _items(
+    prompts: Sequence[Sequence[Message]], completions: Sequence[str]
+) -> tuple[list[Item], list[tuple[int, int]]]:
+    """Items of neighbours with the same prompt, and for each completion its item and its place in that."""
+    items: list[tuple[Sequence[Message], list[str]]] = []
+    of: list[tuple[int, int]] = []
+    for messages, text in zip(prompts, completions, strict=True):
+        if not items or items[-1][0] != messages:
+            items.append((messages, []))
+        items[-1][1].append(text.encode("utf-8", "replace").decode())
+        of.append((len(items) - 1, len(items[-1][1]) - 1))
+    return list(items), of
+
+
+def _problem(error: ScorerError) -> EngineError:
+    code = "scorer_refused" if isinstance(error, ScorerRefused) else "scorer_unavailable"
+    return EngineError(code, error.message)
