@@ -4,17 +4,16 @@ import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 
 interface Props {
-  label: string;
   evaluations: PolicyEvaluation[];
   step: number;
   onChange: (step: number) => void;
 }
 
 /** Which evaluation is looked at. */
-export function EvaluationSelect({ label, evaluations, step, onChange }: Props) {
+export function EvaluationSelect({ evaluations, step, onChange }: Props) {
   return (
     <Select
-      label={label}
+      label={t('Evaluation')}
       w={260}
       maw="100%"
       allowDeselect={false}

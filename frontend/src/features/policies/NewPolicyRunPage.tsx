@@ -185,7 +185,13 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
             <Accordion.Control>{t('Advanced')}</Accordion.Control>
             <Accordion.Panel>
               <SimpleGrid cols={{ base: 1, sm: 2 }}>
-                <Select label={t('Algorithm')} allowDeselect={false} data={ALGORITHMS} {...field('algorithm')} />
+                <Select
+                  label={t('Algorithm')}
+                  description={t('Each completion against the others of its prompt; GRPO in units of their spread.')}
+                  allowDeselect={false}
+                  data={ALGORITHMS}
+                  {...field('algorithm')}
+                />
                 <Select label={t('Reward')} allowDeselect={false} data={REWARDS} {...field('reward')} />
                 <Select
                   label={t('Shaping')}

@@ -110,7 +110,7 @@ function Ask({ run, askable, close }: { run: PolicyRunDetail; askable: PolicyEva
       }}
     >
       <Stack>
-        <EvaluationSelect label={t('Evaluation to ask about')} evaluations={askable} step={shown.step} onChange={setChosen} />
+        <EvaluationSelect evaluations={askable} step={shown.step} onChange={setChosen} />
         <NumberInput
           label={t('Comparisons')}
           description={t('At most {{count}} more of this evaluation.', { count: most })}

@@ -279,7 +279,7 @@ describe('a run', () => {
     await user.click(screen.getByRole('combobox', { name: 'Order' }));
     await user.click(await screen.findByRole('option', { name: 'reward up, gold down first' }));
     await waitFor(() => expect(sent.some(({ path }) => path.startsWith('policy-runs/4/evaluations/20/samples?order=fooled'))).toBe(true));
-    await user.click(screen.getByRole('combobox', { name: 'Evaluation to read' }));
+    await user.click(within(screen.getByRole('region', { name: 'What it writes' })).getByRole('combobox', { name: 'Evaluation' }));
     await user.click(await screen.findByRole('option', { name: 'after 40 updates, KL 9.0' }));
     expect(await screen.findByText('Great. Great. Great.')).toBeTruthy();
   });

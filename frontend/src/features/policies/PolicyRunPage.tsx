@@ -92,6 +92,7 @@ function Run({ run }: { run: PolicyRunDetail }) {
         {evaluations.data && <Judged run={run} evaluations={evaluations.data} mayTrain={mayTrain} />}
         {steps.error && !steps.data && <ErrorState error={steps.error} retry={() => void steps.refetch()} />}
         {steps.data && <StepCharts run={run} steps={steps.data} evaluations={evaluations.data ?? []} />}
+        {evaluations.data && evaluations.data.length > 0 && <Written run={run} evaluations={evaluations.data} mayTrain={mayTrain} />}
         <StartedWith run={run} />
       </Stack>
     </>
@@ -118,6 +119,14 @@ function Judged({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluati
       <GainChart run={run} evaluations={evaluations} />
       <WinRateChart run={run} evaluations={evaluations} />
       <People run={run} evaluations={evaluations} mayTrain={mayTrain} />
+    </>
+  );
+}
+
+/** How and what the policy writes, and what is to be learnt from that. */
+function Written({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[]; mayTrain: boolean }) {
+  return (
+    <>
       <Evaluations run={run} evaluations={evaluations} />
       <Exploits evaluations={evaluations} />
       <Samples run={run} evaluations={evaluations} />

@@ -18,7 +18,7 @@ const ORDERS = [
   { value: 'prompt', label: t('by prompt') },
 ];
 
-const PAGE_SIZE = 10;
+const PAGE_SIZE = 5;
 
 /** What the policy writes, side by side with what the reference wrote to the same prompt. */
 export function Samples({ run, evaluations }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[] }) {
@@ -36,7 +36,7 @@ export function Samples({ run, evaluations }: { run: PolicyRunDetail; evaluation
       {shown ? (
         <Stack gap="sm">
           <Group align="flex-end">
-            <EvaluationSelect label={t('Evaluation to read')} evaluations={written} step={shown.step} onChange={setChosen} />
+            <EvaluationSelect evaluations={written} step={shown.step} onChange={setChosen} />
             <Select label={t('Order')} w={260} maw="100%" allowDeselect={false} data={ORDERS} value={order} onChange={(value) => value && setOrder(value)} />
           </Group>
           <List key={`${shown.step} ${order}`} path={`projects/${slug}/policy-runs/${run.number}/evaluations/${shown.step}/samples`} order={order} run={run} />

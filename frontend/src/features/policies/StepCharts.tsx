@@ -4,7 +4,7 @@ import { ChartFrame } from '@/components/charts/ChartFrame';
 import type { PolicyEvaluation, PolicyRunDetail, PolicySteps } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
-import { stepPoints, thinned, withEvaluations, type StepPoint } from './curve';
+import { digitsFor, stepPoints, thinned, withEvaluations, type StepPoint } from './curve';
 import { Legend, type LegendLine } from './Legend';
 import classes from './Policies.module.css';
 
@@ -112,6 +112,7 @@ interface ChartProps {
 
 function StepChart({ title, description, unit, points, digits, lines, band, limits = [] }: ChartProps) {
   const last = points.at(-1)?.step ?? 1;
+  const ticks = digitsFor(points.flatMap((row) => [band, ...lines.map(({ name }) => name)].flatMap((name) => (name ? (row[name] ?? null) : null))), Math.min(digits, 1));
   const show = (value: StepPoint[string] | undefined) => (typeof value === 'number' ? number(value, digits) : '–');
   return (
     <ChartFrame
@@ -138,7 +139,7 @@ function StepChart({ title, description, unit, points, digits, lines, band, limi
             xAxisLabel={t('update')}
             yAxisLabel={unit}
             xAxisProps={{ type: 'number', domain: [0, last], tickCount: 6, allowDecimals: false, tickFormatter: (step: number) => number(step) }}
-            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => number(value, Math.min(digits, 2)), width: 60 }}
+            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => number(value, ticks), width: 64 }}
             referenceLines={limits.map(({ y, label }) => ({ y, label, labelPosition: 'insideTopRight' as const, color: 'var(--chart-mark)', strokeDasharray: '4 3' }))}
             tooltipProps={{
               labelFormatter: (step) => t('update {{step}}', { step: number(Number(step)) }),

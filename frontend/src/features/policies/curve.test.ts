@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { GaoFit, PolicyEvaluation, PolicyMetrics } from '@/lib/api/types';
-import { band, bestOf, furthest, gainPoints, predict, stepPoints, thinned, withEvaluations } from './curve';
+import { band, bestOf, digitsFor, furthest, gainPoints, predict, stepPoints, thinned, withEvaluations } from './curve';
 
 const evaluation = (step: number, metrics: Partial<PolicyMetrics>): PolicyEvaluation => ({
   step,
@@ -77,4 +77,13 @@ it('thins rows evenly and keeps both ends', () => {
   const rows = Array.from({ length: 101 }, (_, i) => i);
   expect(thinned(rows, 5)).toEqual([0, 25, 50, 75, 100]);
   expect(thinned([1, 2], 5)).toEqual([1, 2]);
+});
+
+it('writes as many digits as tell the ticks apart', () => {
+  expect(digitsFor([0, 40], 0)).toBe(0);
+  expect(digitsFor([0, 2])).toBe(1);
+  expect(digitsFor([0, 0.1, null])).toBe(2);
+  expect(digitsFor([-0.002, 0.002])).toBe(3);
+  expect(digitsFor([0.05, 0.05], 2)).toBe(2);
+  expect(digitsFor([])).toBe(1);
 });

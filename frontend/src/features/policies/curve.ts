@@ -116,3 +116,11 @@ export function thinned<T>(rows: T[], most: number): T[] {
   const each = (rows.length - 1) / (most - 1);
   return Array.from({ length: most }, (_, i) => rows[Math.round(i * each)]).filter((row) => row !== undefined);
 }
+
+/** Digits that tell apart the ticks of an axis over these values, at least `least`. */
+export function digitsFor(values: (number | null | undefined)[], least = 1): number {
+  const there = values.filter((one) => typeof one === 'number');
+  const span = Math.max(...there) - Math.min(...there);
+  if (!Number.isFinite(span) || span <= 0) return least;
+  return Math.min(6, Math.max(least, Math.ceil(-Math.log10(span / 4))));
+}

@@ -27,7 +27,7 @@ it('takes the served model and the first start where the defaults name none that
 });
 
 it('sends a path, a second model and KLs as the server wants them, and leaves empty numbers to it', () => {
-  const form = { ...initialForm(CHOICES), start: PATH, path: ' /models/policy-7 ', gold_model: '2', human_kls: ['2,5', ' 10 '], beta: '' as const };
+  const form = { ...initialForm(CHOICES), start: PATH, path: ' /models/policy-7 ', gold_model: '2', human_kls: [' 10 ', '2,5'], beta: '' as const };
   const request = requestOf(form);
   expect(request).toMatchObject({ start: 'path:/models/policy-7', gold_model: 2, human_kls: [2.5, 10] });
   expect('beta' in request).toBe(false);

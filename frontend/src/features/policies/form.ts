@@ -64,6 +64,9 @@ export function requestOf(form: PolicyRunForm): Partial<PolicyRunOptions> {
     reward_model: reward_model ? Number(reward_model) : null,
     // Chosen as the first one afterwards, it is no second one.
     gold_model: gold_model && gold_model !== reward_model ? Number(gold_model) : null,
-    human_kls: human_kls.map(klOf).filter((kl) => kl !== null),
+    human_kls: human_kls
+      .map(klOf)
+      .filter((kl) => kl !== null)
+      .toSorted((one, other) => one - other),
   };
 }

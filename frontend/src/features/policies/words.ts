@@ -10,8 +10,8 @@ interface Choice<T> {
 }
 
 export const ALGORITHMS: Choice<PolicyRunOptions['algorithm']>[] = [
-  { value: 'rloo', label: t('RLOO: each completion against the others of its prompt') },
-  { value: 'grpo', label: t('GRPO: the same, in units of their spread') },
+  { value: 'rloo', label: t('RLOO') },
+  { value: 'grpo', label: t('GRPO') },
 ];
 
 export const REWARDS: Choice<PolicyRunOptions['reward']>[] = [
