@@ -20,15 +20,16 @@ django.setup()
 from django.urls import reverse
 from annotate.jobs.registry import kind_of
 import training.judges.management.commands.judge
+import training.policy_runs.management.commands.policy
 import training.refresh.management.commands.refresh
 import training.reward.management.commands.train
 import annotate.wsgi
 
 names = ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes")
-for name in (*names, "judge-runs"):
+for name in (*names, "judge-runs", "policy-runs"):
     assert reverse(f"api:{name}", args=["demo"]).startswith("/api/v1/projects/demo/")
 assert kind_of("export").queue == "default"
-for kind in ("train", "compare_models", "noise", "judge"):
+for kind in ("train", "compare_models", "noise", "judge", "optimise_policy"):
     assert kind_of(kind).queue == "gpu"
 print("imported")
 """

@@ -28,6 +28,7 @@ from training.policy_runs.models import PolicyEvaluation, PolicyRun, PolicySampl
 from training.policy_runs.options import PolicyRunOptions
 from training.policy_runs.people import ask_people
 from training.policy_runs.selectors import MAX_PROMPTS, probe_prompts, training_prompts
+from training.policy_runs.services import kept_model
 from training.policy_runs.starts import find_start, resolve_start
 from training.reward import registry
 from training.reward.models import RewardModel
@@ -352,8 +353,8 @@ def _finish(
 
 
 def _keep_files(run: PolicyRun, model: Path) -> Path:
-    """The model's files beside the other models of this machine, where the run's own go."""
-    target = Path(settings.VAR_DIR) / "models" / f"policy-run-{run.pk}"
+    """The run's own files go once it has ended."""
+    target = kept_model(run.pk)
     with atomic_directory(target) as draft:
         shutil.copytree(model, draft, dirs_exist_ok=True)
     return target

@@ -30,6 +30,7 @@ from training.engine.policy.config import OptimiseConfig
 from training.engine.policy.evaluate import Probe, Prompt, without_adapters, write_completions
 from training.engine.policy.judge import Judge
 from training.engine.policy.kl import AdaptiveBeta
+from training.engine.policy.saving import save_whole
 from training.engine.policy.shaping import Array, ensembled, shaped
 from training.engine.policy.stopping import Decision, Point, StopRule, decide
 
@@ -154,8 +155,7 @@ class _Run:
         """Make the evaluation of a step and decide on going on."""
 
         def save(directory: Path) -> None:
-            policy.save_pretrained(directory)
-            self.tokenizer.save_pretrained(directory)
+            save_whole(policy, self.tokenizer, directory)
 
         # TRL's reference computes in the run's precision, so the policy has to, or they differ where they are the same.
         with autocast(self.device, self.precision):
@@ -335,7 +335,7 @@ class Rewards:
 
     def __call__(self, prompts: list[Any], completions: list[Any], *, prompt_id: list[str], **_: Any) -> list[float]:
         texts = [one if isinstance(one, str) else "".join(part["content"] for part in one) for one in completions]
-        found = self._judge.judge([self._prompts[one].messages for one in prompt_id], [text.strip() for text in texts])
+        found = self._judge.judge([self._prompts[one].messages for one in prompt_id], texts)
         self.raw = float(found.rewards.mean())
         try:
             values = ensembled(self._how, found.rewards, found.members, found.calibrated)

@@ -1,0 +1,239 @@
+"""Whole runs: a tiny real policy, the real engine in its own process, a real scorer."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from annotate.common.processes import wait_until
+from annotate.jobs import services as jobs
+from annotate.jobs.context import JobCancelled, JobContext, JobFailed
+from annotate.jobs.models import Job
+from annotate.jobs.services import claim
+from tests.training.generation.conftest import tiny_base
+from tests.training.policy_runs.conftest import N_HELD_OUT
+from tests.training.policy_runs.test_people import asked_of, say
+from tests.training.ratings import running_job
+from tests.training.refresh.conftest import wait_for
+from tests.training.reward.registered import make_model, save_models
+from training.generation.options import GenerationOptions
+from training.generation.services import create_generation, run_generation
+from training.generation.sources import find_sources
+from training.policy.models import Checkpoint
+from training.policy_runs import running
+from training.policy_runs.models import PolicyEvaluation, PolicyRun
+from training.policy_runs.options import ALGORITHMS, ENSEMBLES, REWARDS, SHAPINGS
+from training.policy_runs.people import ask_people
+from training.policy_runs.services import retry_policy_run
+from training.reward import registry
+from training.reward.models import RewardModel, RewardModelState
+from training.splits import split_of
+
+__all__ = ["tiny_base"]
+
+URL = "/api/v1/projects/helpfulness/policy-runs"
+TINY: dict[str, Any] = {
+    "prompts_per_step": 4,
+    "completions_per_prompt": 2,
+    "max_new_tokens": 8,
+    "learning_rate": 2e-3,
+    "human_kls": [],
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, tiny_base) -> dict[str, Path]:
+    return save_models(tiny_base, tmp_path_factory.mktemp("judges"))
+
+
+@pytest.fixture
+def promoted(cast, registry_file, weights, live_scorer) -> RewardModel:
+    """v1, an ensemble, is in use. v2 is the same once more: a second judge that likes what the first one likes."""
+    first = make_model(cast.project, RewardModelState.PROMOTED, artifact_uri=str(weights["pair"]), n_members=2)
+    make_model(cast.project, artifact_uri=str(weights["pair"]), n_members=2)
+    registry.sync()
+    return first
+
+
+@pytest.fixture
+def sft(cast, tiny_base) -> Checkpoint:
+    return Checkpoint.objects.create(pool=cast.project.pool, name="sft-1", kind="sft", path=str(tiny_base))
+
+
+def test_the_names_are_the_engines():
+    from training.engine.policy import config, shaping
+
+    assert (ALGORITHMS, SHAPINGS, ENSEMBLES, REWARDS) == (
+        config.ALGORITHMS,
+        shaping.SHAPINGS,
+        shaping.ENSEMBLES,
+        shaping.REWARDS,
+    )
+
+
+def context_of(run: PolicyRun) -> JobContext:
+    assert run.job_id is not None
+    taken = claim(job_id=run.job_id, worker="test")
+    assert taken is not None
+    return JobContext(taken)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(180)
+def test_a_run_from_the_form_to_the_one_that_writes_next(cast, celery_workers, promoted, sft, training_side, held_out):
+    client = cast.client(cast.researcher)
+    body = {
+        **TINY, "start": f"checkpoint:{sft.pk}", "reward_model": 1, "gold_model": 2, "n_steps": 12, "evaluate_every": 6,
+        "n_probe": 10, "n_human": 4, "lora_rank": 4, "human_kls": [0.001],
+    }  # fmt: skip
+    assert client.post(URL, body, format="json").status_code == 201
+    wait_for(lambda: client.get(f"{URL}/1").json()["state"] in ("succeeded", "failed"), 120, "the run")
+    told = client.get(f"{URL}/1").json()
+    assert (told["state"], told["job"]["error"]) == ("succeeded", None)
+    assert (told["stop_reason"], told["report"]["last_step"]) == ("", 12)
+
+    found = client.get(f"{URL}/1/evaluations").json()["results"]
+    evaluations = {one["step"]: one for one in found}
+    assert {0, 6, 12} <= set(evaluations) and len(found) in (3, 4)
+    assert {one["n_samples"] for one in found} == {10}
+    start, last = (evaluations[step]["metrics"] for step in (0, 12))
+    assert (start["kl"], start["reward_gain"], start["gold_gain"]) == (pytest.approx(0, abs=1e-4), 0, 0)
+    assert last["kl"] > 0 and last["uncertainty"] > 0
+    assert last["gold_gain"] == pytest.approx(last["reward_gain"], abs=0.05)
+    (marked,) = [one for one in found if one["human_kl"] is not None]
+    assert (marked["human_kl"], marked["n_comparisons"], marked["win_rate"]["n_asked"]) == (0.001, 4, 4)
+    sides = {prompt.pk: split_of(prompt.digest) for prompt in held_out}
+    samples = client.get(f"{URL}/1/evaluations/12/samples").json()["results"]
+    assert {sides[one["prompt_id"]] for one in samples} <= {"validation", "test"}
+    steps = client.get(f"{URL}/1/steps").json()
+    assert [row[0] for row in steps["rows"]] == list(range(1, 13))
+    assert None not in [row[steps["columns"].index("raw_reward")] for row in steps["rows"]]
+
+    best = max(found, key=lambda one: one["metrics"]["gold_gain"])
+    assert told["report"]["best_step"] == told["report"]["decision"]["best_step"] == best["step"] > 0
+    kept = Checkpoint.objects.get(pk=told["checkpoint"]["id"])
+    assert (kept.name, kept.kind, kept.parent) == ("policy-helpfulness-1", "policy", sft)
+    assert (kept.metrics["step"], kept.metrics["kl"]) == (best["step"], best["metrics"]["kl"])
+    assert not (Path(settings.VAR_DIR) / "runs" / told["job"]["id"]).exists()
+    lineage = client.get("/api/v1/projects/helpfulness/reward-models").json()["results"]
+    of_first = client.get(f"/api/v1/projects/helpfulness/reward-models/{lineage[-1]['id']}").json()
+    assert [one["id"] for one in of_first["lineage"]["policies"]] == [kept.pk]
+
+    options = GenerationOptions.parse(
+        {"mix": [{"source": f"checkpoint:{kept.pk}"}], "n_prompts": 3, "max_new_tokens": 8}
+    )
+    (source,) = find_sources(cast.project, options)
+    assert source.kind == "current_policy"
+    generation = run_generation(
+        generation=create_generation(project=cast.project, options=options),
+        context=running_job(cast.project, "generate"),
+    )
+    assert generation.counts["written"] > 0
+
+
+class People(threading.Thread):
+    """Labellers at work beside a run: all like the first evaluation that they are asked about, and no later one."""
+
+    def __init__(self, run: PolicyRun) -> None:
+        super().__init__(daemon=True)
+        self.run_id = run.pk
+        self.is_over = threading.Event()
+        self.liked: int | None = None
+
+    def run(self) -> None:
+        try:
+            while not self.is_over.wait(0.1):
+                for evaluation in PolicyEvaluation.objects.filter(run=self.run_id, step__gt=0).order_by("step"):
+                    if evaluation.n_comparisons == 0:
+                        ask_people(evaluation=evaluation, n=N_HELD_OUT)
+                    self.liked = self.liked or evaluation.step
+                    for sample in asked_of(evaluation):
+                        if sample.comparison is not None and sample.comparison.n_ratings == 0:
+                            say(sample, "win" if evaluation.step == self.liked else "loss")
+        finally:
+            connection.close()
+
+
+def run_here(run: PolicyRun) -> PolicyRun:
+    """As a worker does it, in this process; a cancel ends it as there."""
+    assert run.job_id is not None
+    job = claim(job_id=run.job_id, worker="test")
+    assert job is not None
+    context = JobContext(job)
+    try:
+        return running.run_policy(run=run, context=context)
+    except JobCancelled:
+        jobs.cancelled(job=job)
+        raise
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(180)
+def test_one_is_cancelled_and_goes_on_until_people_end_it(cast, sft, started, monkeypatch):
+    monkeypatch.setattr(running, "PEOPLE_EVERY_S", 0.2)
+    run = started(**TINY, start=f"checkpoint:{sft.pk}", n_steps=400, evaluate_every=4)
+
+    def cancel_at_the_second() -> None:
+        try:
+            wait_until(lambda: run.evaluations.count() >= 2, 90, 0.05)
+            jobs.request_cancel(job=Job.objects.get(pk=run.job_id))
+        finally:
+            connection.close()
+
+    canceller = threading.Thread(target=cancel_at_the_second, daemon=True)
+    canceller.start()
+    with pytest.raises(JobCancelled):
+        run_here(run)
+    canceller.join()
+    before = list(run.evaluations.values_list("step", "created_at"))
+    assert len(before) >= 2
+    run.refresh_from_db()
+    assert (run.checkpoint, run.finished_at) == (None, None)
+
+    retry_policy_run(run=run, actor=cast.researcher)
+    people = People(run)
+    people.start()
+    run = run_here(run)
+    people.is_over.set()
+    people.join()
+    assert set(before) <= set(run.evaluations.values_list("step", "created_at")), "what was there stayed"
+    last = run.report["last_step"]
+    assert (run.stop_reason, run.report["best_step"]) == ("people_fell", people.liked)
+    assert people.liked is not None and people.liked < last < 400
+    assert "People like it less" in run.stop_message
+    assert run.checkpoint is not None and run.checkpoint.metrics["step"] == people.liked
+    assert (Path(run.checkpoint.path) / "model.safetensors").is_file()
+    assert run.job is not None and "People like it less" in run.job.log_lines.get(level="warning").message
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "code"),
+    [
+        ({}, {"artifact_uri": "/nowhere"}, "version_not_served"),
+        ({"reward": "calibrated"}, {}, "no_calibration"),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(120)
+def test_what_the_scorer_cannot_do_is_told_before_anything_is_trained(
+    cast, sft, started, monkeypatch, options, change, code
+):
+    monkeypatch.setattr(running, "SERVED_S", 20.0 if not change else 1.0)
+    RewardModel.objects.filter(version=2).update(**change)
+    run = started(**TINY, **options, reward_model=2 if change else 1, start=f"checkpoint:{sft.pk}")
+    with pytest.raises(JobFailed) as failure:
+        run_here(run)
+    assert failure.value.code == code
+    assert not run.evaluations.exists()
+
+
+def test_a_start_that_is_gone_is_told(cast, sft, started):
+    run = started(**TINY, start=f"checkpoint:{sft.pk}")
+    sft.delete()
+    run.refresh_from_db()
+    with pytest.raises(JobFailed) as failure:
+        run_here(run)
+    assert failure.value.code == "start_gone"
