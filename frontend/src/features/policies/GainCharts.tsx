@@ -4,7 +4,7 @@ import { ChartFrame, type ChartColumn } from '@/components/charts/ChartFrame';
 import type { GaoFit, PolicyEvaluation, PolicyRunDetail, WinRate } from '@/lib/api/types';
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
-import { band, bestOf, digitsFor, fitted, furthest, gainPoints, type Band, type GainPoint } from './curve';
+import { axisTo, band, bestOf, fitted, furthest, gainPoints, tick, type Band, type GainPoint } from './curve';
 import { Legend, type LegendLine } from './Legend';
 import classes from './Policies.module.css';
 
@@ -22,7 +22,6 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
   const hasCalibrated = evaluations.some(({ metrics }) => metrics.calibrated_gain !== null);
   const lines = [PROXY, hasCalibrated && CALIBRATED, hasGold && GOLD, fit && FIT].filter((line) => !!line);
   const end = furthest(evaluations, fit);
-  const digits = digitsFor(points.flatMap(({ proxy, proxyBand, goldBand, fitted: curve }) => [proxy, ...(proxyBand ?? []), ...(goldBand ?? []), curve]));
   // A label stays inside at the right edge.
   const side = (d: number) => (d > 0.75 * end ? 'Right' : 'Left');
   const peak = fit?.peak_d != null && fit.peak_d <= end ? fit.peak_d : null;
@@ -62,8 +61,8 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
             })}
             xAxisLabel={t('d = √KL')}
             yAxisLabel={t('gain in reward')}
-            xAxisProps={{ type: 'number', domain: [0, end || 1], tickFormatter: (d: number) => number(d, 1), tickCount: 7 }}
-            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (gain: number) => number(gain, digits), width: 64 }}
+            xAxisProps={{ type: 'number', ...axisTo(end), tickFormatter: tick }}
+            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: tick, width: 64 }}
             referenceLines={[
               { y: 0, label: t('reference'), labelPosition: 'insideTopRight', color: 'var(--chart-mark)', strokeDasharray: '2 4' },
               ...(best ? [{ x: best.evaluation.metrics.d, label: best.isKept ? t('kept') : t('best so far'), labelPosition: `insideTop${side(best.evaluation.metrics.d)}` as const, color: 'var(--line-proxy)' }] : []),
@@ -219,9 +218,9 @@ export function WinRateChart({ run, evaluations }: { run: PolicyRunDetail; evalu
             })}
             xAxisLabel={t('d = √KL')}
             yAxisLabel={t('share preferred')}
-            xAxisProps={{ type: 'number', domain: [0, furthest(evaluations, fit) || 1], tickFormatter: (d: number) => number(d, 1), tickCount: 7 }}
+            xAxisProps={{ type: 'number', ...axisTo(furthest(evaluations, fit)), tickFormatter: tick }}
             yAxisProps={{ domain: [0, 1], allowDataOverflow: true, tickFormatter: (share: number) => percent(share, 0), width: 64 }}
-            referenceLines={[{ y: 0.5, label: t('as good as the reference'), labelPosition: 'insideBottomRight', color: 'var(--chart-mark)', strokeDasharray: '2 4' }]}
+            referenceLines={[{ y: 0.5, label: t('as good as the reference'), labelPosition: 'insideBottomLeft', color: 'var(--chart-mark)', strokeDasharray: '2 4' }]}
             tooltipProps={{
               content: ({ payload }) => {
                 const found = payload?.[0]?.payload as Partial<Rated> | undefined;

@@ -37,6 +37,11 @@ export function People({ run, evaluations, mayTrain }: Props) {
       <Text size="sm" c="dimmed" mb="sm">
         {t('Pairs of policy and reference go to labellers blind and on top of their queues. A tie counts half.')}
       </Text>
+      {run.report.people?.stop && (
+        <Alert color="orange" mb="sm">
+          {run.report.people.message}
+        </Alert>
+      )}
       {asked.length === 0 ? (
         <Text c="dimmed">
           {run.options.human_kls.length > 0

@@ -4,7 +4,7 @@ import { ChartFrame } from '@/components/charts/ChartFrame';
 import type { PolicyEvaluation, PolicyRunDetail, PolicySteps } from '@/lib/api/types';
 import { number } from '@/lib/format';
 import { t } from '@/lib/i18n';
-import { digitsFor, stepPoints, thinned, withEvaluations, type StepPoint } from './curve';
+import { axisTo, stepPoints, thinned, tick, withEvaluations, type StepPoint } from './curve';
 import { Legend, type LegendLine } from './Legend';
 import classes from './Policies.module.css';
 
@@ -24,7 +24,7 @@ interface Props {
 /** The course of training, update by update. */
 export function StepCharts({ run, steps, evaluations }: Props) {
   const points = stepPoints(steps);
-  const { kl_target, kl_limit, shaping, ensemble, reward } = run.options;
+  const { beta, kl_target, kl_limit, shaping, ensemble, reward } = run.options;
   const isShaped = shaping !== 'none' || ensemble !== 'mean' || reward !== 'rewards';
   if (points.length === 0) {
     return (
@@ -53,7 +53,12 @@ export function StepCharts({ run, steps, evaluations }: Props) {
         />
         <StepChart
           title={t('KL to the reference')}
-          description={t('Estimated (k1) from the completions of each update; exact on the probe set, with the whole vocabulary, at each evaluation. Of whole completions.')}
+          description={[
+            t('Estimated (k1) from the completions of each update; exact on the probe set, with the whole vocabulary, at each evaluation. Of whole completions.'),
+            kl_target === 0 && t('Its weight, beta, stays {{beta}}.', { beta: tick(beta) }),
+          ]
+            .filter(Boolean)
+            .join(' ')}
           unit={t('nats')}
           points={withEvaluations(points, evaluations, 'exact', ({ kl }) => kl)}
           digits={2}
@@ -65,14 +70,6 @@ export function StepCharts({ run, steps, evaluations }: Props) {
             ...(kl_target > 0 ? [{ y: kl_target, label: t('target') }] : []),
             ...(kl_limit > 0 ? [{ y: kl_limit, label: t('limit') }] : []),
           ]}
-        />
-        <StepChart
-          title={t('Weight of KL (beta)')}
-          description={kl_target > 0 ? t('It follows KL, to hold it at its target.') : t('Fixed for this run.')}
-          unit={t('reward per nat')}
-          points={points}
-          digits={3}
-          lines={[{ name: 'beta', label: t('beta'), color: 'var(--line-proxy)' }]}
         />
         <StepChart
           title={t('Entropy')}
@@ -93,6 +90,16 @@ export function StepCharts({ run, steps, evaluations }: Props) {
             { name: 'evaluated', label: t('on the probe set'), color: 'var(--line-gold)', isDot: true },
           ]}
         />
+        {kl_target > 0 && (
+          <StepChart
+            title={t('Weight of KL (beta)')}
+            description={t('It follows KL, to hold it at its target.')}
+            unit={t('reward per nat')}
+            points={points}
+            digits={3}
+            lines={[{ name: 'beta', label: t('beta'), color: 'var(--line-proxy)' }]}
+          />
+        )}
       </SimpleGrid>
     </Stack>
   );
@@ -112,7 +119,6 @@ interface ChartProps {
 
 function StepChart({ title, description, unit, points, digits, lines, band, limits = [] }: ChartProps) {
   const last = points.at(-1)?.step ?? 1;
-  const ticks = digitsFor(points.flatMap((row) => [band, ...lines.map(({ name }) => name)].flatMap((name) => (name ? (row[name] ?? null) : null))), Math.min(digits, 1));
   const show = (value: StepPoint[string] | undefined) => (typeof value === 'number' ? number(value, digits) : '–');
   return (
     <ChartFrame
@@ -138,8 +144,8 @@ function StepChart({ title, description, unit, points, digits, lines, band, limi
             }}
             xAxisLabel={t('update')}
             yAxisLabel={unit}
-            xAxisProps={{ type: 'number', domain: [0, last], tickCount: 6, allowDecimals: false, tickFormatter: (step: number) => number(step) }}
-            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: (value: number) => number(value, ticks), width: 64 }}
+            xAxisProps={{ type: 'number', ...axisTo(Math.max(last, 6)), tickFormatter: (step: number) => number(step) }}
+            yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: tick, width: 64 }}
             referenceLines={limits.map(({ y, label }) => ({ y, label, labelPosition: 'insideTopRight' as const, color: 'var(--chart-mark)', strokeDasharray: '4 3' }))}
             tooltipProps={{
               labelFormatter: (step) => t('update {{step}}', { step: number(Number(step)) }),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { GaoFit, PolicyEvaluation, PolicyMetrics } from '@/lib/api/types';
-import { band, bestOf, digitsFor, furthest, gainPoints, predict, stepPoints, thinned, withEvaluations } from './curve';
+import { axisTo, band, bestOf, furthest, gainPoints, predict, stepPoints, thinned, tick, withEvaluations } from './curve';
 
 const evaluation = (step: number, metrics: Partial<PolicyMetrics>): PolicyEvaluation => ({
   step,
@@ -79,11 +79,14 @@ it('thins rows evenly and keeps both ends', () => {
   expect(thinned([1, 2], 5)).toEqual([1, 2]);
 });
 
-it('writes as many digits as tell the ticks apart', () => {
-  expect(digitsFor([0, 40], 0)).toBe(0);
-  expect(digitsFor([0, 2])).toBe(1);
-  expect(digitsFor([0, 0.1, null])).toBe(2);
-  expect(digitsFor([-0.002, 0.002])).toBe(3);
-  expect(digitsFor([0.05, 0.05], 2)).toBe(2);
-  expect(digitsFor([])).toBe(1);
+it('ends an axis at a round number past its end', () => {
+  expect(axisTo(1.7)).toEqual({ domain: [0, 2], ticks: [0, 0.5, 1, 1.5, 2] });
+  expect(axisTo(60)).toEqual({ domain: [0, 60], ticks: [0, 10, 20, 30, 40, 50, 60] });
+  expect(axisTo(3.15).ticks.at(-1)).toBeGreaterThanOrEqual(3.15);
+  expect(axisTo(0).ticks[0]).toBe(0);
+  expect(axisTo(0).domain[1]).toBeGreaterThan(0);
+});
+
+it('writes ticks with no digit too many', () => {
+  expect([0, 0.025, 0.0005, 60, 1.5].map(tick)).toEqual(['0', '0.025', '0.0005', '60', '1.5']);
 });

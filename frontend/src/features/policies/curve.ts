@@ -1,6 +1,7 @@
 /** Evaluations of a policy run as points over d = √KL, and the curve through them. */
 
 import type { GaoFit, PolicyEvaluation, PolicyRunDetail, PolicySteps } from '@/lib/api/types';
+import { locale } from '@/lib/i18n';
 
 /** Of a 95 % interval of the normal distribution. */
 const Z = 1.96;
@@ -117,10 +118,14 @@ export function thinned<T>(rows: T[], most: number): T[] {
   return Array.from({ length: most }, (_, i) => rows[Math.round(i * each)]).filter((row) => row !== undefined);
 }
 
-/** Digits that tell apart the ticks of an axis over these values, at least `least`. */
-export function digitsFor(values: (number | null | undefined)[], least = 1): number {
-  const there = values.filter((one) => typeof one === 'number');
-  const span = Math.max(...there) - Math.min(...there);
-  if (!Number.isFinite(span) || span <= 0) return least;
-  return Math.min(6, Math.max(least, Math.ceil(-Math.log10(span / 4))));
+/** A number beside an axis: as short as it can be. */
+export const tick = (value: number) => value.toLocaleString(locale(), { maximumSignificantDigits: 3 });
+
+/** An axis from 0 that reaches at least `end`, with its ticks at round numbers. */
+export function axisTo(end: number): { domain: [number, number]; ticks: number[] } {
+  const least = (end > 0 ? end : 1) / 6;
+  const size = 10 ** Math.floor(Math.log10(least));
+  const step = size * ([1, 2, 2.5, 5, 10].find((one) => one * size >= least * (1 - 1e-9)) ?? 10);
+  const n = Math.ceil(end / step - 1e-9) || 1;
+  return { domain: [0, n * step], ticks: Array.from({ length: n + 1 }, (_, i) => Number((i * step).toPrecision(12))) };
 }
