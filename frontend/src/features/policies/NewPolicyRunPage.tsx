@@ -175,8 +175,6 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
             label={t('Ask people at KLs of, nats')}
             description={t('Enter adds one. Empty: people are asked by hand only.')}
             placeholder={values.human_kls.length === 0 ? t('never') : undefined}
-            clearable
-            clearButtonProps={{ 'aria-label': t('Remove all') }}
             {...field('human_kls')}
           />
         </Part>
