@@ -1,9 +1,9 @@
 """Whether a policy is to be trained on: by a second reward model, and by people."""
 
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
-from training.engine.policy.overoptimisation import fit_gao
 from training.engine.policy.stopping import Point, StopRule, decide
 from training.policy_runs.models import PolicyEvaluation, PolicyRun
 from training.policy_runs.people import WinRate, win_rates
@@ -35,6 +35,8 @@ def report_of(run: PolicyRun) -> dict[str, Any]:
     is no such model ("gold", "people", "" for none). decision: by the second model; people: by people; None where they
     have said nothing. latest: the last evaluation in a few numbers.
     """
+    from training.engine.policy.overoptimisation import fit_gao  # brings scipy, which web processes have not
+
     evaluations = list(PolicyEvaluation.objects.filter(run=run).order_by("step"))
     gold, people = gold_points(evaluations), people_points(evaluations, win_rates(run))
     fit, fit_of = None, ""
@@ -71,9 +73,14 @@ def _by_people(points: list[Point]) -> PeoplesDecision:
     told = f"{_wins(best)} against the reference at step {best.step}, {_wins(now)} at step {now.step}"
     if found.reason == "gold_fell":
         return PeoplesDecision(True, "people_fell", f"People like it less: it won {told}.", found.best_step)
+    late, early = points[-RULE.patience :], points[-2 * RULE.patience : -RULE.patience]
+    won, claimed = (
+        [f"{0.5 + fmean(of(point) for point in part):.0%}" for part in (early, late)]
+        for of in (_gold, lambda point: point.proxy_gain)
+    )
     message = (
-        f"The reward model and people part: to people it won {told}; the reward model claims "
-        f"{0.5 + best.proxy_gain:.0%} and {0.5 + now.proxy_gain:.0%}."
+        f"The reward model and people part: over the last {len(late)} evaluations it claims {claimed[1]} against the "
+        f"reference and before that {claimed[0]}; people say {won[1]}, before that {won[0]}."
     )
     return PeoplesDecision(True, "proxy_and_people_part", message, found.best_step)
 

@@ -47,21 +47,41 @@ def test_a_margin_holds_whatever_the_bounds():
     assert not decide(course([0, 1.0, -9], se=None), StopRule(patience=0)).stop
 
 
-def test_proxy_and_gold_part_after_as_many_evaluations_as_the_rule_is_patient():
-    gold = [0, 0.5, 0.45, 0.5, 0.48]
-    assert not decide(course(gold[:4]), StopRule(patience=3)).stop
-    found = decide(course(gold), StopRule(patience=3))
-    assert (found.stop, found.reason, found.best_step) == (True, "proxy_and_gold_part", 10)
-    assert "from 1 to 4" in found.message and "no new best in 3 evaluations" in found.message
-    assert not decide(course(gold), StopRule(patience=4)).stop
+def test_proxy_and_gold_part_where_as_many_evaluations_as_before_bring_nothing():
+    gold = [0, 0.5, 0.6, 0.6, 0.55, 0.5]
+    # Means of two: 0.55 after 0.25 (with 0.6, 0.6); then 0.575 after 0.55; then 0.525 after 0.6.
+    assert not decide(course(gold[:5]), StopRule(patience=2)).stop
+    found = decide(course(gold), StopRule(patience=2))
+    assert (found.stop, found.reason, found.best_step) == (True, "proxy_and_gold_part", 20)
+    assert found.message == (
+        "Proxy and gold part: from steps 20–30 to steps 40–50 the mean gain in reward went from 2.5 to 4.5, "
+        "that in gold from 0.6 to 0.525."
+    )
+    # Three against three: 0.55 after 0.37.
+    assert not decide(course(gold), StopRule(patience=3)).stop
+
+
+def test_gold_that_stands_still_has_parted_from_a_proxy_that_rises():
+    assert decide(course([0, 0.5, 0.5, 0.5, 0.5]), StopRule(patience=2)).reason == "proxy_and_gold_part"
+    assert decide(course([0, 0.5, 0.5]), StopRule(patience=1)).message.startswith(
+        "Proxy and gold part: from steps 10 to"
+    )
+
+
+def test_what_there_is_before_is_compared_with():
+    # Two against the reference alone.
+    assert decide(course([0, 0.1, -0.2]), StopRule(patience=2)).reason == "proxy_and_gold_part"
+    assert not decide(course([0, 0.2, -0.1]), StopRule(patience=2)).stop
 
 
 def test_proxy_and_gold_that_stand_still_together_do_not_part():
-    assert not decide(course([0, 0.5, 0.45, 0.5, 0.48], proxy=[0, 1, 0.9, 1.0, 0.95]), StopRule(patience=3)).stop
+    still = course([0, 0.5, 0.5, 0.48, 0.5, 0.45], proxy=[0, 1, 1.0, 1.0, 1.0, 0.95])
+    assert not decide(still, StopRule(patience=2)).stop
 
 
 def test_evaluations_without_gold_between_do_not_count():
     points = course([0, 0.5, None, None, None, 0.45])
+    assert decide(course([0, 0.5, 0.5, 0.5, 0.45]), StopRule(patience=2)).stop
     found = decide(points, StopRule(patience=2))
     assert (found.stop, found.best_step) == (False, 10)
 
@@ -107,5 +127,4 @@ def test_a_noisy_course_is_stopped_after_its_peak_and_keeps_nearly_the_best():
         stopped.append(d[end - 1])
         regret.append(truth.max() - truth[decide(points[:end]).best_step])
     assert np.mean(np.array(stopped) < 4) > 0.95
-    # Stopping by three evaluations without a new best costs a little where noise made one too early.
     assert np.mean(regret) < 0.12

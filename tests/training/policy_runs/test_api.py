@@ -40,6 +40,7 @@ def registered(path) -> list[tuple[str, int, str]]:
 
 def set_state(run: PolicyRun, state: str) -> None:
     ended = {"finished_at": timezone.now()} if state in ("failed", "cancelled", "succeeded") else {}
+    assert run.job_id is not None
     Job.objects.filter(pk=run.job_id).update(state=state, **ended)
 
 

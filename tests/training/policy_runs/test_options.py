@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -72,7 +74,8 @@ def test_what_does_not_go_together_is_told(options, field):
 
 
 def test_no_options_at_all_are_refused():
-    for raw in ([], "beta", None):
+    nothings: tuple[Any, ...] = ([], "beta", None)
+    for raw in nothings:
         with pytest.raises(ValidationError):
             PolicyRunOptions.parse(raw)
 

@@ -40,6 +40,13 @@ def say_of(evaluation: PolicyEvaluation, n_wins: int, n_losses: int, n_ties: int
         say(sample, answer)
 
 
+def settle(cast, sample: PolicySample, verdict: str, intensity: int | None = None) -> None:
+    assert sample.comparison is not None
+    Adjudication.objects.create(
+        comparison=sample.comparison, reviewer=cast.reviewer, verdict=verdict, intensity=intensity
+    )
+
+
 # --- asking ----------------------------------------------------------------------------------------------------------
 def test_people_are_asked_about_the_same_prompts_at_every_checkpoint(cast, started, evaluated):
     run = started()
@@ -201,10 +208,8 @@ def test_a_comparison_has_one_vote_and_a_reviewer_the_last_word(cast, started, e
         say(sample, "win")
     loses = "b" if settled.comparison.a_id == settled.completion_row_id else "a"
     for sample, verdict, intensity in ((settled, loses, 2), (void, "invalid", None), (reopened, "tie", None)):
-        Adjudication.objects.create(
-            comparison=sample.comparison, reviewer=cast.reviewer, verdict=verdict, intensity=intensity
-        )
-    Adjudication.objects.create(comparison=reopened.comparison, reviewer=cast.reviewer, verdict="reopened")
+        settle(cast, sample, verdict, intensity)
+    settle(cast, reopened, "reopened")
     rates = win_rates(run)[evaluation.pk]
     assert (rates.n, rates.wins, rates.losses, rates.ties) == (4, 2, 1, 1)
     shown = cast.client(cast.reviewer).get(f"{URL}/evaluations/10/samples", {"order": "prompt"}).json()["results"]
@@ -249,7 +254,8 @@ def test_a_model_that_claims_more_while_people_see_nothing_new_says_stop(cast, s
         found = judging.peoples_decision(run)
         assert found is not None and found.stop == (number == 3)
     assert (found.reason, found.best_step) == ("proxy_and_people_part", 10)
-    assert "the reward model claims 73% and 98%" in found.message
+    assert "claims 94% against the reference and before that 62%" in found.message
+    assert "people say 50%, before that 57%" in found.message
 
 
 def test_a_few_ratings_decide_nothing(cast, started, evaluated):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist, fmean
 from typing import Any, Literal
-
-from scipy.stats import norm
 
 Reason = Literal["", "gold_fell", "proxy_and_gold_part"]
 
@@ -31,9 +30,9 @@ class Point:
 @dataclass(frozen=True)
 class StopRule:
     """confidence: of the bounds by which gold has fallen. margin: what gold may lie below its best whatever the bounds
-    say, in gold's unit; 0 is no such rule. patience: evaluations in a row without a new best of gold while the proxy
-    says more than at the best; 0 is no such rule. caution: standard errors that are taken off gold before the best one
-    is chosen. least: evaluations with gold before anything is stopped, the reference's among them.
+    say, in gold's unit; 0 is no such rule. patience: over so many evaluations gold's mean must rise above that of as
+    many before, or proxy and gold part; 0 is no such rule. caution: standard errors that are taken off gold before the
+    best is chosen. least: evaluations with gold before anything is stopped, the reference's among them.
     """
 
     confidence: float = 0.95
@@ -70,9 +69,10 @@ def decide(history: Sequence[Point], rule: StopRule = StopRule()) -> Decision:
     """Whether to stop after the last of these evaluations, which are in order of time.
 
     Gold has fallen where its upper bound now lies below the lower bound at its best, or its value below its best by
-    more than the margin. Proxy and gold part where the last `patience` evaluations brought no new best of gold and the
-    proxy claims more than at that best. The best is that of the highest gold (less `caution` standard errors); without
-    gold it is the last, and nothing stops.
+    more than the margin. Proxy and gold part where, of the last `patience` evaluations against as many before (or what
+    there is of them), the mean of the proxy's gains is higher and that of gold's is not: means, since one lucky
+    evaluation would be hard to beat though gold rises. The best is that of the highest gold, less `caution` standard
+    errors; without gold it is the last, and nothing stops.
     """
     judged = [point for point in history if point.gold_gain is not None and math.isfinite(point.gold_gain)]
     if not judged:
@@ -82,7 +82,7 @@ def decide(history: Sequence[Point], rule: StopRule = StopRule()) -> Decision:
     now = judged[-1]
     if len(judged) < rule.least or now is top:
         return Decision(False, "", "", kept.step)
-    z = float(norm.ppf(0.5 + rule.confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + rule.confidence / 2)
     bounds = None
     if now.gold_se is not None and top.gold_se is not None:
         bounds = (_gold(now) + z * now.gold_se, _gold(top) - z * top.gold_se)
@@ -98,20 +98,26 @@ def decide(history: Sequence[Point], rule: StopRule = StopRule()) -> Decision:
             f"at step {top.step} it was {_gold(top):.3g}."
         )
         return Decision(True, "gold_fell", message, kept.step)
-    since = judged[judged.index(top) + 1 :]
-    if 0 < rule.patience <= len(since) and all(one.proxy_gain > top.proxy_gain for one in since[-rule.patience :]):
-        message = (
-            f"Proxy and gold part: from step {top.step} to step {now.step} the gain in reward went from "
-            f"{top.proxy_gain:.3g} to {now.proxy_gain:.3g}, that in gold from {_gold(top):.3g} to {_gold(now):.3g}, "
-            f"with no new best in {len(since)} evaluation{'' if len(since) == 1 else 's'}."
-        )
-        return Decision(True, "proxy_and_gold_part", message, kept.step)
+    late, early = judged[-rule.patience :], judged[-2 * rule.patience : -rule.patience]
+    if rule.patience and early:
+        proxy = [fmean(point.proxy_gain for point in part) for part in (early, late)]
+        gold = [fmean(_gold(point) for point in part) for part in (early, late)]
+        if proxy[1] > proxy[0] and gold[1] <= gold[0]:
+            message = (
+                f"Proxy and gold part: from steps {_steps(early)} to steps {_steps(late)} the mean gain in reward went "
+                f"from {proxy[0]:.3g} to {proxy[1]:.3g}, that in gold from {gold[0]:.3g} to {gold[1]:.3g}."
+            )
+            return Decision(True, "proxy_and_gold_part", message, kept.step)
     return Decision(False, "", "", kept.step)
 
 
 def _gold(point: Point) -> float:
     assert point.gold_gain is not None
     return point.gold_gain
+
+
+def _steps(points: Sequence[Point]) -> str:
+    return "–".join(str(step) for step in dict.fromkeys((points[0].step, points[-1].step)))
 
 
 def _with_bounds(point: Point, z: float) -> str:
