@@ -154,7 +154,7 @@ function Ending({ run, why, evaluations }: { run: PolicyRunDetail; why: string; 
               text={t('It is the checkpoint {{name}}; {{generate}} let it write completions.')}
               name={<strong>{run.checkpoint.name}</strong>}
               generate={
-                <Anchor component={Link} to={`/projects/${slug}/generations`} inherit underline="always">
+                <Anchor component={Link} to={`/projects/${slug}/generations`} inherit c="inherit" underline="always">
                   {t('generations')}
                 </Anchor>
               }
