@@ -1,5 +1,6 @@
 import { CompositeChart } from '@mantine/charts';
 import { Paper, Text } from '@mantine/core';
+import { ReferenceArea } from 'recharts';
 import { ChartFrame, type ChartColumn } from '@/components/charts/ChartFrame';
 import type { GaoFit, PolicyEvaluation, PolicyRunDetail, WinRate } from '@/lib/api/types';
 import { number, percent } from '@/lib/format';
@@ -24,6 +25,7 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
   const end = furthest(evaluations, fit);
   // A label stays inside at the right edge.
   const side = (d: number) => (d > 0.75 * end ? 'Right' : 'Left');
+  const axis = axisTo(end);
   const peak = fit?.peak_d != null && fit.peak_d <= end ? fit.peak_d : null;
   return (
     <ChartFrame
@@ -31,7 +33,7 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
       description={
         <>
           {t('Rewards of the policy less those of the reference to the same prompts of the probe set, by d = √KL (KL in nats). Bands are 95 % intervals.')}{' '}
-          {fit ? fitWords(fit) : hasGold && t('The curve of Gao et al. is fitted once there are enough evaluations with gold.')}
+          {fit ? fitWords(fit, (gain) => number(gain, 2)) : hasGold && t('The curve of Gao et al. is fitted once there are enough evaluations with gold.')}
           {!hasGold && t('Without a gold model only people can say whether it got better: ask them below.')}
         </>
       }
@@ -61,7 +63,7 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
             })}
             xAxisLabel={t('d = √KL')}
             yAxisLabel={t('gain in reward')}
-            xAxisProps={{ type: 'number', ...axisTo(end), tickFormatter: tick }}
+            xAxisProps={{ type: 'number', ...axis, tickFormatter: tick }}
             yAxisProps={{ domain: ['auto', 'auto'], tickFormatter: tick, width: 64 }}
             referenceLines={[
               { y: 0, label: t('reference'), labelPosition: 'insideTopRight', color: 'var(--chart-mark)', strokeDasharray: '2 4' },
@@ -77,7 +79,9 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
               },
             }}
             composedChartProps={{ accessibilityLayer: false }}
-          />
+          >
+            {peakArea(fit, axis.domain[1])}
+          </CompositeChart>
         </div>
       }
       rows={evaluations}
@@ -98,6 +102,13 @@ export function GainChart({ run, evaluations }: { run: PolicyRunDetail; evaluati
   );
 }
 
+/** Where the peak may be, as far as the axis goes. */
+function peakArea(fit: GaoFit | null, end: number) {
+  if (!fit?.peak_d_interval || fit.peak_d_interval[0] >= end) return null;
+  const [low, high] = fit.peak_d_interval;
+  return <ReferenceArea x1={low} x2={Math.min(high ?? end, end)} fill="var(--line-fit)" fillOpacity={0.1} />;
+}
+
 type Metrics = PolicyEvaluation['metrics'];
 const proxyOf = ({ reward_gain, reward_gain_se }: Metrics) => band(reward_gain, reward_gain_se);
 const goldOf = ({ gold_gain, gold_gain_se }: Metrics) => band(gold_gain, gold_gain_se);
@@ -110,16 +121,16 @@ function bandText(found: Band | null): string {
 }
 
 /** What the fitted curve predicts, in a sentence. */
-function fitWords({ kind, peak_d, peak_d_interval, peak_gold, n }: GaoFit): string {
+function fitWords({ kind, peak_d, peak_d_interval, peak_gold, n }: GaoFit, show: (gain: number | null) => string): string {
   const form = kind === 'rl' ? 'd(α − β ln d)' : 'd(α − βd)';
   const through = t('Fitted through {{count}} of them: {{form}}.', { count: n, form });
   if (peak_d === null) return `${through} ${t('No peak is in sight yet.')}`;
   const low = peak_d_interval && number(peak_d_interval[0], 1);
   const high = peak_d_interval && (peak_d_interval[1] === null ? t('no end') : number(peak_d_interval[1], 1));
-  const values = { d: number(peak_d, 1), gain: number(peak_gold, 2) };
+  const values = { d: number(peak_d, 1), gain: show(peak_gold) };
   return `${through} ${
     low && high
-      ? t('It predicts the peak at d = {{d}} ({{low}} to {{high}}), a gain of {{gain}}.', { ...values, low, high })
+      ? t('It predicts the peak at d = {{d}} ({{low}} to {{high}}, in grey), a gain of {{gain}}.', { ...values, low, high })
       : t('It predicts the peak at d = {{d}}, a gain of {{gain}}.', values)
   }`;
 }
@@ -182,6 +193,7 @@ export function WinRateChart({ run, evaluations }: { run: PolicyRunDetail; evalu
   const rows = rated(evaluations);
   if (rows.length === 0) return null;
   const fit = run.report.fit_of === 'people' ? run.report.fit : null;
+  const axis = axisTo(furthest(evaluations, fit));
   // The fit is of win rates less one half.
   const curve = fit ? fitted(fit, furthest(evaluations, fit)).map(({ d, fitted: gain }) => ({ d, fitted: 0.5 + gain })) : [];
   const points = [...rows, ...curve].sort((one, other) => one.d - other.d);
@@ -191,7 +203,7 @@ export function WinRateChart({ run, evaluations }: { run: PolicyRunDetail; evalu
       description={
         <>
           {t('How often labellers choose the policy’s completion without knowing whose it is, ties half, with 95 % intervals. Where the claim leaves the band, the reward model is being fooled.')}{' '}
-          {fit && fitWords(fit)}
+          {fit && fitWords(fit, (gain) => t('{{share}} over one half', { share: percent(gain) }))}
         </>
       }
       chart={
@@ -218,7 +230,7 @@ export function WinRateChart({ run, evaluations }: { run: PolicyRunDetail; evalu
             })}
             xAxisLabel={t('d = √KL')}
             yAxisLabel={t('share preferred')}
-            xAxisProps={{ type: 'number', ...axisTo(furthest(evaluations, fit)), tickFormatter: tick }}
+            xAxisProps={{ type: 'number', ...axis, tickFormatter: tick }}
             yAxisProps={{ domain: [0, 1], allowDataOverflow: true, tickFormatter: (share: number) => percent(share, 0), width: 64 }}
             referenceLines={[{ y: 0.5, label: t('as good as the reference'), labelPosition: 'insideBottomLeft', color: 'var(--chart-mark)', strokeDasharray: '2 4' }]}
             tooltipProps={{
@@ -242,7 +254,9 @@ export function WinRateChart({ run, evaluations }: { run: PolicyRunDetail; evalu
               },
             }}
             composedChartProps={{ accessibilityLayer: false }}
-          />
+          >
+            {peakArea(fit, axis.domain[1])}
+          </CompositeChart>
         </div>
       }
       rows={rows}

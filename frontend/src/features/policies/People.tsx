@@ -37,7 +37,7 @@ export function People({ run, evaluations, mayTrain }: Props) {
       <Text size="sm" c="dimmed" mb="sm">
         {t('Pairs of policy and reference go to labellers blind and on top of their queues. A tie counts half.')}
       </Text>
-      {run.report.people?.stop && (
+      {run.report.people?.stop && run.report.people.message !== run.stop_message && (
         <Alert color="orange" mb="sm">
           {run.report.people.message}
         </Alert>

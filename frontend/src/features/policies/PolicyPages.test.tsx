@@ -1,6 +1,6 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { cleanup, render, screen, waitFor, within } from '@testing-library/react';
+import { cleanup, configure, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { MemoryRouter, Route, Routes } from 'react-router';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -11,6 +11,10 @@ import { ProjectContext } from '@/lib/session';
 import { NewPolicyRunPage } from './NewPolicyRunPage';
 import { PolicyRunPage } from './PolicyRunPage';
 import { PolicyRunsPage } from './PolicyRunsPage';
+
+// A whole page of charts takes its time on a busy machine.
+configure({ asyncUtilTimeout: 5_000 });
+vi.setConfig({ testTimeout: 20_000 });
 
 const OPTIONS: PolicyRunOptions = {
   start: 'builtin', reward_model: 3, gold_model: 2, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05, kl_target: 0,
@@ -243,7 +247,7 @@ describe('a run', () => {
     const [head, , , last] = texts(table);
     expect(head).toEqual(['Updates', 'd = √KL', 'Gain by the reward model', 'Without length', 'Gain by gold']);
     expect(last).toEqual(['40', '3.00', '2.50 (2.30 to 2.70)', '0.00', '0.40 (0.30 to 0.50)']);
-    expect(screen.getByText(/It predicts the peak at d = 2\.7 \(2\.1 to no end\), a gain of 1\.36\./)).toBeTruthy();
+    expect(screen.getByText(/It predicts the peak at d = 2\.7 \(2\.1 to no end, in grey\), a gain of 1\.36\./)).toBeTruthy();
   });
 
   it('has people beside what the reward model claims', async () => {
