@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint';
 
 const features = [
   'auth', 'account', 'projects', 'members', 'guidelines', 'data', 'labelling', 'rankings', 'review', 'models', 'refresh', 'jobs',
-  'audit',
+  'audit', 'policies',
 ];
 
 // Imports run lib <- components <- features <- app, and features do not import each other.

@@ -11,6 +11,7 @@ import { labellingRoutes } from '@/features/labelling/routes';
 import { membersRoutes } from '@/features/members/routes';
 import { driftRoutes } from '@/features/drift/routes';
 import { modelsRoutes } from '@/features/models/routes';
+import { policyRoutes } from '@/features/policies/routes';
 import { projectRoutes, projectsRoutes } from '@/features/projects/routes';
 import { rankingsRoutes } from '@/features/rankings/routes';
 import { refreshRoutes } from '@/features/refresh/routes';
@@ -31,6 +32,7 @@ const insideProject: RouteObject[] = [
   ...generationRoutes,
   ...driftRoutes,
   ...refreshRoutes,
+  ...policyRoutes,
   ...samplingRoutes,
   ...judgesRoutes,
   ...jobsRoutes,

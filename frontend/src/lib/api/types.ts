@@ -1633,3 +1633,262 @@ export interface RefreshTimeline {
   batches: number[];
   n_batches: number;
 }
+
+/** Options of a policy run, by the names of its configuration. */
+export interface PolicyRunOptions {
+  /** "builtin", "checkpoint:ID" or "path:/…"; the reference is this model, frozen. */
+  start: string;
+  reward_model: number | null;
+  gold_model: number | null;
+  algorithm: 'rloo' | 'grpo';
+  reward: 'rewards' | 'calibrated';
+  shaping: 'none' | 'centred' | 'sigmoid' | 'clip';
+  ensemble: 'mean' | 'worst' | 'uncertainty';
+  beta: number;
+  /** 0: beta stays as it is. */
+  kl_target: number;
+  /** Nats; 0 for none. */
+  kl_limit: number;
+  n_iterations: number;
+  n_steps: number;
+  prompts_per_step: number;
+  completions_per_prompt: number;
+  max_new_tokens: number;
+  temperature: number;
+  learning_rate: number;
+  /** 0: all weights. */
+  lora_rank: number;
+  evaluate_every: number;
+  n_probe: number;
+  human_kls: number[];
+  n_human: number;
+  seed: number;
+}
+
+export interface PolicyRunChoices {
+  defaults: PolicyRunOptions;
+  starts: { value: string; label: string }[];
+  reward_models: { version: number; label: string; is_served: boolean; n_members: number }[];
+  n_prompts: number;
+  n_probe: number;
+  /** Why nothing can start; '' where it can. */
+  problem: string;
+}
+
+export interface PolicyRunPreview {
+  n_prompts: number;
+  /** How often each prompt is drawn. */
+  passes: number;
+  n_completions: number;
+  n_updates: number;
+  n_probe: number;
+  n_evaluations: number;
+  n_probe_completions: number;
+  /** Of all completions together, at most. */
+  max_new_tokens: number;
+  n_comparisons: number;
+  n_ratings: number;
+  /** By what earlier runs took; null before there is one. */
+  seconds: number | null;
+}
+
+/** The curve of Gao et al. (2022) through the gold gains, with 95 % intervals. */
+export interface GaoFit {
+  kind: 'best_of_n' | 'rl';
+  alpha: number;
+  beta: number;
+  alpha_interval: [number, number] | null;
+  beta_interval: [number, number] | null;
+  peak_d: number | null;
+  /** Its upper end is null where the data leave open that there is no peak. */
+  peak_d_interval: [number, number | null] | null;
+  peak_gold: number | null;
+  r2: number | null;
+  n: number;
+}
+
+export interface StopDecision {
+  stop: boolean;
+  reason: string;
+  message: string;
+  best_step: number | null;
+}
+
+export interface PolicyRun {
+  number: number;
+  state: JobState;
+  options: PolicyRunOptions;
+  start_label: string;
+  reward_model: PolicyRunModel;
+  gold_model: PolicyRunModel | null;
+  /** The last evaluation in a few numbers. */
+  latest: Pick<PolicyMetrics, 'kl' | 'd' | 'reward_gain' | 'gold_gain' | 'length'> & { step: number } | null;
+  stop_reason: string;
+  stop_message: string;
+  /** The policy that is kept. */
+  checkpoint: { id: number; name: string } | null;
+  progress: Job['progress'] | null;
+  job: Job | null;
+  created_at: string;
+  created_by: string | null;
+  finished_at: string | null;
+}
+
+export interface PolicyRunModel {
+  id: number;
+  version: number;
+  label: string;
+}
+
+export interface PolicyRunDetail extends PolicyRun {
+  report: PolicyReport;
+  /** What is possible now; whether one may is another matter. */
+  can: { cancel: boolean; retry: boolean; ask_people: boolean; adversarial: boolean };
+}
+
+export interface PolicyReport {
+  fit: GaoFit | null;
+  /** What was fitted: gains by gold, or people's win rates less one half. */
+  fit_of: '' | 'gold' | 'people' | null;
+  /** By gold. */
+  decision: StopDecision | null;
+  people: StopDecision | null;
+  /** The evaluation that is kept, 0 for the reference; null while the run goes on. */
+  best_step: number | null;
+  last_step: number | null;
+}
+
+/** Numbers of every update, at most 400 of them; the names of the columns come with the rows. */
+export interface PolicySteps {
+  columns: string[];
+  rows: (number | null)[][];
+}
+
+/** How often people prefer the policy's completion to the reference's; a tie counts half. */
+export interface WinRate {
+  n_asked: number;
+  /** Judged by now. */
+  n: number;
+  wins: number;
+  losses: number;
+  ties: number;
+  rate: number | null;
+  low: number | null;
+  high: number | null;
+  /** What the reward model says of the same pairs. */
+  claimed: number;
+}
+
+export interface PolicyEvaluation {
+  step: number;
+  human_kl: number | null;
+  n_comparisons: number;
+  n_samples: number;
+  metrics: PolicyMetrics;
+  win_rate: WinRate | null;
+}
+
+export interface PolicyMetrics {
+  n_prompts: number;
+  kl: number;
+  kl_se: number;
+  kl_k1: number | null;
+  kl_k3: number | null;
+  kl_per_token: number | null;
+  d: number;
+  beta: number | null;
+  entropy: number | null;
+  reward: number | null;
+  reward_gain: number | null;
+  reward_gain_se: number | null;
+  calibrated_gain: number | null;
+  uncertainty: number | null;
+  reference_uncertainty: number | null;
+  beyond_range: number | null;
+  reference_beyond_range: number | null;
+  gold: number | null;
+  gold_gain: number | null;
+  gold_gain_se: number | null;
+  length: number | null;
+  reference_length: number | null;
+  cut_off: number | null;
+  repetition: number | null;
+  reference_repetition: number | null;
+  distinct_1: number | null;
+  reference_distinct_1: number | null;
+  distinct_2: number | null;
+  reference_distinct_2: number | null;
+  exploits: ExploitReport | null;
+}
+
+/** What a feature of writing explains of a gain in reward, with 95 % intervals; no share where nothing is gained beyond chance. */
+export interface Explained {
+  contribution: number;
+  interval: [number, number];
+  share: number | null;
+  share_interval: [number, number] | null;
+}
+
+export interface ExploitFeature {
+  name: string;
+  policy: number;
+  reference: number;
+  /** Completions that have any of it. */
+  policy_share: number;
+  reference_share: number;
+  reward: Explained | null;
+  calibrated: Explained | null;
+  is_flagged: boolean;
+  words: string;
+}
+
+export interface ExploitReport {
+  n: number;
+  gain: number;
+  gain_interval: [number, number];
+  total: Explained | null;
+  calibrated_gain: number | null;
+  calibrated_gain_interval: [number, number] | null;
+  calibrated_total: Explained | null;
+  features: ExploitFeature[];
+  flags: string[];
+}
+
+export interface PolicySample {
+  id: number;
+  prompt_id: number;
+  messages: Message[];
+  completion: string;
+  reference: string;
+  reward: number | null;
+  reference_reward: number | null;
+  calibrated: number | null;
+  reference_calibrated: number | null;
+  uncertainty: number | null;
+  reference_uncertainty: number | null;
+  gold: number | null;
+  reference_gold: number | null;
+  kl: number | null;
+  n_tokens: number | null;
+  reference_n_tokens: number | null;
+  /** In the pool as an adversarial completion. */
+  is_kept: boolean;
+  comparison_id: number | null;
+  /** What people say of the policy's side; '' while they have not. */
+  outcome: '' | 'win' | 'loss' | 'tie';
+}
+
+/** Samples with much reward that gold or people find worse than the reference's. */
+export interface FooledCount {
+  n: number;
+  n_by_people: number;
+  n_by_gold: number;
+  /** Of them in the pool by now, as adversarial completions. */
+  n_kept: number;
+}
+
+export interface FooledKept extends FooledCount {
+  n_new: number;
+  /** The refresh that was started with them. */
+  refresh: { id: number; number: number } | null;
+}

@@ -1,0 +1,108 @@
+import { Badge, Group, Table, Text, Title } from '@mantine/core';
+import type { PolicyEvaluation, PolicyMetrics, PolicyRunDetail } from '@/lib/api/types';
+import { number, percent } from '@/lib/format';
+import { t } from '@/lib/i18n';
+import { bestOf } from './curve';
+
+interface Measure {
+  title: string;
+  text: (metrics: PolicyMetrics) => string;
+  /** The same of the reference. */
+  reference?: (metrics: PolicyMetrics) => string;
+}
+
+const MEASURES: Measure[] = [
+  {
+    title: t('Uncertainty'),
+    text: ({ uncertainty }) => number(uncertainty, 2),
+    reference: ({ reference_uncertainty }) => number(reference_uncertainty, 2),
+  },
+  {
+    title: t('Beyond range'),
+    text: ({ beyond_range }) => percent(beyond_range),
+    reference: ({ reference_beyond_range }) => percent(reference_beyond_range),
+  },
+  {
+    title: t('Repetition'),
+    text: ({ repetition }) => percent(repetition),
+    reference: ({ reference_repetition }) => percent(reference_repetition),
+  },
+  {
+    title: t('Distinct words'),
+    text: ({ distinct_1 }) => percent(distinct_1),
+    reference: ({ reference_distinct_1 }) => percent(reference_distinct_1),
+  },
+  {
+    title: t('Distinct pairs'),
+    text: ({ distinct_2 }) => percent(distinct_2),
+    reference: ({ reference_distinct_2 }) => percent(reference_distinct_2),
+  },
+  {
+    title: t('Length'),
+    text: ({ length }) => number(length, 0),
+    reference: ({ reference_length }) => number(reference_length, 0),
+  },
+  { title: t('Cut off'), text: ({ cut_off }) => percent(cut_off) },
+];
+
+/** How the policy writes at each evaluation, with the reference below each number. */
+export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[] }) {
+  const best = bestOf(run, evaluations);
+  return (
+    <section aria-labelledby="evaluations">
+      <Title order={2} id="evaluations" mb="xs">
+        {t('Health of the policy')}
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        {t('On the probe set, the reference below in grey. Beyond range: completions whose reward is above all but one in two hundred of training. Length in tokens; cut off at the longest allowed.')}
+      </Text>
+      <Table.ScrollContainer minWidth={960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+        <Table aria-labelledby="evaluations" verticalSpacing="xs" stickyHeader>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th ta="right">{t('Updates')}</Table.Th>
+              <Table.Th ta="right">{t('KL, nats')}</Table.Th>
+              {MEASURES.map(({ title }) => (
+                <Table.Th key={title} ta="right">
+                  {title}
+                </Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody style={{ fontVariantNumeric: 'tabular-nums', verticalAlign: 'top' }}>
+            {evaluations.toReversed().map((one) => (
+              <Table.Tr key={one.step}>
+                <Table.Td ta="right">
+                  <Group gap={6} justify="flex-end" wrap="nowrap">
+                    {one === best?.evaluation && (
+                      <Badge variant="light" color="teal" c="var(--mantine-color-text)" tt="none">
+                        {best.isKept ? t('kept') : t('best so far')}
+                      </Badge>
+                    )}
+                    {number(one.step)}
+                  </Group>
+                </Table.Td>
+                <Table.Td ta="right">
+                  {number(one.metrics.kl, 2)}
+                  <Text size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+                    ± {number(1.96 * one.metrics.kl_se, 2)}
+                  </Text>
+                </Table.Td>
+                {MEASURES.map(({ title, text, reference }) => (
+                  <Table.Td key={title} ta="right">
+                    {text(one.metrics)}
+                    {reference && (
+                      <Text size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+                        {reference(one.metrics)}
+                      </Text>
+                    )}
+                  </Table.Td>
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </section>
+  );
+}
