@@ -115,6 +115,16 @@ class PolicyRunOptions:
         problems.done()
 
     @property
+    def n_batches(self) -> int:
+        """Batches of completions that are sampled, each for `n_iterations` of the `n_steps` updates."""
+        return -(-self.n_steps // self.n_iterations)
+
+    @property
+    def n_drawn(self) -> int:
+        """Prompts of all batches; the same one may be drawn again."""
+        return self.n_batches * self.prompts_per_step
+
+    @property
     def n_evaluations(self) -> int:
         """At most: at the start, at intervals, at the end, and one for each KL at which people are asked."""
         return 2 + (self.n_steps - 1) // self.evaluate_every + len(self.human_kls)

@@ -102,9 +102,8 @@ def _write_prompts(run: PolicyRun, options: PolicyRunOptions, directory: Path) -
     """prompts.jsonl and probe.jsonl, both drawn by digest and seed; returns how many are in the latter."""
     paths = (directory / "prompts.jsonl", directory / "probe.jsonl")
     if not all(path.exists() for path in paths):
-        n_drawn = options.n_steps * options.prompts_per_step
         wanted = (
-            (paths[0], training_prompts(run.project), min(MAX_PROMPTS, n_drawn)),
+            (paths[0], training_prompts(run.project), min(MAX_PROMPTS, options.n_drawn)),
             (paths[1], probe_prompts(run.project), options.n_probe),
         )
         for path, rows, n in wanted:

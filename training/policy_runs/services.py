@@ -106,15 +106,14 @@ def preview(*, project: Project, options: PolicyRunOptions) -> dict[str, Any]:
     _named(project, options)
     counts = n_prompts(project)
     n_probe = min(options.n_probe, counts["n_probe"])
-    n_drawn = options.n_steps * options.prompts_per_step
-    n_completions = n_drawn * options.completions_per_prompt
+    n_completions = options.n_drawn * options.completions_per_prompt
     n_asked = len(options.human_kls) * min(options.n_human, n_probe)
     n_probe_completions = n_probe * options.n_evaluations
     return {
         "n_prompts": counts["n_prompts"],
-        "passes": n_drawn / counts["n_prompts"],
+        "passes": options.n_drawn / counts["n_prompts"],
         "n_completions": n_completions,
-        "n_updates": options.n_steps * options.n_iterations,
+        "n_updates": options.n_steps,
         "n_probe": n_probe,
         "n_evaluations": options.n_evaluations,
         "n_probe_completions": n_probe_completions,
@@ -130,7 +129,7 @@ def _seconds(project: Project, n_completions: int) -> float | None:
     paces = []
     for raw, began, ended in rows.values_list("options", "job__started_at", "job__finished_at")[:LATELY]:
         then = PolicyRunOptions.parse(raw)
-        n = then.n_steps * then.prompts_per_step * then.completions_per_prompt
+        n = then.n_drawn * then.completions_per_prompt
         if began is not None and ended is not None:
             paces.append((ended - began).total_seconds() / n)
     return statistics.median(paces) * n_completions if paces else None

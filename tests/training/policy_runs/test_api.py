@@ -173,13 +173,13 @@ def test_a_preview_says_what_it_takes(cast, ready, started):
     told = client.post(f"{URL}/preview", body, format="json").json()
     assert told == {
         "n_prompts": 9,
-        "passes": 10.0,
-        "n_completions": 360,
-        "n_updates": 20,
+        "passes": 5.0,
+        "n_completions": 180,
+        "n_updates": 10,
         "n_probe": 8,
         "n_evaluations": 5,
         "n_probe_completions": 40,
-        "max_new_tokens": 4000,
+        "max_new_tokens": 2200,
         "n_comparisons": 10,
         "n_ratings": 10 * cast.project.min_ratings,
         "seconds": None,
@@ -189,7 +189,7 @@ def test_a_preview_says_what_it_takes(cast, ready, started):
     Job.objects.filter(pk=before.job_id).update(
         state="succeeded", started_at=ended - timedelta(seconds=90), finished_at=ended
     )
-    assert client.post(f"{URL}/preview", body, format="json").json()["seconds"] == pytest.approx(180)
+    assert client.post(f"{URL}/preview", body, format="json").json()["seconds"] == pytest.approx(90)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
