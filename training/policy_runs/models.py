@@ -17,9 +17,10 @@ class PolicyRun(TimestampedModel):
     """One policy optimised against one version of a reward model.
 
     `options` is a PolicyRunOptions as JSON. `start_model` names what it starts from, for people; `start_checkpoint` is
-    that model where it is one of ours. `steps` holds a few hundred points of its training for charts: {"columns",
-    "rows"}. `report` holds the fit and the latest decision (`judging.report_of`). `checkpoint` is the policy that is
-    kept; null until then, and where the start was the best of all.
+    that model where it is one of ours. `combined_model` is another project's, whose reward is combined with that of
+    `reward_model`; null for none, or where it is gone. `steps` holds a few hundred points of its training for charts:
+    {"columns", "rows"}. `report` holds the fit and the latest decision (`judging.report_of`). `checkpoint` is the one
+    that is kept; null until then, and where the start was the best of all.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="policy_runs")
@@ -28,6 +29,7 @@ class PolicyRun(TimestampedModel):
     start_checkpoint = models.ForeignKey(Checkpoint, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     start_model = models.CharField(max_length=500)
     reward_model = models.ForeignKey(RewardModel, on_delete=models.RESTRICT, related_name="policy_runs")
+    combined_model = models.ForeignKey(RewardModel, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     gold_model = models.ForeignKey(RewardModel, on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
     steps = models.JSONField(default=dict, blank=True)
     report = models.JSONField(default=dict, blank=True)

@@ -26,7 +26,9 @@ BETA = 0.05
 class PolicyRunOptions:
     """start: "builtin", "checkpoint:<id>" or "path:/…" on the worker; also the reference, which stays as it is.
 
-    reward_model: the version whose reward is optimised; gold_model: the version that is looked at only, None for none.
+    reward_model: the version whose reward is optimised; combine_with: the slug of another project over the same pool,
+    whose model in use is combined with it (helpfulness with safety, by the scorer's rule), "" for none; gold_model: the
+    version that is looked at only, None for none.
     algorithm, n_iterations (updates of each batch), learning_rate, lora_rank (0: all weights), seed: of the training.
     beta: of the penalty on the KL to the reference; kl_target: nats that beta is steered to, 0 for a fixed beta.
     reward: as the model says it or less what length adds; shaping, ensemble: what the trainer makes of it.
@@ -37,6 +39,7 @@ class PolicyRunOptions:
 
     start: str = BUILTIN
     reward_model: int = 0
+    combine_with: str = ""
     gold_model: int | None = None
     algorithm: str = "rloo"
     beta: float = BETA
@@ -76,6 +79,10 @@ class PolicyRunOptions:
         ):
             value = getattr(self, name)
             problems.expect(value in known, name, f"Expected one of {', '.join(known)}, got {value!r}.")
+        if self.combine_with:
+            told = "Of combined models there is one reward: no members, and none calibrated for length."
+            problems.expect(self.ensemble == "mean", "ensemble", told)
+            problems.expect(self.reward == "rewards", "reward", told)
         problems.number("beta", self.beta, 0, 10)
         problems.number("kl_target", self.kl_target, 0, 10_000)
         is_fixed = not self.kl_target or bool(self.beta)

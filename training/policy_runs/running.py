@@ -61,6 +61,11 @@ def run_policy(*, run: PolicyRun, context: JobContext, base: BaseSettings | None
         return run
     registry.sync()  # a retried job holds its models again
     options = PolicyRunOptions.parse(run.options)
+    if options.combine_with and run.combined_model is None:
+        raise JobFailed(
+            "combined_model_gone",
+            f"The model of {options.combine_with!r} that this run combines with its own is gone: start another run.",
+        )
     directory = artifacts.run_directory(context.job.pk, f"policy-run-{run.number}")
     start = _start(run, options, context, base)
     n_probe = _write_prompts(run, options, directory)
@@ -135,9 +140,9 @@ def _config(run: PolicyRun, options: PolicyRunOptions, start: BaseModel, directo
         "probe": str(directory / "probe.jsonl"),
         "out_dir": str(directory / "out"),
         "scorer_url": settings.SCORER_URL,
-        "reward_model": _served_as(run, run.reward_model),
+        "reward_model": "+".join(_served_as(model) for model in _optimised(run)),
         "gold_url": settings.SCORER_URL if run.gold_model else "",
-        "gold_model": _served_as(run, run.gold_model) if run.gold_model else "",
+        "gold_model": _served_as(run.gold_model) if run.gold_model else "",
         "human_kls": list(options.human_kls) if options.n_human else [],
         "n_threads": settings.ENGINE_THREADS,
         "stop_rule": judging.RULE.to_dict(),
@@ -145,25 +150,29 @@ def _config(run: PolicyRun, options: PolicyRunOptions, start: BaseModel, directo
     }
 
 
-def _served_as(run: PolicyRun, model: RewardModel) -> str:
+def _optimised(run: PolicyRun) -> list[RewardModel]:
+    """The models whose reward, combined where they are two, the policy is trained on."""
+    return [model for model in (run.reward_model, run.combined_model) if model is not None]
+
+
+def _served_as(model: RewardModel) -> str:
     """One version, whatever is promoted meanwhile."""
-    return f"{run.project.slug}@{model.version}"
+    return f"{model.project.slug}@{model.version}"
 
 
 def _wait_until_served(run: PolicyRun, options: PolicyRunOptions, context: JobContext) -> None:
     """Raises JobFailed "version_not_served" for a model that the scorer does not load, "scorer_unavailable",
     "scorer_refused", and "no_calibration" where a calibrated reward is asked of a model that has none."""
-    wanted = {model.version for model in (run.reward_model, run.gold_model) if model is not None}
+    wanted = {_served_as(model) for model in (*_optimised(run), run.gold_model) if model is not None}
     until = time.monotonic() + SERVED_S
     told = ""
     while True:
         try:
             with ScorerClient(settings.SCORER_URL, settings.SCORER_TOKEN, timeout_s=10.0, n_retries=0) as scorer:
-                rows = [one for one in scorer.models() if one["name"] == run.project.slug]
-            served = {one["version"]: one for one in rows}
+                served = {f"{one['name']}@{one['version']}": one for one in scorer.models()}
             if wanted <= set(served):
                 break
-            missing = ", ".join(f"v{version}" for version in sorted(wanted - set(served)))
+            missing = ", ".join(sorted(wanted - set(served)))
             code, told = "version_not_served", f"The scorer does not serve {missing}; its /readyz says why."
         except ScorerRefused as error:
             raise JobFailed("scorer_refused", error.message) from error
@@ -173,7 +182,7 @@ def _wait_until_served(run: PolicyRun, options: PolicyRunOptions, context: JobCo
             raise JobFailed(code, f"{told} Retry when that is mended.")
         context.progress(message=f"waits for the scorer: {told}")
         time.sleep(SERVED_POLL_S)
-    if options.reward == "calibrated" and not served[run.reward_model.version].get("has_calibration"):
+    if options.reward == "calibrated" and not served[_served_as(run.reward_model)].get("has_calibration"):
         raise JobFailed(
             "no_calibration",
             f"v{run.reward_model.version} has no calibration for length: start a run on its rewards as they are.",

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.db.models import Count, ExpressionWrapper, F, FloatField, Q, QuerySet
 
+from annotate.accounts.models import User
 from annotate.common.errors import DomainError
 from annotate.jobs.models import JobState
 from annotate.pool.models import Prompt
-from annotate.projects.models import Project
+from annotate.projects.models import CAPABILITIES, Capability, Membership, Project
 from training.policy.models import Checkpoint, CheckpointKind
 from training.policy.services import BUILTIN
 from training.policy_runs.models import PolicyEvaluation, PolicyRun, PolicySample
@@ -30,19 +31,21 @@ _UNREAD = ("report", "config", "sources")
 def policy_runs(project: Project) -> QuerySet[PolicyRun]:
     """For lists: without the points of the charts."""
     rows = PolicyRun.objects.filter(project=project).select_related(
-        "job", "reward_model", "gold_model", "checkpoint", "created_by"
+        "job", "reward_model", "combined_model__project", "gold_model", "checkpoint", "created_by"
     )
     return rows.defer(
         "steps",
-        *(f"{side}__{name}" for side in ("reward_model", "gold_model") for name in _UNREAD),
+        *(f"{side}__{name}" for side in ("reward_model", "combined_model", "gold_model") for name in _UNREAD),
     )
 
 
 def models_in_use() -> QuerySet[RewardModel]:
     """The models that runs ask which have not ended: the scorer serves them, whatever is promoted meanwhile."""
     unfinished = PolicyRun.objects.filter(job__state__in=[JobState.QUEUED, JobState.RUNNING])
-    gold = unfinished.filter(gold_model__isnull=False)
-    return RewardModel.objects.filter(Q(pk__in=unfinished.values("reward_model")) | Q(pk__in=gold.values("gold_model")))
+    wanted = Q()
+    for side in ("reward_model", "combined_model", "gold_model"):
+        wanted |= Q(pk__in=unfinished.filter(**{f"{side}__isnull": False}).values(side))
+    return RewardModel.objects.filter(wanted)
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------
@@ -77,7 +80,20 @@ def starts(project: Project) -> list[dict[str, str]]:
     return [*found, {"value": BUILTIN, "label": "The built-in model of this pool"}]
 
 
-def choices(project: Project) -> dict[str, Any]:
+def combinable(project: Project, user: User | None) -> dict[str, RewardModel]:
+    """By the slug of their project: the models in use of the other projects over this pool that the user sees, all of
+    them for nobody in particular (a command on the server) and for superusers."""
+    found = RewardModel.objects.filter(state=RewardModelState.PROMOTED, project__pool=project.pool_id)
+    found = found.exclude(project=project).exclude(artifact_uri="")
+    if user is not None and not user.is_superuser:
+        seeing = [role for role, may in CAPABILITIES.items() if Capability.REVIEW in may]
+        seats = Membership.objects.filter(user=user, is_active=True, role__in=seeing)
+        found = found.filter(project__in=seats.values("project"))
+    rows = found.select_related("project").defer(*_UNREAD).order_by("project__name", "pk")
+    return {one.project.slug: one for one in rows}
+
+
+def choices(project: Project, user: User | None = None) -> dict[str, Any]:
     """What the form starts with and may name, and what is missing for a run, in words ("" for nothing)."""
     models = RewardModel.objects.filter(project=project, state__in=_USABLE).exclude(artifact_uri="")
     rows = list(models.defer(*_UNREAD).order_by("-version")[:100])
@@ -102,6 +118,10 @@ def choices(project: Project) -> dict[str, Any]:
                 "n_members": one.n_members,
             }
             for one in rows
+        ],
+        "combinable": [
+            {"value": slug, "label": f"{one.project.name}, {label_of(one)}"}
+            for slug, one in combinable(project, user).items()
         ],
         **counts,
         "problem": problem(project, counts),

@@ -3,6 +3,7 @@
 import shutil
 import statistics
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from training import artifacts
 from training.policy_runs.models import PolicyEvaluation, PolicyRun
 from training.policy_runs.options import PolicyRunOptions
 from training.policy_runs.people import ask_people
-from training.policy_runs.selectors import n_prompts, problem
+from training.policy_runs.selectors import combinable, n_prompts, problem
 from training.policy_runs.starts import Start, find_start
 from training.reward import registry
 from training.reward.bulk import require_model
@@ -37,11 +38,12 @@ def start_policy_run(*, project: Project, options: PolicyRunOptions, created_by:
     """Make a run and queue its job; the scorer keeps its models until that has ended.
 
     Locks the project's row, so that numbers do not collide. Raises ValidationError by field where the options name what
-    there is not, and DomainError "no_reward_model" and "no_prompts".
+    there is not, or what `created_by` may not see, and DomainError "no_reward_model" and "no_prompts".
     """
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        start, model, gold = _named(project, options)
+        named = _named(project, options, created_by)
+        start, model = named.start, named.model
         made = PolicyRun(
             project=project,
             number=next_number(project.policy_runs),
@@ -49,7 +51,8 @@ def start_policy_run(*, project: Project, options: PolicyRunOptions, created_by:
             start_checkpoint=start.checkpoint,
             start_model=start.label,
             reward_model=model,
-            gold_model=gold,
+            combined_model=named.combined,
+            gold_model=named.gold,
             created_by=created_by,
         )
         made.full_clean()
@@ -67,14 +70,24 @@ def start_policy_run(*, project: Project, options: PolicyRunOptions, created_by:
     return made
 
 
-def _named(project: Project, options: PolicyRunOptions) -> tuple[Start, RewardModel, RewardModel | None]:
-    """What the options name: the start, the reward model, the gold model. Raises as `start_policy_run`."""
+@dataclass(frozen=True)
+class _Named:
+    """What the options of a run name, as it is found now."""
+
+    start: Start
+    model: RewardModel
+    combined: RewardModel | None
+    gold: RewardModel | None
+
+
+def _named(project: Project, options: PolicyRunOptions, user: User | None) -> _Named:
+    """Raises as `start_policy_run`."""
     require_model(project, None)
     counts = n_prompts(project)
     if told := problem(project, counts):
         raise DomainError("no_prompts", told)
     problems: dict[str, Any] = {}
-    start = model = gold = None
+    start = model = combined = gold = None
     try:
         start = find_start(project, options.start)
     except ValidationError as error:
@@ -83,6 +96,10 @@ def _named(project: Project, options: PolicyRunOptions) -> tuple[Start, RewardMo
         model = require_model(project, options.reward_model)
     except DomainError as error:
         problems["reward_model"] = error.message
+    if options.combine_with:
+        combined = combinable(project, user).get(options.combine_with)
+        if combined is None:
+            problems["combine_with"] = "Expected another project of this pool that you see, with a model in use."
     if options.gold_model is not None:
         try:
             gold = require_model(project, options.gold_model)
@@ -93,17 +110,17 @@ def _named(project: Project, options: PolicyRunOptions) -> tuple[Start, RewardMo
     if problems:
         raise ValidationError(problems)
     assert start is not None and model is not None
-    return start, model, gold
+    return _Named(start, model, combined, gold)
 
 
-def preview(*, project: Project, options: PolicyRunOptions) -> dict[str, Any]:
+def preview(*, project: Project, options: PolicyRunOptions, user: User | None = None) -> dict[str, Any]:
     """What a run would take, before it is started. Raises as `start_policy_run`.
 
     n_prompts: there to train on, passes: how often each is drawn. n_completions: sampled in training, and
     n_probe_completions in all evaluations, of max_new_tokens at most together. n_comparisons: put before people at
     most, n_ratings: wanted of them. seconds: by what earlier runs took, None before there is one.
     """
-    _named(project, options)
+    _named(project, options, user)
     counts = n_prompts(project)
     n_probe = min(options.n_probe, counts["n_probe"])
     n_completions = options.n_drawn * options.completions_per_prompt

@@ -16,8 +16,8 @@ def _ended(job: Job) -> None:
 @job_kind("optimise_policy", queue="gpu", on_end=_ended)
 def optimise_policy(context: JobContext) -> dict[str, Any]:
     """Called again, it goes on from the engine's checkpoint."""
-    run = PolicyRun.objects.select_related("project__pool", "reward_model", "gold_model").get(
-        pk=context.job.params["policy_run"]
-    )
+    run = PolicyRun.objects.select_related(
+        "project__pool", "reward_model__project", "combined_model__project", "gold_model__project"
+    ).get(pk=context.job.params["policy_run"])
     run = running.run_policy(run=run, context=context)
     return {"policy_run": run.number, "checkpoint": run.checkpoint_id, "stop_reason": run.stop_reason}

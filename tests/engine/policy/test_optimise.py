@@ -239,6 +239,22 @@ def test_a_gold_judge_chooses_what_is_kept(engine, values: dict[str, Any]) -> No
     )
 
 
+def test_two_models_are_one_reward(engine, values: dict[str, Any], trained_model: Path, tmp_path: Path) -> None:
+    """As the scorer combines them. Here it is the same model twice: its reward in units of its spread."""
+    with serving(tmp_path, ("helpfulness", 1, trained_model), ("quality", 2, trained_model)) as two:
+        values |= {"scorer_url": two.url, "reward_model": "helpfulness@1+quality@2", "n_steps": 3}
+        status, _ = engine.run("policy", "optimise", values)
+        assert status == 0
+        lines = (Path(values["out_dir"]) / "evaluations" / "00003" / "samples.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        one, both = (Judge(two.url, name) for name in ("helpfulness", values["reward_model"]))
+        found = one.judge([row["messages"] for row in rows], [row["completion"] for row in rows])
+    assert (both.mean, both.std) == (0, 1)
+    expected = (found.rewards - one.mean) / one.std
+    assert [row["reward"] for row in rows] == pytest.approx(expected.tolist(), abs=1e-3)
+    assert {row["uncertainty"] for row in rows} == {None}
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from annotate.jobs import services as jobs
 from annotate.jobs.models import Job
-from annotate.projects.models import AuditEvent
+from annotate.projects.models import AuditEvent, Membership, Project, Role
 from annotate.projects.services import create_project
 from annotate.ratings.services import purge
 from tests.training.policy_runs.conftest import N_HELD_OUT, N_TRAIN, prompts_of
@@ -20,7 +20,8 @@ from training.policy.models import Checkpoint
 from training.policy_runs.models import PolicyEvaluation, PolicyRun, PolicySample
 from training.policy_runs.people import ask_people
 from training.policy_runs.running import as_points
-from training.reward.models import RewardModelState
+from training.reward import registry
+from training.reward.models import RewardModel, RewardModelState
 
 URL = "/api/v1/projects/helpfulness/policy-runs"
 BODY = {"reward_model": 1, "n_probe": 8, "n_human": 4}
@@ -113,6 +114,45 @@ def test_what_there_is_not_is_told_by_field(cast, ready):
             assert answer.status_code == 400, change
             assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert not PolicyRun.objects.exists()
+
+
+def test_a_model_of_another_project_is_combined_where_one_sees_it(
+    cast, ready, registry_file, django_capture_on_commit_callbacks
+):
+    """Over the same pool, in use, and in a project that the researcher may look at; it is held until the run ends."""
+    pool = cast.project.pool
+    safety = Project.objects.create(slug="safety", name="Safety", axis="safety", pool=pool)
+    theirs = make_model(safety, RewardModelState.PROMOTED)
+    elsewhere = create_project(owner=cast.researcher, name="Elsewhere")
+    make_model(elsewhere, RewardModelState.PROMOTED)
+    client = cast.client(cast.researcher)
+    body = {**BODY, "combine_with": "safety"}
+
+    def refused() -> bool:
+        answer = client.post(URL, body, format="json")
+        return answer.status_code == 400 and [one["field"] for one in answer.json()["errors"]] == ["combine_with"]
+
+    assert client.get(f"{URL}/options").json()["combinable"] == []
+    assert refused()
+    seat = Membership.objects.create(project=safety, user=cast.researcher, role=Role.LABELLER)
+    assert refused()
+    Membership.objects.filter(pk=seat.pk).update(role=Role.REVIEWER)
+    (choice,) = client.get(f"{URL}/options").json()["combinable"]
+    assert choice == {"value": "safety", "label": "Safety, v1 (promoted)"}
+    body["combine_with"] = elsewhere.slug
+    assert refused(), "of another pool"
+    body["combine_with"] = "safety"
+    with django_capture_on_commit_callbacks(execute=True):
+        told = client.post(URL, body, format="json")
+    assert told.status_code == 201
+    assert told.json()["combined_model"] == {
+        "id": theirs.pk, "version": 1, "label": "v1 (promoted)", "project": "Safety",
+    }  # fmt: skip
+    newer = make_model(safety)
+    RewardModel.objects.filter(pk=theirs.pk).update(state=RewardModelState.RETIRED)
+    RewardModel.objects.filter(pk=newer.pk).update(state=RewardModelState.PROMOTED, promoted_at=timezone.now())
+    registry.sync()
+    assert ("safety", 1, "held") in registered(registry_file)
 
 
 def test_an_ensemble_may_be_asked_for_its_worst_member(cast, ready):

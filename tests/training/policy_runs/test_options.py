@@ -63,6 +63,8 @@ def test_what_is_wrong_is_told_by_its_field(field, value):
     ("options", "field"),
     [
         ({"kl_target": 4, "beta": 0}, "beta"),
+        ({"combine_with": "safety", "ensemble": "worst"}, "ensemble"),
+        ({"combine_with": "safety", "reward": "calibrated"}, "reward"),
         ({"n_probe": 20, "n_human": 21}, "n_human"),
         ({"n_steps": 500, "evaluate_every": 2}, "evaluate_every"),
     ],

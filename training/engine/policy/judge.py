@@ -36,17 +36,19 @@ class Judged:
 class Judge:
     """One served model, frozen: its newest version at the start stays the one that is asked.
 
-    `mean` and `std` are of its rewards on what it was trained on; of several models combined, 0 and 1. Raises
-    EngineError "scorer_unavailable" or "scorer_refused", in words.
+    `mean` and `std` are of its rewards on what it was trained on. Of several models the scorer makes one reward around
+    0: in units of their spreads, or, of helpfulness and safety, in those of helpfulness. Raises EngineError
+    "model_not_served", "scorer_unavailable" or "scorer_refused", in words.
     """
 
     def __init__(self, url: str, model: str, token: str = "", client_id: str = "policy") -> None:
         self._client = ScorerClient(url, token, timeout_s=120.0, n_retries=8, client_id=client_id)
-        self.model, self.mean, self.std = model, 0.0, 1.0
-        if "+" not in model:
-            found = self._find(model)
-            self.model = f"{found['name']}@{found['version']}"
-            self.mean, self.std = float(found["reward_mean"]), max(1e-6, float(found["reward_std"]))
+        found = [self._find(one) for one in model.split("+")]
+        self.model = "+".join(f"{one['name']}@{one['version']}" for one in found)
+        helpful = [one for one in found if one["axis"] != "safety"]
+        is_one_scale = len(found) == 1 or (len(found), len(helpful)) == (2, 1)
+        self.mean = float(found[0]["reward_mean"]) if len(found) == 1 else 0.0
+        self.std = max(1e-6, float((helpful or found)[0]["reward_std"])) if is_one_scale else 1.0
 
     def _find(self, model: str) -> dict[str, Any]:
         name, _, version = model.partition("@")

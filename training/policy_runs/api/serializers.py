@@ -19,6 +19,12 @@ class PolicyRunOptionsSerializer(serializers.Serializer):
 
     start = serializers.CharField(required=False, max_length=500, help_text="builtin, checkpoint:<id> or path:/….")
     reward_model = serializers.IntegerField(help_text="Version whose reward is optimised.")
+    combine_with = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=100,
+        help_text="Slug of another project over this pool, whose model in use is combined with it; empty: none.",
+    )
     gold_model = serializers.IntegerField(
         required=False, allow_null=True, help_text="Version that is looked at only: a better judge."
     )
@@ -57,6 +63,13 @@ class PolicyRunModelSerializer(serializers.ModelSerializer):
         return label_of(model)
 
 
+class CombinedModelSerializer(PolicyRunModelSerializer):
+    project = serializers.CharField(source="project.name")
+
+    class Meta(PolicyRunModelSerializer.Meta):
+        fields = [*PolicyRunModelSerializer.Meta.fields, "project"]
+
+
 class KeptPolicySerializer(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -75,6 +88,7 @@ class PolicyRunSerializer(serializers.ModelSerializer):
     state = serializers.SerializerMethodField()
     start_label = serializers.CharField(source="start_model")
     reward_model = PolicyRunModelSerializer()
+    combined_model = CombinedModelSerializer(allow_null=True, help_text="Another project's, combined with it.")
     gold_model = PolicyRunModelSerializer(allow_null=True)
     latest = serializers.SerializerMethodField(help_text="The last evaluation so far, null before the first.")
     checkpoint = KeptPolicySerializer(allow_null=True, help_text="The policy that is kept.")
@@ -90,6 +104,7 @@ class PolicyRunSerializer(serializers.ModelSerializer):
             "options",
             "start_label",
             "reward_model",
+            "combined_model",
             "gold_model",
             "latest",
             "stop_reason",
@@ -316,6 +331,7 @@ class PolicyRunChoicesSerializer(serializers.Serializer):
     defaults = PolicyRunDefaultsSerializer()
     starts = PolicyStartSerializer(many=True)
     reward_models = PolicyRunJudgeSerializer(many=True)
+    combinable = PolicyStartSerializer(many=True, help_text="Projects whose models can be combined with it.")
     n_prompts = serializers.IntegerField(help_text="To train on: of the other seven tenths.")
     n_probe = serializers.IntegerField(help_text="To evaluate on: of the three tenths that no policy is trained on.")
     problem = serializers.CharField(allow_blank=True, help_text="Why no run can be started now; empty: nothing.")

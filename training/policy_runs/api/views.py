@@ -59,7 +59,7 @@ class PolicyRunOptionsView(ProjectView):
 
     @extend_schema(operation_id="policy_runs_options", responses=s.PolicyRunChoicesSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(s.PolicyRunChoicesSerializer(selectors.choices(self.seat.project)).data)
+        return Response(s.PolicyRunChoicesSerializer(selectors.choices(self.seat.project, self.seat.user)).data)
 
 
 class PolicyRunPreviewView(ProjectView):
@@ -72,7 +72,7 @@ class PolicyRunPreviewView(ProjectView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """What a run would take. Starts nothing."""
-        found = services.preview(project=self.seat.project, options=_options(request.data))
+        found = services.preview(project=self.seat.project, options=_options(request.data), user=self.seat.user)
         return Response(s.PolicyRunPreviewSerializer(found).data)
 
 

@@ -110,6 +110,15 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
               data={models}
               {...field('reward_model')}
             />
+            {choices.combinable.length > 0 && (
+              <Select
+                label={t('Combined with')}
+                description={t('Another project’s model: where it says that a completion is unsafe, that counts, else the first.')}
+                allowDeselect={false}
+                data={[{ value: NOBODY, label: t('none') }, ...choices.combinable]}
+                {...field('combine_with')}
+              />
+            )}
             <Select
               label={t('Gold model')}
               description={t('A second reward model that the policy never sees: it shows where the first is fooled.')}

@@ -17,7 +17,7 @@ configure({ asyncUtilTimeout: 5_000 });
 vi.setConfig({ testTimeout: 20_000 });
 
 const OPTIONS: PolicyRunOptions = {
-  start: 'builtin', reward_model: 3, gold_model: 2, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05, kl_target: 0,
+  start: 'builtin', reward_model: 3, combine_with: '', gold_model: 2, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05, kl_target: 0,
   kl_limit: 0, n_iterations: 1, n_steps: 60, prompts_per_step: 16, completions_per_prompt: 4, max_new_tokens: 64, temperature: 1, learning_rate: 1e-5,
   lora_rank: 16, evaluate_every: 20, n_probe: 32, human_kls: [5], n_human: 20, seed: 0,
 };
@@ -28,6 +28,7 @@ const run = (changes: Partial<PolicyRunDetail> = {}): PolicyRunDetail => ({
   options: OPTIONS,
   start_label: 'The built-in model',
   reward_model: { id: 30, version: 3, label: 'v3 (promoted)' },
+  combined_model: null,
   gold_model: { id: 20, version: 2, label: 'v2 (retired)' },
   latest: { step: 40, kl: 9, d: 3, reward_gain: 2.5, gold_gain: 0.4, length: 40 },
   report: {
@@ -95,6 +96,7 @@ const CHOICES: PolicyRunChoices = {
   defaults: { ...OPTIONS, gold_model: null },
   starts: [{ value: 'builtin', label: 'The built-in model' }],
   reward_models: [{ version: 3, label: 'v3 (promoted)', is_served: true, n_members: 1 }, { version: 2, label: 'v2 (retired)', is_served: false, n_members: 1 }],
+  combinable: [],
   n_prompts: 200,
   n_probe: 40,
   problem: '',

@@ -3,7 +3,7 @@ import type { PolicyRunChoices, PolicyRunOptions } from '@/lib/api/types';
 import { checks, initialForm, isFolded, klOf, PATH, requestOf } from './form';
 
 const DEFAULTS: PolicyRunOptions = {
-  start: 'checkpoint:4', reward_model: 3, gold_model: null, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05,
+  start: 'checkpoint:4', reward_model: 3, combine_with: '', gold_model: null, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05,
   kl_target: 0, kl_limit: 0, n_iterations: 1, n_steps: 200, prompts_per_step: 16, completions_per_prompt: 4, max_new_tokens: 128, temperature: 1,
   learning_rate: 1e-5, lora_rank: 16, evaluate_every: 20, n_probe: 64, human_kls: [2, 5.5], n_human: 30, seed: 0,
 };
@@ -11,6 +11,7 @@ const CHOICES: PolicyRunChoices = {
   defaults: DEFAULTS,
   starts: [{ value: 'checkpoint:4', label: 'SFT 1' }, { value: 'builtin', label: 'Built-in' }],
   reward_models: [{ version: 3, label: 'v3', is_served: true, n_members: 1 }, { version: 2, label: 'v2', is_served: false, n_members: 3 }],
+  combinable: [],
   n_prompts: 100,
   n_probe: 64,
   problem: '',
@@ -32,6 +33,10 @@ it('sends a path, a second model and KLs as the server wants them, and leaves em
   expect(request).toMatchObject({ start: 'path:/models/policy-7', gold_model: 2, human_kls: [2.5, 10] });
   expect('beta' in request).toBe(false);
   expect('path' in request).toBe(false);
+});
+
+it('sends the project whose model is combined with the first', () => {
+  expect(requestOf({ ...initialForm(CHOICES), combine_with: 'safety' }).combine_with).toBe('safety');
 });
 
 it('sends no second model that is the first', () => {

@@ -7,7 +7,7 @@ import { t } from '@/lib/i18n';
 type Entry = number | '';
 type Numbers = { [K in keyof PolicyRunOptions as PolicyRunOptions[K] extends number ? K : never]: Entry };
 
-export interface PolicyRunForm extends Numbers, Pick<PolicyRunOptions, 'algorithm' | 'reward' | 'shaping' | 'ensemble'> {
+export interface PolicyRunForm extends Numbers, Pick<PolicyRunOptions, 'combine_with' | 'algorithm' | 'reward' | 'shaping' | 'ensemble'> {
   start: string;
   /** Of a model that is not in the list. */
   path: string;

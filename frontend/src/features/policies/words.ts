@@ -51,10 +51,11 @@ const labelOf = <T,>(choices: Choice<T>[], value: T) => choices.find((one) => on
 type Row = [string, string];
 
 /** What a run was started with, as rows of name and value. */
-export function optionRows({ options, start_label, reward_model, gold_model }: PolicyRun): Row[] {
+export function optionRows({ options, start_label, reward_model, combined_model, gold_model }: PolicyRun): Row[] {
   return [
     [t('Starts from'), start_label],
     [t('Reward model'), reward_model.label],
+    ...(combined_model ? [[t('Combined with'), `${combined_model.project}, ${combined_model.label}`] satisfies Row] : []),
     [t('Gold model'), gold_model?.label ?? t('none')],
     [t('Algorithm'), labelOf(ALGORITHMS, options.algorithm)],
     [t('Weight of KL (beta)'), options.kl_target > 0 ? t('from {{beta}}, to keep KL at {{target}} nats', { beta: text(options.beta), target: text(options.kl_target) }) : text(options.beta)],

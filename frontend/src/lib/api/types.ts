@@ -1639,6 +1639,8 @@ export interface PolicyRunOptions {
   /** "builtin", "checkpoint:ID" or "path:/…"; the reference is this model, frozen. */
   start: string;
   reward_model: number | null;
+  /** Slug of another project, whose model in use is combined with it; '' for none. */
+  combine_with: string;
   gold_model: number | null;
   algorithm: 'rloo' | 'grpo';
   reward: 'rewards' | 'calibrated';
@@ -1669,6 +1671,8 @@ export interface PolicyRunChoices {
   defaults: PolicyRunOptions;
   starts: { value: string; label: string }[];
   reward_models: { version: number; label: string; is_served: boolean; n_members: number }[];
+  /** Projects whose model in use can be combined with it. */
+  combinable: { value: string; label: string }[];
   n_prompts: number;
   n_probe: number;
   /** Why nothing can start; '' where it can. */
@@ -1720,6 +1724,7 @@ export interface PolicyRun {
   options: PolicyRunOptions;
   start_label: string;
   reward_model: PolicyRunModel;
+  combined_model: (PolicyRunModel & { project: string }) | null;
   gold_model: PolicyRunModel | null;
   /** The last evaluation in a few numbers. */
   latest: Pick<PolicyMetrics, 'kl' | 'd' | 'reward_gain' | 'gold_gain' | 'length'> & { step: number } | null;
