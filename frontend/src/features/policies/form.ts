@@ -56,12 +56,13 @@ export const checks = {
 
 /** What is sent; empty numbers are left out. */
 export function requestOf(form: PolicyRunForm): Partial<PolicyRunOptions> {
-  const { path, start, reward_model, gold_model, human_kls, ...rest } = form;
+  const { path, start, reward_model, combine_with, gold_model, human_kls, ...rest } = form;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== '')) as Partial<PolicyRunOptions>;
   return {
     ...given,
     start: start === PATH ? `path:${path.trim()}` : start,
     reward_model: reward_model ? Number(reward_model) : null,
+    combine_with,
     // Chosen as the first one afterwards, it is no second one.
     gold_model: gold_model && gold_model !== reward_model ? Number(gold_model) : null,
     human_kls: human_kls
