@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from training.engine.common.atomic import atomic_directory, write_json, write_rows
-from training.engine.common.chat import ChatEncoder, Message
+from training.engine.common.chat import Message
 from training.engine.lm.generate import Sampled, sample
 from training.engine.lm.mix import sample_seed
 from training.engine.policy.exploits import report
 from training.engine.policy.judge import Judge, Judged
 from training.engine.policy.kl import entropy, exact_kl, k1, k3
 from training.engine.policy.shaping import Array
-from training.engine.policy.texts import distinct_n, repetition
+from training.engine.policy.texts import distinct_n, repetitions
 
 # Completions sampled together, and numbers of logits held at once.
 SAMPLED_TOGETHER = 64
@@ -79,7 +79,6 @@ class Probe:
         self,
         prompts: Sequence[Prompt],
         tokenizer: Any,
-        encoder: ChatEncoder,
         judge: Judge,
         gold: Judge | None,
         *,
@@ -88,7 +87,7 @@ class Probe:
         max_new_tokens: int,
     ) -> None:
         self.prompts = list(prompts)
-        self._tokenizer, self._encoder = tokenizer, encoder
+        self._tokenizer = tokenizer
         self._judge, self._gold = judge, gold
         self._sampling: dict[str, Any] = {"seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
         self._reference: Written | None = None
@@ -187,7 +186,7 @@ class Probe:
         for prefix, written in (("", mine), ("reference_", theirs)):
             found[prefix + "length"] = float(np.mean([one.n_tokens for one in written.sampled]))
             found[prefix + "cut_off"] = float(np.mean([one.finish_reason == "length" for one in written.sampled]))
-            found[prefix + "repetition"] = float(np.mean([repetition(text) for text in written.texts]))
+            found[prefix + "repetition"] = float(repetitions(written.texts).mean())
             found[prefix + "distinct_1"] = distinct_n(written.texts, 1)
             found[prefix + "distinct_2"] = distinct_n(written.texts, 2)
         exploits = report(

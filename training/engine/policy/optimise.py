@@ -73,7 +73,7 @@ class _Run:
         self.device, self.precision = device, precision
         self.rule = _stop_rule(config)
         token = os.environ.get("SCORER_TOKEN", "")
-        self.judge = Judge(config.scorer_url, self._frozen(token), token)
+        self.judge = self._frozen_judge(token)
         self.gold = Judge(config.gold_url, config.gold_model, token, "gold") if config.gold_url else None
         self.model, self.tokenizer = load_causal(config.policy)
         if self.tokenizer.pad_token_id is None:
@@ -100,7 +100,6 @@ class _Run:
         self.probe = Probe(
             probe,
             self.tokenizer,
-            self.encoder,
             self.judge,
             self.gold,
             seed=config.seed,
@@ -269,12 +268,14 @@ class _Run:
         return found
 
     # --- going on where a run was cut short ---------------------------------------------------------------------------
-    def _frozen(self, token: str) -> str:
-        """The model's name with its version, as it was when the run began."""
+    def _frozen_judge(self, token: str) -> Judge:
+        """The reward model in the version that it had when the run began."""
         path = self.out / "frozen.json"
-        if not path.is_file():
-            write_json(path, {"reward_model": Judge(self.config.scorer_url, self.config.reward_model, token).model})
-        return str(json.loads(path.read_text(encoding="utf-8"))["reward_model"])
+        known = json.loads(path.read_text(encoding="utf-8"))["reward_model"] if path.is_file() else None
+        judge = Judge(self.config.scorer_url, known or self.config.reward_model, token)
+        if known is None:
+            write_json(path, {"reward_model": judge.model})
+        return judge
 
     def _resume_from(self) -> Path | None:
         """The newest whole checkpoint: one that was being written when the process died is not named yet."""

@@ -1,4 +1,4 @@
-import { Accordion, Alert, Anchor, Button, Card, Group, Stack, Table, Text } from '@mantine/core';
+import { Alert, Anchor, Button, Card, Group, Stack, Text } from '@mantine/core';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
 import { askFirst } from '@/components/confirm';
@@ -6,6 +6,7 @@ import { Filled } from '@/components/Filled';
 import { JobProgress, StateBadge } from '@/components/JobProgress';
 import { complain, tell } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
+import { StartedWith } from '@/components/StartedWith';
 import { EmptyState, ErrorState, Loaded } from '@/components/States';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
@@ -93,7 +94,7 @@ function Run({ run }: { run: PolicyRunDetail }) {
         {steps.error && !steps.data && <ErrorState error={steps.error} retry={() => void steps.refetch()} />}
         {steps.data && <StepCharts run={run} steps={steps.data} evaluations={evaluations.data ?? []} />}
         {evaluations.data && evaluations.data.length > 0 && <Written run={run} evaluations={evaluations.data} mayTrain={mayTrain} />}
-        <StartedWith run={run} />
+        <StartedWith rows={optionRows(run)} />
       </Stack>
     </>
   );
@@ -201,29 +202,5 @@ function RunActions({ run }: { run: PolicyRunDetail }) {
         </Button>
       )}
     </>
-  );
-}
-
-function StartedWith({ run }: { run: PolicyRunDetail }) {
-  return (
-    <Accordion variant="contained">
-      <Accordion.Item value="options">
-        <Accordion.Control>{t('What it was started with')}</Accordion.Control>
-        <Accordion.Panel>
-          <Table aria-label={t('What it was started with')} w="fit-content">
-            <Table.Tbody>
-              {optionRows(run).map(([name, value]) => (
-                <Table.Tr key={name}>
-                  <Table.Th fw={400} c="dimmed" scope="row">
-                    {name}
-                  </Table.Th>
-                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{value}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Accordion.Panel>
-      </Accordion.Item>
-    </Accordion>
   );
 }

@@ -1,4 +1,4 @@
-import { Accordion, Anchor, Badge, Button, Card, Group, List, SimpleGrid, Stack, Table, Text, Timeline, Title } from '@mantine/core';
+import { Anchor, Badge, Button, Card, Group, List, SimpleGrid, Stack, Text, Timeline, Title } from '@mantine/core';
 import { IconCheck, IconHourglass, IconLoader2, IconMinus, IconX } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
@@ -9,6 +9,7 @@ import { JobLog } from '@/components/JobLog';
 import { JobProgress, StateBadge } from '@/components/JobProgress';
 import { complain, tell } from '@/components/notify';
 import { PageHeader } from '@/components/PageHeader';
+import { StartedWith } from '@/components/StartedWith';
 import { Loaded } from '@/components/States';
 import { StatCard } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
@@ -77,7 +78,7 @@ export function RefreshPage() {
                 </Title>
                 <JobLog key={cycle.job.id} jobId={cycle.job.id} isLive={!cycle.job.finished_at} />
               </section>
-              <StartedWith cycle={cycle} />
+              <StartedWith rows={configRows(cycle.config)} />
             </Stack>
           </>
         );
@@ -227,29 +228,5 @@ function Results({ cycle, slug }: { cycle: RefreshCycle; slug: string }) {
         {!drift && !generation && !round && !set && !model && <Text c="dimmed">{t('Results appear here as the stages end.')}</Text>}
       </Stack>
     </section>
-  );
-}
-
-function StartedWith({ cycle }: { cycle: RefreshCycle }) {
-  return (
-    <Accordion variant="contained">
-      <Accordion.Item value="config">
-        <Accordion.Control>{t('What it was started with')}</Accordion.Control>
-        <Accordion.Panel>
-          <Table aria-label={t('What it was started with')} w="fit-content">
-            <Table.Tbody>
-              {configRows(cycle.config).map(([name, value]) => (
-                <Table.Tr key={name}>
-                  <Table.Th fw={400} c="dimmed" scope="row">
-                    {name}
-                  </Table.Th>
-                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{value}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Accordion.Panel>
-      </Accordion.Item>
-    </Accordion>
   );
 }
