@@ -42,7 +42,9 @@ class PolicyRunOptionsSerializer(serializers.Serializer):
     learning_rate = serializers.FloatField(required=False)
     lora_rank = serializers.IntegerField(required=False, help_text="0: all weights.")
     evaluate_every = serializers.IntegerField(required=False, help_text="Steps.")
-    n_probe = serializers.IntegerField(required=False, help_text="Held-out prompts that each evaluation is made on.")
+    n_probe = serializers.IntegerField(
+        required=False, help_text="Prompts that each evaluation is made on; no policy is trained on them."
+    )
     human_kls = serializers.ListField(
         child=serializers.FloatField(), required=False, help_text="KLs (nats a completion) at which people are asked."
     )
