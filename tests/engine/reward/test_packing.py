@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -174,9 +175,33 @@ def test_a_shared_prompt_and_a_repeated_text_are_laid_out_once() -> None:
 
 def test_the_number_of_tokens_is_one_of_few() -> None:
     laid_out = pack([Encoded([1] * 200, [2] * 100, False)])
-    assert (laid_out.n_tokens, laid_out.n_idle) == (512, 212)
+    assert (laid_out.n_tokens, laid_out.n_idle) == (320, 20)
     assert pack([Encoded([1] * 20, [2] * 20, False)]).n_tokens == 64
+    lengths = {pack([Encoded([], [1] * n, False)]).n_tokens for n in range(2048, 4096)}
+    assert len(lengths) <= 17
     assert isinstance(laid_out.to("cpu"), Pack)
+
+
+def test_several_threads_score_at_once_and_each_its_own_pack() -> None:
+    model = _model(DECODERS["rotary"]).eval()
+    before = model.config._attn_implementation
+    random = torch.Generator().manual_seed(3)
+    batches = [
+        [Encoded(_ids(n + 3, random), _ids(n + 5, random), False) for n in range(nth % 7 + 1)] for nth in range(120)
+    ]
+
+    @torch.no_grad()
+    def score(texts: list[Encoded]) -> torch.Tensor:
+        with packing(model):
+            return packed_features(model, pack(texts))
+
+    alone = [score(texts) for texts in batches]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(score, batches))
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    assert model.config._attn_implementation == before
+    assert not model.base_model.layers[-1].mlp._forward_hooks
 
 
 def test_padded_forward_passes_work_as_before_within_and_after_packing() -> None:

@@ -23,9 +23,9 @@ def another(tiny_base, name, seed):
     return ServedModel(name, 1, "", RewardEnsemble([Member(model, None, np.zeros(1))]))
 
 
-@pytest.fixture
-def batcher():
-    made = Batcher(tokens_per_batch=512, small_tokens=512)
+@pytest.fixture(params=[1, 3], ids=lambda n: f"{n} at once")
+def batcher(request):
+    made = Batcher(tokens_per_batch=512, small_tokens=512, n_workers=request.param, n_threads=1)
     yield made
     if made.is_alive:
         made.stop()

@@ -232,7 +232,8 @@ class RewardModel:
         features = np.zeros((len(texts), self.feature_size), dtype=np.float32)
         rewards = np.zeros(len(texts), dtype=np.float32)
         was_training = self.model.training
-        self.model.eval()
+        if was_training:
+            self.model.eval()
         chunks = packed_chunks if self.is_packable else padded_chunks
         kind = self.device.type
         mask_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.head.weight.dtype
@@ -250,7 +251,8 @@ class RewardModel:
                     features[chunk] = hidden.float().cpu().numpy()
                     rewards[chunk] = rewards_from(self.head, hidden).cpu().numpy()
         finally:
-            self.model.train(was_training)
+            if was_training:
+                self.model.train()
         return features, rewards
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +39,6 @@ ROWS_STEP = 32
 MOST_ROWS = 1024
 # Where there is no backward pass.
 MOST_ROWS_SCORED = 128
-TOKENS_STEP = 256
 # Finite, so that a padded row, all of whose keys are masked, is no NaN.
 MASKED = -1e30
 
@@ -151,7 +152,7 @@ def pack(texts: Sequence[Encoded], dtype: torch.dtype = torch.float32, *, most_r
             for member in members:
                 which[member] = len(finals)
             finals.append(len(ids) - 1)
-    n_idle = -len(ids) % (TOKENS_STEP if len(ids) > TOKENS_STEP else ROWS_STEP)
+    n_idle = -len(ids) % _tokens_step(len(ids))
     ids += [0] * n_idle
     positions += [0] * n_idle
     completions_first = [
@@ -171,6 +172,11 @@ def pack(texts: Sequence[Encoded], dtype: torch.dtype = torch.float32, *, most_r
         torch.tensor(which, dtype=torch.int64),
         n_idle,
     )
+
+
+def _tokens_step(n_tokens: int) -> int:
+    """What a pack's tokens are rounded up to a multiple of: 16 lengths for each doubling, so 3 % idle on average."""
+    return max(ROWS_STEP, 2 ** (n_tokens.bit_length() - 1) // 16)
 
 
 def _some_rows(lengths: list[int], most: int) -> list[list[int]]:
@@ -283,7 +289,7 @@ def padded_features(model: Any, padded: Padded) -> Tensor:
 
 def packed_features(model: Any, packed: Pack) -> Tensor:
     """What the scalar head reads for each text, (n, d). The model is one that `can_pack`, within `packing(model)`."""
-    _PACKS[id(model.config.get_text_config())] = packed
+    _PACKS.set(model.config.get_text_config(), packed)
     hidden: Tensor = model.base_model(
         input_ids=packed.input_ids, position_ids=packed.position_ids, use_cache=False
     ).last_hidden_state
@@ -292,30 +298,79 @@ def packed_features(model: Any, packed: Pack) -> Tensor:
 
 @contextlib.contextmanager
 def packing(model: Any) -> Iterator[None]:
-    """Within, `packed_features` may be called, backward passes included; padded passes before the first of them."""
+    """Within, `packed_features` may be called, backward passes included; padded passes before the first of them.
+
+    Several threads may be within at once where none of them computes gradients.
+    """
     config = model.config.get_text_config()
-    before = config._attn_implementation
-    config._attn_implementation = IMPLEMENTATION
-    hooks = _finals_only(model.base_model, id(config))
+    with _ENTERING:
+        entered = _ENTERED.get(model)
+        if entered is None:
+            entered = _ENTERED[model] = _Entered(config._attn_implementation, _finals_only(model.base_model, config))
+            config._attn_implementation = IMPLEMENTATION
+        entered.n += 1
     try:
         yield
     finally:
-        config._attn_implementation = before
-        _PACKS.pop(id(config), None)
-        for hook in hooks:
-            hook.remove()
+        _PACKS.forget(config)
+        with _ENTERING:
+            entered.n -= 1
+            if not entered.n:
+                del _ENTERED[model]
+                config._attn_implementation = entered.implementation
+                for hook in entered.hooks:
+                    hook.remove()
 
 
-# By id of the config that all attention layers of a model share: the pack that is being computed. It stays after the
-# forward pass, since gradient checkpointing computes the layers again during the backward pass.
-_PACKS: dict[int, Pack] = {}
+@dataclass
+class _Entered:
+    """A model within `packing`: what it was before, and how many are within."""
+
+    implementation: str
+    hooks: list[RemovableHandle]
+    n: int = 0
+
+
+_ENTERING = threading.Lock()
+_ENTERED: weakref.WeakKeyDictionary[Any, _Entered] = weakref.WeakKeyDictionary()
+
+
+class _Packs:
+    """The pack that is being computed, by the config that all attention layers of a model share.
+
+    Each thread that scores has its own. One that is trained on is everybody's, and stays after the forward pass:
+    gradient checkpointing computes the layers again during the backward pass, on a GPU in another thread.
+    """
+
+    def __init__(self) -> None:
+        self._mine = _Mine()
+        self._trained: dict[int, Pack] = {}
+
+    def get(self, config: Any) -> Pack | None:
+        return self._mine.packs.get(id(config)) or self._trained.get(id(config))
+
+    def set(self, config: Any, packed: Pack) -> None:
+        packs = self._trained if torch.is_grad_enabled() else self._mine.packs
+        packs[id(config)] = packed
+
+    def forget(self, config: Any) -> None:
+        self._mine.packs.pop(id(config), None)
+        self._trained.pop(id(config), None)
+
+
+class _Mine(threading.local):
+    def __init__(self) -> None:
+        self.packs: dict[int, Pack] = {}
+
+
+_PACKS = _Packs()
 
 
 def _attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, None]:
     """transformers' attention function. query (1, H, T, e), key and value (1, H / r, T, e); gives (1, T, H, e)."""
-    packed = _PACKS.get(id(module.config))
+    packed = _PACKS.get(module.config)
     if packed is None:
         output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
         return output, None
@@ -406,25 +461,25 @@ def _with_padding(tensor: Tensor) -> Tensor:
 
 def _mask(*args: Any, config: Any = None, **kwargs: Any) -> Tensor | None:
     """No mask for a pack, which brings its own; transformers' for a padded batch."""
-    return None if id(config) in _PACKS else sdpa_mask(*args, config=config, **kwargs)
+    return None if _PACKS.get(config) is not None else sdpa_mask(*args, config=config, **kwargs)
 
 
 AttentionInterface.register(IMPLEMENTATION, _attention)
 AttentionMaskInterface.register(IMPLEMENTATION, _mask)
 
 
-def _finals_only(trunk: nn.Module, key: int) -> list[RemovableHandle]:
+def _finals_only(trunk: nn.Module, config: Any) -> list[RemovableHandle]:
     """Let the last layer's MLP compute the final tokens of a pack only: no other one is read."""
     mlp = _last_mlp(trunk)
     if mlp is None:
         return []
 
     def select(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        packed = _PACKS.get(key)
+        packed = _PACKS.get(config)
         return None if packed is None else (inputs[0][:, packed.finals], *inputs[1:])
 
     def scatter(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
-        packed = _PACKS.get(key)
+        packed = _PACKS.get(config)
         if packed is None:
             return None
         return output.new_zeros((1, packed.n_tokens, output.shape[-1])).index_copy(1, packed.finals, output)

@@ -1,4 +1,4 @@
-"""Batches across requests: one thread scores, clients take turns, and nobody waits for a bulk job to end.
+"""Batches across requests: a few threads score, clients take turns, and nobody waits for a bulk job to end.
 
 A request is a list of texts; those of one prompt are a group, computed together. Which group comes next is decided by
 fair queueing over clients (Demers et al. 1989): each has a clock that the tokens computed for it move on, the one whose
@@ -8,6 +8,9 @@ with small requests only, so it is over soon; a bulk request's turn comes when i
 
 A batch holds as many tokens as the model computes in `batch_s`, as measured, within bounds. So what a small request
 waits for, the batch that is being computed, is short on a slow machine, and on a fast one batches are large.
+
+On a CPU several batches are computed at once, each with few threads. Two threads on one product wait for each other at
+its end, and for whatever takes a core from one of them; two products do not.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.engine.common.chat import Encoded
+from training.engine.common.optimisation import use_threads
 from training.engine.scoring.models import ServedModel
 
 log = logging.getLogger("scorer")
@@ -64,6 +68,7 @@ class _Request:
     rewards: Rewards
     n_waiting: int
     n_missing: int
+    has_failed: bool = False
 
 
 @dataclass(eq=False)
@@ -86,7 +91,8 @@ class _Part:
 class Batcher:
     """max_queue: texts that may wait. tokens_per_batch: the most tokens of a batch. batch_s: what one should take.
 
-    A request of more than `small_tokens` is a bulk request.
+    A request of more than `small_tokens` is a bulk request. n_workers: batches at once, with n_threads of torch's each;
+    0 leaves torch's threads as they are.
     """
 
     def __init__(
@@ -96,42 +102,50 @@ class Batcher:
         max_queue: int = 20_000,
         batch_s: float = 0.06,
         small_tokens: int = 4_096,
+        n_workers: int = 1,
+        n_threads: int = 0,
     ) -> None:
         self.tokens_per_batch = tokens_per_batch
         self.max_queue = max_queue
         self.batch_s = batch_s
         self.small_tokens = small_tokens
+        self.n_threads = n_threads
         self.n_waiting = 0
         self.batch_fill = 0.0
         self.texts_per_s = 100.0
+        """Of one worker."""
         self._flows: dict[tuple[str, bool], _Flow] = {}
         self._heap: list[tuple[float, int, _Flow]] = []
         self._clock = 0.0
         self._n_pushed = 0
         self._changed = threading.Condition()
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+        self._workers = [
+            threading.Thread(target=self._work, name=f"batcher-{nth}", daemon=True) for nth in range(n_workers)
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for worker in self._workers:
+            worker.start()
 
     def stop(self) -> None:
         """Take nothing new, finish what was accepted, end the thread."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
-        self._thread.join()
+        for worker in self._workers:
+            worker.join()
 
     @property
     def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        return all(worker.is_alive() for worker in self._workers)
 
     def require_room(self, n_texts: int) -> None:
         """Raise what `submit` would for so many texts; asked before they are tokenised, a refusal costs little."""
         if self._is_stopping:
             raise Stopping
         if self.n_waiting and self.n_waiting + n_texts > self.max_queue:
-            raise QueueFull(max(1.0, self.n_waiting / self.texts_per_s))
+            raise QueueFull(max(1.0, self.n_waiting / (self.texts_per_s * len(self._workers))))
 
     def submit(self, model: ServedModel, texts: Sequence[Encoded], client: str = "") -> Future[Rewards]:
         """A future of the members' rewards (k, n), n texts in their order. Cancel it, and what waits is never scored.
@@ -168,6 +182,8 @@ class Batcher:
         return answer
 
     def _work(self) -> None:
+        if self.n_threads:
+            use_threads(self.n_threads)  # holds for the thread that says so
         while True:
             with self._changed:
                 while not self._flows and not self._is_stopping:
@@ -289,14 +305,18 @@ class Batcher:
             request, places = part.request, part.group.texts
             request.rewards[:, places] = rewards[:, at : at + len(places)]
             at += len(places)
-            request.n_missing -= len(places)
-            if not request.n_missing and request.answer.set_running_or_notify_cancel():
+            with self._changed:  # another worker may have other texts of it
+                request.n_missing -= len(places)
+                is_complete = not request.n_missing
+            if is_complete and request.answer.set_running_or_notify_cancel():
                 request.answer.set_result(request.rewards)
 
     def _fail(self, request: _Request, error: Exception) -> None:
         with self._changed:
             self._forget(request)
-        if not request.answer.done() and request.answer.set_running_or_notify_cancel():
+            is_first = not request.has_failed
+            request.has_failed = True
+        if is_first and request.answer.set_running_or_notify_cancel():
             request.answer.set_exception(error)
 
 
