@@ -234,6 +234,7 @@ class _Run:
             processing_class=self.tokenizer,
             peft_config=self._adapters(),
         )
+        self.model = trainer.model  # with its adapters
         trainer.remove_callback(PrinterCallback)  # what is printed is read as events
         return trainer
 
@@ -389,7 +390,7 @@ class _Watch(TrainerCallback):
         self.step = 0
         self.ended: tuple[str, str] | None = None
         self.is_interrupted = False
-        self._kl = 0.0
+        self._kl = self._length = 0.0
         self._marks = [kl for kl in run.config.human_kls if kl not in {one["human_kl"] for one in run.history}]
 
     def on_log(
@@ -429,10 +430,14 @@ class _Watch(TrainerCallback):
         return row, self._kl
 
     def _row(self, logs: dict[str, Any], raw: float) -> dict[str, Any]:
-        """A line of steps.jsonl. `kl` is TRL's estimate, k1 in RLOO and k3 in GRPO, in nats a completion."""
-        length = float(logs.get("completions/mean_length") or 0.0)
+        """A line of steps.jsonl. `kl` is TRL's estimate, k1 in RLOO and k3 in GRPO, in nats a completion.
+
+        An update on a batch that was used before has no new lengths, and in RLOO no new KL.
+        """
+        if logs.get("completions/mean_length") is not None:
+            self._length = float(logs["completions/mean_length"])
         if logs.get("kl") is not None:
-            self._kl = float(logs["kl"]) * length
+            self._kl = float(logs["kl"]) * self._length
         return {
             "step": self.step,
             "reward": logs.get("reward"),
@@ -441,7 +446,7 @@ class _Watch(TrainerCallback):
             "kl": self._kl if self.run.config.beta else None,
             "beta": self.trainer.beta,
             "entropy": logs.get("entropy"),
-            "length": length,
+            "length": self._length,
             "cut_off": logs.get("completions/clipped_ratio"),
             "loss": float(logs["loss"]),
             "learning_rate": logs.get("learning_rate"),
