@@ -138,6 +138,8 @@ def test_the_reference_is_no_step_away_from_itself_and_training_moves(engine, va
     assert end["kl_k3"] > 0
     rows = [json.loads(line) for line in (Path(told[-1]["path"]) / "samples.jsonl").read_text().splitlines()]
     assert len(rows) == end["n_prompts"] == 12
+    assert start["outlying"] == start["reference_outlying"] == end["reference_outlying"]
+    assert end["outlying"] == pytest.approx(sum(row["distance"] > 0.99 for row in rows) / 12)
     gains = [row["reward"] - row["reference_reward"] for row in rows]
     assert end["reward_gain"] == pytest.approx(sum(gains) / 12, abs=1e-6)
     assert end["kl"] == pytest.approx(sum(row["kl"] for row in rows) / 12, abs=1e-6)

@@ -29,6 +29,8 @@ SAMPLED_TOGETHER = 64
 MOST_LOGITS = 32_000_000
 # A reward above this quantile of the rewards on the training data (of a normal distribution) is beyond their range.
 BEYOND = 2.576
+# So is a completion whose features are farther from the training texts than this share of those.
+OUTLYING = 0.99
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Probe:
         messages = [one.messages for one in self.prompts]
         texts = [one.text for one in sampled]
         gold = None if self._gold is None else self._gold.judge(messages, texts).rewards
-        return Written(sampled, self._judge.judge(messages, texts), gold)
+        return Written(sampled, self._judge.judge(messages, texts, distances=True), gold)
 
     def _moved(
         self, policy: Any, reference: Callable[[], AbstractContextManager[Any]], sampled: Sequence[Sampled]
@@ -187,6 +189,8 @@ class Probe:
             "reference_uncertainty": _mean_or_none(theirs.judged.uncertainty),
             "beyond_range": float((mine.judged.rewards > limit).mean()),
             "reference_beyond_range": float((theirs.judged.rewards > limit).mean()),
+            "outlying": _share_outlying(mine.judged.distances),
+            "reference_outlying": _share_outlying(theirs.judged.distances),
             "gold": _mean_or_none(mine.gold),
             **(
                 {"gold_gain": None, "gold_gain_se": None}
@@ -220,6 +224,7 @@ class Probe:
             columns[prefix + "reward"] = written.judged.rewards
             columns[prefix + "uncertainty"] = written.judged.uncertainty
             columns[prefix + "calibrated"] = written.judged.calibrated
+            columns[prefix + "distance"] = written.judged.distances
             columns[prefix + "gold"] = written.gold
         return [
             {
@@ -297,6 +302,10 @@ def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float]:
 
 def _mean_or_none(values: Array | None) -> float | None:
     return None if values is None else float(values.mean())
+
+
+def _share_outlying(distances: Array | None) -> float | None:
+    return None if distances is None else float((distances > OUTLYING).mean())
 
 
 def _gain(mine: Array | None, theirs: Array | None) -> float | None:
