@@ -228,6 +228,8 @@ JOB_LOST_AFTER_S = env.float("JOB_LOST_AFTER_S", 45.0)
 SCORER_URL = env.str("SCORER_URL", "http://127.0.0.1:8100").rstrip("/")
 SCORER_TOKEN = env.str("SCORER_TOKEN", "")
 ENGINE_THREADS = env.int("ENGINE_THREADS", 2)
+# Processes that train a policy together; 0: one for each GPU that the worker sees.
+POLICY_PROCESSES = env.int("POLICY_PROCESSES", 0)
 # A sampling round of more prompts is scored in shards of so many, which so many other workers may take too.
 SAMPLING_SHARD_PROMPTS = env.int("SAMPLING_SHARD_PROMPTS", 4096)
 SAMPLING_HELPERS = env.int("SAMPLING_HELPERS", 3)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from annotate.jobs.context import JobContext, JobFailed
 from annotate.pool.models import Prompt
 from training import artifacts
 from training.engine.common.atomic import atomic_directory, write_json, write_rows
+from training.engine.common.launch import launch_command, n_processes_for, n_visible_gpus
 from training.engine.scoring.client import ScorerClient, ScorerRefused, ScorerUnavailable
 from training.policy.models import Checkpoint, CheckpointKind
 from training.policy.services import BaseModel, BaseSettings
@@ -74,10 +74,12 @@ def run_policy(*, run: PolicyRun, context: JobContext, base: BaseSettings | None
     write_json(directory / "optimise.json", config)
     follower = _Follower(run, directory / "out", context)
     follower.take_evaluations()
-    context.log(f"{start.name} against {config['reward_model']}, {n_probe} prompts of their own to evaluate on.")
-    command = [sys.executable, "-m", "training.engine.policy", "optimise", "--config", str(directory / "optimise.json")]
+    n_processes = _n_processes(options)
+    among = f", by {n_processes} processes" if n_processes > 1 else ""
+    context.log(f"{start.name} against {config['reward_model']}, {n_probe} prompts of their own to evaluate on{among}.")
+    arguments = ["optimise", "--config", str(directory / "optimise.json")]
     result = context.run_process(
-        command,
+        launch_command("training.engine.policy", arguments, n_processes),
         what="Optimising the policy",
         env={"SCORER_TOKEN": settings.SCORER_TOKEN},
         on_event=follower.on_event,
@@ -148,6 +150,13 @@ def _config(run: PolicyRun, options: PolicyRunOptions, start: BaseModel, directo
         "stop_rule": judging.RULE.to_dict(),
         **{name: getattr(options, name) for name in same},
     }
+
+
+def _n_processes(options: PolicyRunOptions) -> int:
+    """How many processes train: one for each GPU, or as many as the operator says, as far as they share a batch evenly.
+    A run that is retried may have another number of them."""
+    wanted = settings.POLICY_PROCESSES or n_visible_gpus()
+    return n_processes_for(options.prompts_per_step * options.completions_per_prompt, wanted)
 
 
 def _optimised(run: PolicyRun) -> list[RewardModel]:

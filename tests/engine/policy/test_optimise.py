@@ -138,6 +138,8 @@ def test_the_reference_is_no_step_away_from_itself_and_training_moves(engine, va
     assert end["kl_k3"] > 0
     rows = [json.loads(line) for line in (Path(told[-1]["path"]) / "samples.jsonl").read_text().splitlines()]
     assert len(rows) == end["n_prompts"] == 12
+    assert start["outlying"] == start["reference_outlying"] == end["reference_outlying"]
+    assert end["outlying"] == pytest.approx(sum(row["distance"] > 0.99 for row in rows) / 12)
     gains = [row["reward"] - row["reference_reward"] for row in rows]
     assert end["reward_gain"] == pytest.approx(sum(gains) / 12, abs=1e-6)
     assert end["kl"] == pytest.approx(sum(row["kl"] for row in rows) / 12, abs=1e-6)
@@ -199,8 +201,17 @@ def test_sigterm_leaves_a_checkpoint_and_a_stop_file_ends_it(engine, values: dic
     assert result["last_step"] == reached + 1
 
 
+def test_updates_on_a_batch_used_before_have_its_length(engine, values: dict[str, Any]) -> None:
+    values |= {"algorithm": "grpo", "n_iterations": 2, "n_steps": 4, "checkpoint_steps": 4}
+    assert engine.run("policy", "optimise", values)[0] == 0
+    rows = steps(values["out_dir"])
+    assert rows[0]["length"] == rows[1]["length"] > 0
+    assert rows[2]["length"] == rows[3]["length"] > 0
+    assert rows[3]["kl"] > 0  # GRPO measures it anew
+
+
 def test_adapters_alone_are_trained_and_merged_when_kept(engine, values: dict[str, Any]) -> None:
-    values |= {"lora_rank": 4, "n_steps": 3}
+    values |= {"lora_rank": 4, "n_steps": 3, "shaping": "sigmoid"}  # which asks what the reference would write
     status, events = engine.run("policy", "optimise", values)
     assert status == 0
     assert evaluation(values["out_dir"], 0)["kl"] == 0

@@ -15,6 +15,7 @@ from training.engine.reward.combine import Scale, combined
 from training.engine.reward.ensemble import RewardEnsemble
 from training.engine.reward.length import LengthCalibration
 from training.engine.reward.model import RewardModel
+from training.engine.reward.outside import FeatureRange
 from training.engine.scoring.client import ScorerClient, ScorerRefused, reward_function
 
 COMPLETIONS = ["Blue.", "I do not know, and I do not care.", "Red is a colour; so are green and yellow."]
@@ -76,6 +77,9 @@ def test_an_ensemble_tells_what_each_member_says(client, paths):
     assert np.asarray(item.members) == pytest.approx(expected.T, abs=1e-4)
     assert item.uncertainty == pytest.approx(expected.std(axis=0).tolist(), abs=1e-4)
     assert item.rewards == pytest.approx(expected.mean(axis=0).tolist(), abs=1e-4)
+    (measured,) = client.score("several", [(PROMPT, COMPLETIONS)], distances=True).items
+    assert (measured.distances is None) == (FeatureRange.load(paths["several"]) is None)
+    assert np.asarray(measured.members) == pytest.approx(expected.T, abs=1e-4)
     (alone,) = client.score("helpfulness", [(PROMPT, COMPLETIONS)]).items
     assert (alone.members, alone.uncertainty) == (None, None)
 

@@ -12,6 +12,7 @@ from annotate.common.processes import wait_until
 from tests.engine.scoring.running import PROMPT, Running
 from tests.environment import free_port
 from training.engine.reward.model import RewardModel
+from training.engine.reward.outside import FeatureRange
 from training.engine.scoring.client import ScorerClient, ScorerRefused, ScorerUnavailable
 
 
@@ -31,6 +32,21 @@ def test_it_gives_the_models_own_rewards(scorer, client, trained_model):
     assert item.rewards == pytest.approx([one.reward for one in expected], abs=1e-4)
     assert item.n_tokens == [one.n_tokens for one in expected]
     assert item.truncated == [False, False, True]
+
+
+def test_distances_are_told_where_asked_for(client, trained_model):
+    texts = ["Blue.", "zzz qqq " * 60, "I do not know."]
+    known, model = FeatureRange.load(trained_model), RewardModel.load(trained_model)
+    assert known is not None
+    expected = known.percentiles(model.features([(PROMPT, text) for text in texts]))
+    (plain,) = client.score("helpfulness", [(PROMPT, texts)]).items
+    (item,) = client.score("helpfulness", [(PROMPT, texts)], distances=True).items
+    assert plain.distances is None
+    assert item.rewards == pytest.approx(plain.rewards, abs=1e-4)
+    assert item.distances == pytest.approx(expected.tolist(), abs=1e-3)
+    assert len(set(item.distances)) > 1
+    assert item.members is None and item.uncertainty is None
+    assert [one["has_distances"] for one in client.models()] == [True]
 
 
 def test_many_clients_at_once_each_get_their_own(scorer, trained_model):
@@ -61,6 +77,7 @@ def test_one_bad_item_does_not_lose_the_others(client):
         (b"[]", 400, "bad_request"),
         (b'{"model": 3, "items": []}', 422, "bad_request"),
         (b'{"model": "helpfulness", "items": []}', 422, "bad_request"),
+        (b'{"model": "helpfulness", "items": [{}], "distances": 1}', 422, "bad_request"),
         (b'{"model": "nobody", "items": [{}]}', 404, "unknown_model"),
         (b'{"model": "helpfulness@7", "items": [{}]}', 404, "unknown_model"),
         (

@@ -1,9 +1,11 @@
 """Whole runs: a tiny real policy, the real engine in its own process, a real scorer."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -227,6 +229,47 @@ def test_one_is_cancelled_and_goes_on_until_people_end_it(cast, sft, started, mo
     assert run.checkpoint is not None and run.checkpoint.metrics["step"] == people.liked
     assert (Path(run.checkpoint.path) / "model.safetensors").is_file()
     assert run.job is not None and "People like it less" in run.job.log_lines.get(level="warning").message
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(180)
+def test_several_processes_are_cancelled_together_and_go_on_together(cast, sft, started, settings):
+    settings.POLICY_PROCESSES = 3  # of which two share a batch of eight evenly
+    run = started(**TINY, start=f"checkpoint:{sft.pk}", n_steps=30, evaluate_every=5)
+    trainers: list[psutil.Process] = []
+
+    def cancel_at_the_second() -> None:
+        try:
+            wait_until(lambda: run.evaluations.count() >= 2, 90, 0.05)
+            trainers.extend(trainers_of(run))
+            jobs.request_cancel(job=Job.objects.get(pk=run.job_id))
+        finally:
+            connection.close()
+
+    canceller = threading.Thread(target=cancel_at_the_second, daemon=True)
+    canceller.start()
+    with pytest.raises(JobCancelled):
+        run_here(run)
+    canceller.join()
+    assert len(trainers) == 3, "the launcher and two"
+    assert not psutil.wait_procs(trainers, timeout=5)[1]
+    retry_policy_run(run=run, actor=cast.researcher)
+    run = run_here(run)
+    assert (run.report["last_step"], run.stop_reason) == (30, "")
+    assert list(run.evaluations.values_list("step", flat=True).order_by("step")) == list(range(0, 31, 5))
+    assert run.job is not None
+    assert run.job.log_lines.filter(message__startswith="resumed at step").exists()
+    assert run.job.log_lines.filter(message__endswith=", by 2 processes.").exists()
+
+
+def trainers_of(run: PolicyRun) -> list[psutil.Process]:
+    """The processes that were started with the config of this run."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(f"{run.job_id}/policy-run-" in part for part in process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from training.engine.common.progress import Reporter, TerminalReporter
 from training.engine.common.quiet import quiet_transformers
 
 EXIT_STOPPED = 143  # 128 + SIGTERM, what a shell reports for a process that honoured it
+# Of several processes, what one that failed leaves the first to tell why, before the launcher ends them all.
+TELL_S = 5.0
 
 
 class StopFlag:
@@ -54,7 +57,8 @@ def main(part: str, verbs: Mapping[str, Verb], argv: list[str] | None = None) ->
         command.add_argument("--config", required=True, type=Path, help="JSON file with the fields of the config class")
     arguments = parser.parse_args(argv)
     verb = verbs[arguments.verb]
-    if os.environ.get("RANK", "0") != "0":
+    is_first = os.environ.get("RANK", "0") == "0"
+    if not is_first:
         reporter = Reporter(sys.stderr)  # of several processes that train together, the first one tells
     else:
         reporter = TerminalReporter() if sys.stdout.isatty() else Reporter()
@@ -71,6 +75,8 @@ def main(part: str, verbs: Mapping[str, Verb], argv: list[str] | None = None) ->
         return EXIT_STOPPED
     except EngineError as error:
         reporter.error(error.code, error.message)
+        if not is_first:
+            time.sleep(TELL_S)
         return 1
     except Exception as error:  # the boundary of the process: the parent must always get an event
         for line in traceback.format_exc().rstrip().splitlines():

@@ -39,7 +39,7 @@ class OptimiseConfig:
     n_steps: int = option(100, help="updates", at_least=1)
     prompts_per_step: int = option(16, help="prompts in a batch", at_least=1)
     completions_per_prompt: int = option(4, help="completions of each", at_least=2)
-    micro_batch_size: int = option(0, help="completions in one forward pass of the update; 0: the whole batch")
+    micro_batch_size: int = option(0, help="completions in one forward pass of the update; 0: all of a process")
     max_new_tokens: int = option(64, help="longest completion in tokens", at_least=1)
     max_prompt_tokens: int = option(256, help="longer prompts are left out", at_least=8)
     temperature: float = option(1.0, help="of the sampling, in training and evaluation", above=0)
@@ -78,6 +78,24 @@ class OptimiseConfig:
     def n_completions(self) -> int:
         """Completions in a batch."""
         return self.prompts_per_step * self.completions_per_prompt
+
+    def n_completions_of(self, n_processes: int) -> int:
+        """Completions of the batch that each of so many processes writes and trains on.
+
+        Raises ConfigError where they cannot be shared out evenly.
+        """
+        if self.n_completions % n_processes:
+            raise ConfigError(
+                "prompts_per_step",
+                f"the batch of {self.prompts_per_step} × {self.completions_per_prompt} = {self.n_completions} "
+                f"completions cannot be shared out evenly among {n_processes} processes",
+            )
+        mine = self.n_completions // n_processes
+        if self.micro_batch_size and mine % self.micro_batch_size:
+            raise ConfigError(
+                "micro_batch_size", f"must divide the {mine} completions that each of {n_processes} processes has"
+            )
+        return mine
 
     @property
     def how(self) -> Shaping:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from training.engine.common.atomic import atomic_directory, write_json, write_rows
 from training.engine.common.chat import Message
+from training.engine.common.distributed import Peers
 from training.engine.lm.generate import Sampled, sample
 from training.engine.lm.mix import sample_seed
 from training.engine.policy.exploits import report
@@ -28,6 +29,8 @@ SAMPLED_TOGETHER = 64
 MOST_LOGITS = 32_000_000
 # A reward above this quantile of the rewards on the training data (of a normal distribution) is beyond their range.
 BEYOND = 2.576
+# So is a completion whose features are farther from the training texts than this share of those.
+OUTLYING = 0.99
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ def write_completions(
 
 
 class Probe:
-    """The probe prompts with their reference completions, and the evaluations made on them."""
+    """The probe prompts with their reference completions, and the evaluations made on them.
+
+    Of several processes each lets the models write on its share of the prompts; the first has it judged and writes it.
+    """
 
     def __init__(
         self,
@@ -81,6 +87,7 @@ class Probe:
         tokenizer: Any,
         judge: Judge,
         gold: Judge | None,
+        peers: Peers,
         *,
         seed: int,
         temperature: float,
@@ -89,7 +96,9 @@ class Probe:
         self.prompts = list(prompts)
         self._tokenizer = tokenizer
         self._judge, self._gold = judge, gold
+        self._peers = peers
         self._sampling: dict[str, Any] = {"seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
+        self._reference_sampled: list[Sampled] = []
         self._reference: Written | None = None
 
     def evaluate(
@@ -106,59 +115,67 @@ class Probe:
         """Let the policy write, measure it and write DIRECTORY whole: evaluation.json, samples.jsonl and, with `save`,
         model/. `reference` gives the reference model, which may be the policy with its adapters off.
 
-        Neither training's random state nor the policy's mode are changed by it.
+        Neither training's random state nor the policy's mode are changed by it. All processes have to come here; each
+        gets the values.
         """
         was_training = policy.training
         policy.eval()
         try:
-            if self._reference is None:
+            if not self._reference_sampled:
                 with reference() as model:
-                    self._reference = self._written(model)
-            mine = self._written(policy) if step else self._reference
+                    self._reference_sampled = self._sampled(model)
+            sampled = self._sampled(policy) if step else self._reference_sampled
             with torch.no_grad():
-                moved = self._moved(policy, reference, mine.sampled)
+                moved = self._moved(policy, reference, sampled)
         finally:
             policy.train(was_training)
-        theirs = self._reference
         numbers = {"step": step, "n_prompts": len(self.prompts), "beta": beta, "human_kl": human_kl}
-        values = {**numbers, **_distance(moved, mine.sampled), **self._worth(mine, theirs), **self._style(mine, theirs)}
-        with atomic_directory(directory) as draft:
-            write_json(draft / "evaluation.json", values)
-            write_rows(draft / "samples.jsonl", self._samples(mine, theirs, moved["kl"]))
-            if save is not None:
-                save(draft / "model")
-        return values
 
-    def _written(self, model: Any) -> Written:
-        sampled = write_completions(model, self._tokenizer, self.prompts, **self._sampling)
+        def finish() -> dict[str, Any]:
+            if self._reference is None:
+                self._reference = self._judged(self._reference_sampled)
+            theirs = self._reference
+            mine = self._judged(sampled) if step else theirs
+            values = {**numbers, **_distance(moved, sampled), **self._worth(mine, theirs), **self._style(mine, theirs)}
+            with atomic_directory(directory) as draft:
+                write_json(draft / "evaluation.json", values)
+                write_rows(draft / "samples.jsonl", self._samples(mine, theirs, moved["kl"]))
+                if save is not None:
+                    save(draft / "model")
+            return values
+
+        return self._peers.first(finish)
+
+    def _sampled(self, model: Any) -> list[Sampled]:
+        mine = self._peers.share(self.prompts)
+        return self._peers.gather(write_completions(model, self._tokenizer, mine, **self._sampling))
+
+    def _judged(self, sampled: list[Sampled]) -> Written:
         messages = [one.messages for one in self.prompts]
         texts = [one.text for one in sampled]
         gold = None if self._gold is None else self._gold.judge(messages, texts).rewards
-        return Written(sampled, self._judge.judge(messages, texts), gold)
+        return Written(sampled, self._judge.judge(messages, texts, distances=True), gold)
 
     def _moved(
         self, policy: Any, reference: Callable[[], AbstractContextManager[Any]], sampled: Sequence[Sampled]
     ) -> dict[str, Array]:
         """Sums over each completion's tokens of exact KL, k1, k3 and entropy: {name: (n)}."""
-        sums: dict[str, list[float]] = {"kl": [], "kl_k1": [], "kl_k3": [], "entropy": []}
+        prompts, sampled = self._peers.share(self.prompts), self._peers.share(sampled)
+        names = ("kl", "kl_k1", "kl_k3", "entropy")
+        sums: list[tuple[float, ...]] = []
         vocabulary = int(policy.config.get_text_config().vocab_size)
-        most = max(len(one.token_ids) for one in sampled)
+        most = max((len(one.token_ids) for one in sampled), default=1)
         together = max(1, MOST_LOGITS // (vocabulary * most))
         for start in range(0, len(sampled), together):
             part = slice(start, start + together)
-            batch = _Batch(self.prompts[part], sampled[part], policy, self._tokenizer.pad_token_id or 0)
+            batch = _Batch(prompts[part], sampled[part], policy, self._tokenizer.pad_token_id or 0)
             with reference() as model:
                 theirs = batch.logits(model)
             mine = batch.logits(policy)
             log_p, log_q = batch.of_tokens(mine), batch.of_tokens(theirs)
-            for name, values in (
-                ("kl", exact_kl(mine, theirs)),
-                ("kl_k1", k1(log_p, log_q)),
-                ("kl_k3", k3(log_p, log_q)),
-                ("entropy", entropy(mine)),
-            ):
-                sums[name] += (values * batch.is_token).sum(dim=1).tolist()
-        return {name: np.asarray(values) for name, values in sums.items()}
+            values = (exact_kl(mine, theirs), k1(log_p, log_q), k3(log_p, log_q), entropy(mine))
+            sums += zip(*((one * batch.is_token).sum(dim=1).tolist() for one in values), strict=True)
+        return dict(zip(names, np.asarray(self._peers.gather(sums)).T, strict=True))
 
     def _worth(self, mine: Written, theirs: Written) -> dict[str, Any]:
         """Proxy reward and gold, each beside the reference's on the same prompts."""
@@ -172,6 +189,8 @@ class Probe:
             "reference_uncertainty": _mean_or_none(theirs.judged.uncertainty),
             "beyond_range": float((mine.judged.rewards > limit).mean()),
             "reference_beyond_range": float((theirs.judged.rewards > limit).mean()),
+            "outlying": _share_outlying(mine.judged.distances),
+            "reference_outlying": _share_outlying(theirs.judged.distances),
             "gold": _mean_or_none(mine.gold),
             **(
                 {"gold_gain": None, "gold_gain_se": None}
@@ -205,6 +224,7 @@ class Probe:
             columns[prefix + "reward"] = written.judged.rewards
             columns[prefix + "uncertainty"] = written.judged.uncertainty
             columns[prefix + "calibrated"] = written.judged.calibrated
+            columns[prefix + "distance"] = written.judged.distances
             columns[prefix + "gold"] = written.gold
         return [
             {
@@ -282,6 +302,10 @@ def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float]:
 
 def _mean_or_none(values: Array | None) -> float | None:
     return None if values is None else float(values.mean())
+
+
+def _share_outlying(distances: Array | None) -> float | None:
+    return None if distances is None else float((distances > OUTLYING).mean())
 
 
 def _gain(mine: Array | None, theirs: Array | None) -> float | None:

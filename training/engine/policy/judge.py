@@ -21,11 +21,13 @@ EMPTY = 3.0
 
 @dataclass(frozen=True)
 class Judged:
-    """n completions: rewards (n); members (n, k) and calibrated rewards (n), None for a model without."""
+    """n completions: rewards (n); members (n, k), calibrated rewards (n) and distances from the training texts as
+    percentiles (n), None for a model without."""
 
     rewards: Array
     members: Array | None = None
     calibrated: Array | None = None
+    distances: Array | None = None
 
     @property
     def uncertainty(self) -> Array | None:
@@ -62,8 +64,13 @@ class Judge:
             raise EngineError("model_not_served", f"the scorer does not serve {model!r}; it serves: {known}")
         return max(fits, key=lambda one: int(one["version"]))
 
-    def judge(self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> Judged:
-        """Scores of completions, the n-th of the n-th prompt. Neighbours of one prompt share its tokens."""
+    def judge(
+        self, prompts: Sequence[Sequence[Message]], completions: Sequence[str], *, distances: bool = False
+    ) -> Judged:
+        """Scores of completions, the n-th of the n-th prompt. Neighbours of one prompt share its tokens.
+
+        `distances` asks for them too, at the price of a second reading.
+        """
         full = [place for place, text in enumerate(completions) if text.strip()]
         rewards = np.full(len(completions), self.mean - EMPTY * self.std)
         found: dict[int, tuple[ItemScores, int]] = {}
@@ -71,7 +78,7 @@ class Judge:
             places = full[start : start + BATCH]
             items, of = _items([prompts[place] for place in places], [completions[place] for place in places])
             try:
-                scores = self._client.score(self.model, items, too_long="truncate")
+                scores = self._client.score(self.model, items, too_long="truncate", distances=distances)
             except ScorerError as error:
                 raise _problem(error) from error
             for place, (item, within) in zip(places, of, strict=True):
@@ -80,7 +87,9 @@ class Judge:
                 found[place] = scores.items[item], within
         for place, (answer, within) in found.items():
             rewards[place] = answer.rewards[within]
-        return Judged(rewards, self._members(rewards, found), self._calibrated(rewards, found))
+        return Judged(
+            rewards, self._members(rewards, found), self._calibrated(rewards, found), self._distances(rewards, found)
+        )
 
     @staticmethod
     def _members(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
@@ -102,6 +111,17 @@ class Judge:
         for place, value in given.items():
             calibrated[place] = value
         return calibrated
+
+    @staticmethod
+    def _distances(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
+        """An empty completion is as far as can be: there is none in training."""
+        given = {place: answer.distances[within] for place, (answer, within) in found.items() if answer.distances}
+        if not given or len(given) < len(found):
+            return None
+        distances = np.ones(len(rewards))
+        for place, value in given.items():
+            distances[place] = value
+        return distances
 
 
 def _items(

@@ -21,6 +21,7 @@ from training.engine.common.atomic import sha256_file, write_json
 from training.engine.common.chat import DEFAULT_CHAT_TEMPLATE, ChatEncoder
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import ConfigError, claim_run_directory, config_from_dict, finished_result
+from training.engine.common.distributed import Peers
 from training.engine.common.errors import EngineError, StopRequested
 from training.engine.common.optimisation import autocast, resolve_device, resolve_precision, use_threads
 from training.engine.common.progress import Pace, Reporter
@@ -43,34 +44,45 @@ def optimise(config: OptimiseConfig, reporter: Reporter, stop: StopFlag) -> dict
     Result: model (directory of the policy that is kept; the reference's own where nothing was better), best_step,
     last_step, stop_reason ("" when it ran to its end), stop_message, n_steps, seconds. A file OUT/stop.json {"reason",
     "message"} ends the run, with success, after the step at hand.
+
+    Several processes (`accelerate launch`) share out each batch and each evaluation; the first writes and tells, and
+    what decides how it goes on is known to all. A run may be resumed by another number of them.
     """
     out = Path(config.out_dir)
+    peers = Peers.join(resolve_device(config.device))
     for path in (config.prompts, config.probe):
         if not Path(path).is_file():
             raise EngineError("input_not_found", f"the prompts file {path} does not exist")
-    device = resolve_device(config.device)
+    config.n_completions_of(peers.n)
     # On a CPU most of the time goes into sampling, where bf16 gains nothing, and KL is exact in float32.
-    is_cpu = torch.device(device).type == "cpu"
-    precision = "fp32" if is_cpu and config.precision == "auto" else resolve_precision(config.precision, device)
-    digests = {"prompts": sha256_file(config.prompts), "probe": sha256_file(config.probe)}
-    claim_run_directory(out, config, fingerprint={**digests, "precision": precision})
-    if (done := finished_result(out)) is not None:
+    is_cpu = torch.device(peers.device).type == "cpu"
+    precision = "fp32" if is_cpu and config.precision == "auto" else resolve_precision(config.precision, peers.device)
+
+    def claim() -> dict[str, Any] | None:
+        digests = {"prompts": sha256_file(config.prompts), "probe": sha256_file(config.probe)}
+        claim_run_directory(out, config, fingerprint={**digests, "precision": precision})
+        return finished_result(out)
+
+    if (done := peers.first(claim)) is not None:
         return done
     use_threads(config.n_threads)
-    run = _Run(config, reporter, stop, device, precision)
+    run = _Run(config, reporter, stop, peers, precision)
     result = run.train()
-    write_json(out / "result.json", result)
-    shutil.rmtree(out / "trainer", ignore_errors=True)
+    if peers.is_first:
+        write_json(out / "result.json", result)
+        shutil.rmtree(out / "trainer", ignore_errors=True)
     return result
 
 
 class _Run:
     """One run: the models, the judges, what was measured so far."""
 
-    def __init__(self, config: OptimiseConfig, reporter: Reporter, stop: StopFlag, device: str, precision: str) -> None:
+    def __init__(
+        self, config: OptimiseConfig, reporter: Reporter, stop: StopFlag, peers: Peers, precision: str
+    ) -> None:
         self.config, self.reporter, self.stop = config, reporter, stop
         self.out = Path(config.out_dir)
-        self.device, self.precision = device, precision
+        self.peers, self.device, self.precision = peers, peers.device, precision
         self.rule = _stop_rule(config)
         token = os.environ.get("SCORER_TOKEN", "")
         self.judge = self._frozen_judge(token)
@@ -102,11 +114,12 @@ class _Run:
             self.tokenizer,
             self.judge,
             self.gold,
+            peers,
             seed=config.seed,
             temperature=config.temperature,
             max_new_tokens=config.max_new_tokens,
         )
-        self.rewards = Rewards(config, self.judge, self.prompts, self._reference_values)
+        self.rewards = Rewards(config, self.judge, self.prompts, self._reference_values, peers)
         self.history: list[dict[str, Any]] = []
         self.decision = Decision(False, "", "", 0)
         self._frozen_model: Any = None
@@ -114,9 +127,11 @@ class _Run:
     # --- the run ------------------------------------------------------------------------------------------------------
     def train(self) -> dict[str, Any]:
         started = time.monotonic()
-        resume = self._resume_from()
+        resume = self.peers.first(self._resume_from)
         at = int(resume.name.rpartition("-")[2]) if resume else 0
-        beta = self._go_on(at)
+        beta, self.history = self.peers.first(lambda: self._go_on(at))
+        if self.history:
+            self.decision = decide([Point.of(one) for one in self.history], self.rule)
         trainer = self._trainer(beta)
         if trainer.ref_model is not None:
             self._frozen_model = trainer.ref_model
@@ -124,7 +139,7 @@ class _Run:
         trainer.add_callback(watch)
         if not self.history:
             self.evaluate(trainer.model, 0, beta)
-        if resume:
+        if resume and self.peers.is_first:
             self.reporter.log(f"resumed at step {at} of {self.config.n_steps}")
         if at < self.config.n_steps and not self.decision.stop:
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -133,7 +148,7 @@ class _Run:
         last = watch.step or at
         if self.history[-1]["step"] != last:
             self.evaluate(trainer.model, last, trainer.beta)
-        return self._result(watch.ended or ("", ""), last, started)
+        return self.peers.first(lambda: self._result(watch.ended or ("", ""), last, started))
 
     def _result(self, ended: tuple[str, str], last: int, started: float) -> dict[str, Any]:
         best = self.decision.best_step
@@ -169,7 +184,8 @@ class _Run:
             )
         self.history.append(values)
         self.decision = decide([Point.of(one) for one in self.history], self.rule)
-        self.reporter.event("evaluation", step=step, path=str(self._directory(step)))
+        if self.peers.is_first:
+            self.reporter.event("evaluation", step=step, path=str(self._directory(step)))
 
     # --- parts --------------------------------------------------------------------------------------------------------
     def _trainer(self, beta: float) -> Any:
@@ -178,11 +194,14 @@ class _Run:
         from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
         config = self.config
+        # What the whole batch is stays the same, however many processes share it.
+        n_mine = config.n_completions_of(self.peers.n)
+        n_at_once = config.micro_batch_size or n_mine
         arguments: dict[str, Any] = {
             "output_dir": str(self.out / "trainer"),
             "max_steps": config.n_steps,
-            "per_device_train_batch_size": config.micro_batch_size or config.n_completions,
-            "gradient_accumulation_steps": config.n_completions // (config.micro_batch_size or config.n_completions),
+            "per_device_train_batch_size": n_at_once,
+            "gradient_accumulation_steps": n_mine // n_at_once,
             "num_generations": config.completions_per_prompt,
             "num_iterations": config.n_iterations,
             "epsilon": config.clip,
@@ -215,6 +234,7 @@ class _Run:
             processing_class=self.tokenizer,
             peft_config=self._adapters(),
         )
+        self.model = trainer.model  # with its adapters
         trainer.remove_callback(PrinterCallback)  # what is printed is read as events
         return trainer
 
@@ -263,7 +283,7 @@ class _Run:
                 n_long += 1
                 continue
             found.append(Prompt(str(row.get("id", number)), [dict(one) for one in messages], ids))
-        if n_long:
+        if n_long and self.peers.is_first:
             self.reporter.log(f"{n_long} prompts of {Path(path).name} are longer than {room} tokens and left out")
         return found
 
@@ -271,11 +291,14 @@ class _Run:
     def _frozen_judge(self, token: str) -> Judge:
         """The reward model in the version that it had when the run began."""
         path = self.out / "frozen.json"
-        known = json.loads(path.read_text(encoding="utf-8"))["reward_model"] if path.is_file() else None
-        judge = Judge(self.config.scorer_url, known or self.config.reward_model, token)
-        if known is None:
-            write_json(path, {"reward_model": judge.model})
-        return judge
+
+        def version() -> str:
+            if not path.is_file():
+                now = Judge(self.config.scorer_url, self.config.reward_model, token).model
+                write_json(path, {"reward_model": now})
+            return str(json.loads(path.read_text(encoding="utf-8"))["reward_model"])
+
+        return Judge(self.config.scorer_url, self.peers.first(version), token)
 
     def _resume_from(self) -> Path | None:
         """The newest whole checkpoint: one that was being written when the process died is not named yet."""
@@ -285,8 +308,9 @@ class _Run:
         known = [Path(path) for path in json.loads(names.read_text(encoding="utf-8"))]
         return next((path for path in reversed(known) if path.is_dir()), None)
 
-    def _go_on(self, at: int) -> float:
-        """Forget what was measured after the checkpoint, take up what was measured before it, return β."""
+    def _go_on(self, at: int) -> tuple[float, list[dict[str, Any]]]:
+        """Forget what was measured after the checkpoint, return β and the evaluations before it."""
+        history = []
         lines = [line for line in self.step_rows() if line["step"] <= at]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self.out / "steps.jsonl").write_text(text, encoding="utf-8")
@@ -294,10 +318,8 @@ class _Run:
             if int(directory.name) > at:
                 shutil.rmtree(directory)
             else:
-                self.history.append(json.loads((directory / "evaluation.json").read_text(encoding="utf-8")))
-        if self.history:
-            self.decision = decide([Point.of(one) for one in self.history], self.rule)
-        return float(lines[-1]["next_beta"]) if lines else self.config.beta
+                history.append(json.loads((directory / "evaluation.json").read_text(encoding="utf-8")))
+        return float(lines[-1]["next_beta"]) if lines else self.config.beta, history
 
     def step_rows(self) -> list[dict[str, Any]]:
         path = self.out / "steps.jsonl"
@@ -317,7 +339,10 @@ class _Run:
 
 
 class Rewards:
-    """TRL's reward function: asks the scorer, makes one number of each answer, keeps what the batch was worth."""
+    """TRL's reward function: asks the scorer, makes one number of each answer, keeps what the batch was worth.
+
+    Each process asks for its own part of the batch.
+    """
 
     __name__ = "reward"
 
@@ -327,8 +352,9 @@ class Rewards:
         judge: Judge,
         prompts: Sequence[Prompt],
         reference_values: Callable[[Sequence[Prompt]], Array],
+        peers: Peers,
     ) -> None:
-        self._how, self._judge = config.how, judge
+        self._how, self._judge, self._peers = config.how, judge, peers
         self._prompts = {one.id: one for one in prompts}
         self._reference_values = reference_values
         self._known: dict[str, float] = {}
@@ -336,6 +362,9 @@ class Rewards:
 
     def __call__(self, prompts: list[Any], completions: list[Any], *, prompt_id: list[str], **_: Any) -> list[float]:
         texts = [one if isinstance(one, str) else "".join(part["content"] for part in one) for one in completions]
+        return self._peers.each(lambda: self._values(prompt_id, texts))
+
+    def _values(self, prompt_id: list[str], texts: list[str]) -> list[float]:
         found = self._judge.judge([self._prompts[one].messages for one in prompt_id], texts)
         self.raw = float(found.rewards.mean())
         try:
@@ -361,7 +390,7 @@ class _Watch(TrainerCallback):
         self.step = 0
         self.ended: tuple[str, str] | None = None
         self.is_interrupted = False
-        self._kl = 0.0
+        self._kl = self._length = 0.0
         self._marks = [kl for kl in run.config.human_kls if kl not in {one["human_kl"] for one in run.history}]
 
     def on_log(
@@ -375,38 +404,49 @@ class _Watch(TrainerCallback):
         """After each update, with what TRL has measured of it."""
         if logs is None or "loss" not in logs:  # the summary at the end
             return control
-        config = self.run.config
+        config, peers = self.run.config, self.run.peers
         self.step = state.global_step
-        row = self._row(logs)
-        row["next_beta"] = self.trainer.beta = self.controller.update(self._kl, config.n_completions)
-        with open(self.run.out / "steps.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        self._tell(row)
+        raw, n_told_to_stop = peers.add_up((self.run.rewards.raw, self.run.stop.is_set), peers.device)
+        row, self._kl = peers.first(lambda: self._written_row(logs, raw / peers.n))
+        self.trainer.beta = row["next_beta"]
         if not math.isfinite(row["loss"]):
             raise EngineError("diverged", f"the loss became {row['loss']} at step {self.step}; lower learning_rate")
         self._evaluate_if_due()
-        self.ended = self._end()
+        self.ended = peers.first(self._end)
         at_a_batch = self.step % config.n_iterations == 0
-        self.is_interrupted = self.run.stop.is_set and at_a_batch and not self.ended and self.step < config.n_steps
+        self.is_interrupted = n_told_to_stop > 0 and at_a_batch and not self.ended and self.step < config.n_steps
         if self.ended or self.is_interrupted:
             control.should_training_stop = True
             control.should_save = self.is_interrupted
         return control
 
-    def _row(self, logs: dict[str, Any]) -> dict[str, Any]:
-        """A line of steps.jsonl. `kl` is TRL's estimate, k1 in RLOO and k3 in GRPO, in nats a completion."""
-        length = float(logs.get("completions/mean_length") or 0.0)
+    def _written_row(self, logs: dict[str, Any], raw: float) -> tuple[dict[str, Any], float]:
+        """The line that is added to steps.jsonl, and the KL that β was steered by."""
+        row = self._row(logs, raw)
+        row["next_beta"] = self.controller.update(self._kl, self.run.config.n_completions)
+        with open(self.run.out / "steps.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        self._tell(row)
+        return row, self._kl
+
+    def _row(self, logs: dict[str, Any], raw: float) -> dict[str, Any]:
+        """A line of steps.jsonl. `kl` is TRL's estimate, k1 in RLOO and k3 in GRPO, in nats a completion.
+
+        An update on a batch that was used before has no new lengths, and in RLOO no new KL.
+        """
+        if logs.get("completions/mean_length") is not None:
+            self._length = float(logs["completions/mean_length"])
         if logs.get("kl") is not None:
-            self._kl = float(logs["kl"]) * length
+            self._kl = float(logs["kl"]) * self._length
         return {
             "step": self.step,
             "reward": logs.get("reward"),
-            "raw_reward": self.run.rewards.raw,
+            "raw_reward": raw,
             "reward_std": logs.get("reward_std"),
             "kl": self._kl if self.run.config.beta else None,
             "beta": self.trainer.beta,
             "entropy": logs.get("entropy"),
-            "length": length,
+            "length": self._length,
             "cut_off": logs.get("completions/clipped_ratio"),
             "loss": float(logs["loss"]),
             "learning_rate": logs.get("learning_rate"),
@@ -451,7 +491,10 @@ class _Watch(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """A checkpoint is whole."""
+        """A checkpoint is whole once each process has written its random state."""
+        self.run.peers.wait()
+        if not self.run.peers.is_first:
+            return control
         directory = Path(str(args.output_dir))
         path = directory / f"checkpoint-{state.global_step}"
         known = [str(one) for one in directory.glob("checkpoint-*") if one != path]

@@ -59,6 +59,7 @@ from training.engine.reward.loss import PreferenceLoss
 from training.engine.reward.metrics import log_loss
 from training.engine.reward.model import RewardModel, features_of
 from training.engine.reward.objective import Learner
+from training.engine.reward.outside import FeatureRange
 from training.engine.reward.packing import packing
 from training.engine.reward.posterior import HeadPosterior
 from training.engine.reward.preparation import prepare, select
@@ -274,10 +275,11 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     }
     # What was learnt before still holds the head where it was left out now.
     known = run.training if replay is None else prepare(training, config, reward_model.encoder)
-    posterior = posterior_of(reward_model, known, run.micro_batch_tokens)
+    posterior, feature_range = posterior_of(reward_model, known, run.micro_batch_tokens)
     with atomic_directory(out / "model") as directory:
         reward_model.save(directory)
         posterior.save(directory)
+        feature_range.save(directory)
         if run.learner.heads is not None:
             save_file(
                 heads_of(run.learner.heads, reward_model, training, run.micro_batch_tokens), directory / HEADS_NAME
@@ -625,12 +627,17 @@ def heads_of(
     return {"weight": weight, "reward_mean": (torch.from_numpy(features) @ weight.T).mean(dim=0)}
 
 
-def posterior_of(reward_model: RewardModel, training: Comparisons, tokens_per_batch: int) -> HeadPosterior:
-    """What the training comparisons leave open about the head, kept beside the weights for active sampling."""
+def posterior_of(
+    reward_model: RewardModel, training: Comparisons, tokens_per_batch: int
+) -> tuple[HeadPosterior, FeatureRange]:
+    """What the training comparisons leave open about the head, kept beside the weights for active sampling, and where
+    their texts lie, by which the scorer says how far others are from them."""
     texts = [*training.chosen, *training.rejected]
     rewards, features = reward_model.score_and_features_encoded(texts, tokens_per_batch=tokens_per_batch)
     n = len(training)
-    return HeadPosterior.fit(features[:n] - features[n:], rewards[:n] - rewards[n:], training.numbers["weight"])
+    gaps = rewards[:n] - rewards[n:]
+    posterior = HeadPosterior.fit(features[:n] - features[n:], gaps, training.numbers["weight"])
+    return posterior, FeatureRange.fit(features)
 
 
 def texts_unseen(config: RewardTrainConfig, reward_model: RewardModel, validation: Comparisons) -> list[list[int]]:

@@ -52,6 +52,7 @@ class Ask:
     items: list[Item]
     too_long: str | None = None
     deadline_s: float | None = None
+    distances: bool = False
     raw: Json = field(default_factory=dict)
 
 
@@ -59,7 +60,8 @@ class Ask:
 class Scored:
     """An item's answer, n completions: lists of n numbers; of n lists of k for `members`, None for one member.
 
-    `by_model` has the rewards of each model where several are combined. `problem` as in `Item`, with its code.
+    `by_model` has the rewards of each model where several are combined; `distances`, where asked for, the share of the
+    model's training texts that lie nearer to its middle. `problem` as in `Item`, with its code.
     """
 
     rewards: list[float] = field(default_factory=list)
@@ -69,6 +71,7 @@ class Scored:
     uncertainty: list[float] | None = None
     calibrated: list[float] | None = None
     by_model: dict[str, list[float]] | None = None
+    distances: list[float] | None = None
     code: str = ""
     problem: str = ""
 
@@ -85,7 +88,8 @@ class Result:
 
 # --- our own ---
 def read_own(body: Json) -> Ask:
-    """{"model", "items": [{"messages", "completions", "is_safety_prompt"}], "too_long", "deadline_ms"}."""
+    """{"model", "items": [{"messages", "completions", "is_safety_prompt"}], "too_long", "deadline_ms",
+    "distances"}."""
     model = body.get("model")
     if not isinstance(model, str):
         raise Problem(
@@ -102,7 +106,10 @@ def read_own(body: Json) -> Ask:
             if isinstance(item, dict) and isinstance(item.get("completions"), list)
         )
     )
-    return Ask(model, [_own_item(item) for item in raw], _too_long(body), _deadline_s(body))
+    distances = body.get("distances", False)
+    if not isinstance(distances, bool):
+        raise Problem(422, "bad_request", '"distances" must be true or false.')
+    return Ask(model, [_own_item(item) for item in raw], _too_long(body), _deadline_s(body), distances)
 
 
 def _own_item(item: Any) -> Item:
@@ -154,6 +161,8 @@ def _own_answer(item: Scored) -> Json:
     }
     if item.by_model is not None:
         answer["by_model"] = {name: {"rewards": rewards} for name, rewards in item.by_model.items()}
+    if item.distances is not None:
+        answer["distances"] = item.distances
     return answer
 
 
@@ -208,14 +217,14 @@ def write_reward_url(result: Result, _: Ask) -> Json:
 def read_classify(body: Json) -> Ask:
     """{"model", "input": text or texts, rendered} or {"model", "messages"}: the last turn is the completion."""
     if "messages" in body:
-        return Ask(_model_name(body), [_conversation(body["messages"])], _too_long(body), _deadline_s(body), body)
+        return Ask(_model_name(body), [_conversation(body["messages"])], _too_long(body), _deadline_s(body), raw=body)
     given = body.get("input")
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts:
         raise Problem(422, "bad_request", '"input" must be a text or a list of at least one.')
     _at_most(len(texts))
     items = [_input_item(text, place) for place, text in enumerate(texts)]
-    return Ask(_model_name(body), items, _too_long(body), _deadline_s(body), body)
+    return Ask(_model_name(body), items, _too_long(body), _deadline_s(body), raw=body)
 
 
 def _input_item(text: Any, place: int) -> Item:
@@ -266,7 +275,7 @@ def read_score(body: Json) -> Ask:
             items.append(Item(problem=f"text_2[{place}]: expected a text that is not empty."))
         else:
             items.append(Item(messages=[{"role": "user", "content": prompt}], completions=[completion]))
-    return Ask(_model_name(body), _joined(items), _too_long(body), _deadline_s(body), body)
+    return Ask(_model_name(body), _joined(items), _too_long(body), _deadline_s(body), raw=body)
 
 
 def write_score(result: Result, ask: Ask) -> Json:

@@ -47,7 +47,9 @@ class ItemScores:
     rewards (n); n_tokens, tokens read (n); truncated, whether the text had to be cut (n); members (n lists of k) and
     uncertainty (n), their standard deviation, None for a model of one member; calibrated (n), the reward less what
     length adds beyond the labellers' taste, None for a model without a calibration; by_model, the rewards (n) of each
-    model where several are combined. `error` is set, and the lists are empty, where the scorer could not take the item.
+    model where several are combined; distances (n), where they were asked for and the model can tell: the share of
+    training texts that lie nearer to their middle, in the features that its head reads. `error` is set, and the lists
+    are empty, where the scorer could not take the item.
     """
 
     rewards: list[float]
@@ -57,6 +59,7 @@ class ItemScores:
     uncertainty: list[float] | None = None
     calibrated: list[float] | None = None
     by_model: dict[str, list[float]] | None = None
+    distances: list[float] | None = None
     error: str = ""
 
 
@@ -158,19 +161,21 @@ class ScorerClient:
         *,
         too_long: str | None = None,
         deadline_ms: float | None = None,
+        distances: bool = False,
     ) -> Scores:
         """Rewards of items (messages, completions) by the newest promoted version of `model`, or by "model@version".
 
         "one+other" combines two models. `too_long` is "truncate" or "refuse" (default: the server's setting);
-        `deadline_ms` is how long the answer is of use. Raises ScorerUnavailable when it stays out of reach after
-        `n_retries` attempts with growing pauses or misses the deadline, and ScorerRefused when the request itself is
-        wrong. A bad item does not raise: see `ItemScores.error`.
+        `deadline_ms` is how long the answer is of use; `distances` asks for `ItemScores.distances`, at the price of a
+        second reading. Raises ScorerUnavailable when it stays out of reach after `n_retries` attempts with growing
+        pauses or misses the deadline, and ScorerRefused when the request itself is wrong. A bad item does not raise:
+        see `ItemScores.error`.
         """
-        return _scores(self._ask("POST", "/v1/score", _body(model, items, too_long, deadline_ms)))
+        return _scores(self._ask("POST", "/v1/score", _body(model, items, too_long, deadline_ms, distances)))
 
     def models(self) -> list[dict[str, Any]]:
         """What is served: {"name", "version", "axis", "base_model", "max_length", "reward_mean", "reward_std",
-        "n_members", "has_calibration"} each. Raises as `score`.
+        "n_members", "has_calibration", "has_distances"} each. Raises as `score`.
         """
         found: list[dict[str, Any]] = self._ask("GET", "/v1/models")["models"]
         return found
@@ -220,9 +225,10 @@ class AsyncScorerClient:
         *,
         too_long: str | None = None,
         deadline_ms: float | None = None,
+        distances: bool = False,
     ) -> Scores:
         """As `ScorerClient.score`."""
-        return _scores(await self._ask("POST", "/v1/score", _body(model, items, too_long, deadline_ms)))
+        return _scores(await self._ask("POST", "/v1/score", _body(model, items, too_long, deadline_ms, distances)))
 
     async def models(self) -> list[dict[str, Any]]:
         """As `ScorerClient.models`."""
@@ -374,7 +380,9 @@ def _settings(url: str, token: str, timeout_s: float, client_id: str) -> dict[st
     return {"base_url": url, "headers": headers, "timeout": timeout, "trust_env": False}
 
 
-def _body(model: str, items: Sequence[Item], too_long: str | None, deadline_ms: float | None) -> dict[str, Any]:
+def _body(
+    model: str, items: Sequence[Item], too_long: str | None, deadline_ms: float | None, distances: bool
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
         "items": [
@@ -386,6 +394,8 @@ def _body(model: str, items: Sequence[Item], too_long: str | None, deadline_ms: 
         body["too_long"] = too_long
     if deadline_ms is not None:
         body["deadline_ms"] = deadline_ms
+    if distances:
+        body["distances"] = True
     return body
 
 
@@ -410,6 +420,7 @@ def _item(item: dict[str, Any]) -> ItemScores:
         item.get("uncertainty"),
         item.get("calibrated"),
         by_model and {name: one["rewards"] for name, one in by_model.items()},
+        item.get("distances"),
     )
 
 

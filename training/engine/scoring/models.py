@@ -23,6 +23,7 @@ from training.engine.common.chat import Encoded, Message
 from training.engine.reward.combine import Scale
 from training.engine.reward.ensemble import RewardEnsemble, combine
 from training.engine.reward.length import LengthCalibration
+from training.engine.reward.outside import FeatureRange
 
 log = logging.getLogger("scorer")
 _RETRY_S = 15.0
@@ -43,6 +44,7 @@ class ServedModel:
         self.metadata = self.reward_model.metadata
         self.scale = Scale.of(self.metadata)
         self.calibration = _calibration(self.metadata)
+        self.feature_range = FeatureRange.load(local_path(path))
         self.shares_prompts = all(model.is_packable for model in ensemble.models)
         # As measured; a guess until it is.
         self.tokens_per_s = 20_000.0
@@ -135,7 +137,26 @@ class ServedModel:
             "reward_std": self.metadata.get("reward_std"),
             "n_members": self.n_members,
             "has_calibration": self.calibration is not None,
+            "has_distances": self.feature_range is not None,
         }
+
+
+class WithDistances(ServedModel):
+    """A served model for those who ask how far texts are from its training: `score` has one more row, which says so.
+
+    Their batches are their own, and its first member reads their texts once more: nobody else pays for it.
+    """
+
+    def __init__(self, model: ServedModel, feature_range: FeatureRange) -> None:
+        self.__dict__ |= model.__dict__  # the same weights and locks
+        self.n_members = model.n_members + 1
+        self._range = feature_range
+
+    def score(self, texts: Sequence[Encoded], tokens_per_batch: int) -> NDArray[np.float64]:
+        """Rewards (k, n) of n texts by the k members, and below them the percentiles of their distances: (k + 1, n)."""
+        rewards = super().score(texts, tokens_per_batch)
+        _, features = self.reward_model.score_and_features_encoded(texts, tokens_per_batch=tokens_per_batch)
+        return np.concatenate([rewards, self._range.percentiles(features)[None]])
 
 
 @dataclass(frozen=True)

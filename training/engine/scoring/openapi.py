@@ -77,6 +77,11 @@ _SCHEMAS: Json = {
                 minItems=1,
             ),
             **_OPTIONS,
+            "distances": {
+                "type": "boolean",
+                "description": "Whether to say how far each completion lies from the texts that the model was trained "
+                "on; costs a second reading. Several models joined by + say nothing.",
+            },
         },
         ("model", "items"),
     ),
@@ -96,6 +101,11 @@ _SCHEMAS: Json = {
                                 "members": _or_null(_list(_NUMBERS)),
                                 "uncertainty": _or_null(_NUMBERS),
                                 "calibrated": _or_null(_NUMBERS),
+                                "distances": {
+                                    **_NUMBERS,
+                                    "description": "Where asked for: the share of training texts that lie nearer to "
+                                    "their middle, in the features that the reward is read from.",
+                                },
                                 "by_model": {
                                     "type": "object",
                                     "additionalProperties": _object({"rewards": _NUMBERS}, ("rewards",)),
@@ -170,6 +180,7 @@ _SCHEMAS: Json = {
                         "reward_std": _or_null({"type": "number"}),
                         "n_members": {"type": "integer"},
                         "has_calibration": {"type": "boolean"},
+                        "has_distances": {"type": "boolean"},
                     }
                 )
             )

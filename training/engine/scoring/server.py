@@ -34,7 +34,7 @@ from training.engine.scoring import bodies
 from training.engine.scoring.batcher import Batcher, QueueFull, Stopping
 from training.engine.scoring.bodies import Ask, Format, Item, Json, Problem, Result, Scored
 from training.engine.scoring.metrics import Metrics
-from training.engine.scoring.models import Models, ServedModel
+from training.engine.scoring.models import Models, ServedModel, WithDistances
 from training.engine.scoring.openapi import document
 
 log = logging.getLogger("scorer")
@@ -58,13 +58,15 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Opinion:
-    """What one model makes of a request's n texts: members' rewards (k, n) and the reward (n,) they come to."""
+    """What one model makes of a request's n texts: members' rewards (k, n) and the reward (n,) they come to, and,
+    where asked for, how far they are from its training (n,)."""
 
     model: ServedModel
     places: list[_Place]
     texts: list[Encoded]
     members: NDArray[np.float64]
     rewards: NDArray[np.float64]
+    distances: NDArray[np.float64] | None = None
 
 
 def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: str = "truncate") -> Starlette:
@@ -121,7 +123,7 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
                 for model in chosen
             ]
             for model, (_, texts) in zip(chosen, encoded, strict=True):
-                futures.append(batcher.submit(model, texts, client))
+                futures.append(batcher.submit(_asked(model, ask), texts, client))
             members = [await asyncio.wrap_future(future) for future in futures]
         except QueueFull as full:
             wait_s = math.ceil(full.retry_after_s)
@@ -141,9 +143,11 @@ def create_app(models: Models, batcher: Batcher, *, token: str = "", too_long: s
             for future in futures:
                 future.cancel()  # of those that are done this changes nothing
         opinions = []
-        for model, (places, texts), found in zip(chosen, encoded, members, strict=True):
+        for model, (places, texts), scores in zip(chosen, encoded, members, strict=True):
+            found = scores[: model.n_members]
+            distances = scores[-1] if len(scores) > model.n_members else None
             rewards = model.combined(found)
-            opinions.append(_Opinion(model, places, texts, found, rewards))
+            opinions.append(_Opinion(model, places, texts, found, rewards, distances))
             n_truncated = sum(text.is_truncated for text in texts)
             metrics.scored(
                 model, rewards[np.isfinite(rewards)].tolist(), sum(text.n_tokens for text in texts), n_truncated
@@ -287,6 +291,13 @@ def _chosen(models: Models, name: str) -> list[ServedModel]:
     return chosen
 
 
+def _asked(model: ServedModel, ask: Ask) -> ServedModel:
+    """The model, with distances where they are asked for and it has them."""
+    if not ask.distances or model.feature_range is None:
+        return model
+    return WithDistances(model, model.feature_range)
+
+
 def _encode(
     model: ServedModel, items: list[Item], too_long: str, is_over: Callable[[], bool]
 ) -> tuple[list[_Place], list[Encoded]]:
@@ -347,6 +358,7 @@ def _item(item: Item, place: _Place, opinion: _Opinion) -> Scored:
         members=members,
         uncertainty=uncertainty,
         calibrated=calibrated,
+        distances=None if opinion.distances is None else opinion.distances[mine].tolist(),
     )
 
 

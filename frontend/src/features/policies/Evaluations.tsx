@@ -23,6 +23,11 @@ const MEASURES: Measure[] = [
     reference: ({ reference_beyond_range }) => percent(reference_beyond_range),
   },
   {
+    title: t('Outlying'),
+    text: ({ outlying }) => percent(outlying),
+    reference: ({ reference_outlying }) => percent(reference_outlying),
+  },
+  {
     title: t('Repetition'),
     text: ({ repetition }) => percent(repetition),
     reference: ({ reference_repetition }) => percent(reference_repetition),
@@ -54,7 +59,7 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
         {t('Health of the policy')}
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        {t('On the probe set, the reference below in grey. Beyond range: completions whose reward is above all but one in two hundred of training. Length in tokens; cut off at the longest allowed.')}
+        {t('On the probe set, the reference below in grey. Beyond range: completions whose reward is above all but one in two hundred of training. Outlying: whose text is farther from the texts of training than all but one in a hundred of those. Length in tokens; cut off at the longest allowed.')}
       </Text>
       <Table.ScrollContainer minWidth={960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
         <Table aria-labelledby="evaluations" verticalSpacing="xs" stickyHeader>

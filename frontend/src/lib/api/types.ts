@@ -1811,6 +1811,9 @@ export interface PolicyMetrics {
   reference_uncertainty: number | null;
   beyond_range: number | null;
   reference_beyond_range: number | null;
+  /** Null where the reward model cannot tell; missing in evaluations made before it could. */
+  outlying?: number | null;
+  reference_outlying?: number | null;
   gold: number | null;
   gold_gain: number | null;
   gold_gain_se: number | null;
