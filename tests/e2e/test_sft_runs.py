@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.test_accessibility import in_light_and_dark
 from tests.e2e.test_refresh import overflow_of, sign_in_as
-from tests.engine.conftest import tiny_base
+from tests.training.generation.conftest import tiny_base
 from tests.training.policy.test_sft_examples import frozen
 from tests.training.real import load_pandalm
 from training.policy.models import Checkpoint, SftRun

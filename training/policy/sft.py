@@ -71,6 +71,8 @@ def _warnings(counts: dict[str, Any]) -> list[dict[str, str]]:
         told.append(("few_examples", f"Fewer than {FEW} examples do not teach a model much."))
     if n and n_heldout == 0:
         told.append(("no_heldout", "No example is held out, so it cannot be seen whether the model learnt."))
+    elif n and n_heldout < FEW:
+        told.append(("few_heldout", f"Only {n_heldout} held out: a small change of the loss on so few may be chance."))
     return [{"code": code, "message": message} for code, message in told]
 
 

@@ -97,7 +97,7 @@ def test_a_preview_counts_before_anything_starts(cast, pandalm):
     assert found["n_examples"] > 50 and found["n_heldout"] > 3
     assert found["n_updates"] == -(-3 * -(-found["n_tokens"] // 128) // 4)
     assert 0 < found["n_long"] < found["n_examples"]
-    assert found["warnings"] == []
+    assert [one["code"] for one in found["warnings"]] == ["few_heldout"]
 
 
 def test_it_warns_of_few_and_of_none_held_out(cast, demonstrations):

@@ -146,11 +146,19 @@ describe('a run', () => {
     expect(screen.getByRole('link', { name: 'Optimise a policy from it' })).toBeTruthy();
   });
 
+  it('says that few held-out examples prove little', async () => {
+    const { report } = run();
+    answers['sft-runs/4'] = run({ report: report && { ...report, n_heldout: 6 } });
+    open('sft-runs/4', 'review');
+    expect(await screen.findByText(/^It learnt: .* measured on few examples/)).toBeTruthy();
+  });
+
   it('warns where the held-out loss rose, and where none was measured', async () => {
     const { report } = run();
     answers['sft-runs/4'] = run({ report: report && { ...report, heldout_after: 4.5 } });
     open('sft-runs/4', 'review');
     expect(await screen.findByText(/^Held-out completions are no more probable than before/)).toBeTruthy();
+    expect(screen.queryByText(/measured on few examples/)).toBeNull();
     expect(screen.queryByRole('link', { name: 'Optimise a policy from it' })).toBeNull();
     cleanup();
     answers['sft-runs/4'] = run({ report: report && { ...report, heldout_before: undefined, heldout_after: undefined } });

@@ -51,7 +51,7 @@ export function SftRunPage() {
                 </Anchor>
               </Card>
             )}
-            {found.report && <Verdict verdict={learnt(found)} />}
+            {found.report && <Verdict verdict={learnt(found)} n={found.report.n_heldout ?? 0} />}
             <SimpleGrid cols={{ base: 2, sm: 4 }}>
               <CountCard label={t('Examples')} value={found.counts.n_examples} />
               <CountCard label={t('Tokens, about')} value={found.counts.n_tokens} />
@@ -81,11 +81,14 @@ const VERDICTS: Record<Learnt, { colour: string; text: string }> = {
   unknown: { colour: 'yellow', text: t('No example was held out, so it cannot be seen whether it learnt.') },
 };
 
-function Verdict({ verdict }: { verdict: Learnt }) {
+/** Fewer held-out examples say little of a small difference. */
+const FEW = 20;
+
+function Verdict({ verdict, n }: { verdict: Learnt; n: number }) {
   const { colour, text } = VERDICTS[verdict];
   return (
     <Alert color={colour} variant="light">
-      {text}
+      {text} {verdict !== 'unknown' && n < FEW && t('It is measured on few examples: a small difference may be chance.')}
     </Alert>
   );
 }

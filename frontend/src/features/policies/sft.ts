@@ -50,7 +50,7 @@ export const learnsFrom = ({ comparison_set }: SftOptions) =>
 const REASONS: Record<string, (n: number) => string> = {
   tie: (count) => t('{{count}} ties', { count }),
   ai: (count) => t('{{count}} by AI labellers', { count }),
-  outvoted: (count) => t('{{count}} rejected as often as chosen', { count }),
+  outvoted: (count) => t('{{count}} rejected at least as often as chosen', { count }),
   repeated: (count) => t('{{count}} chosen before', { count }),
   empty: (count) => t('{{count}} empty', { count }),
 };
