@@ -19,6 +19,7 @@ api = [
     # By name, not by import: the people's wing does not depend on the models' wing.
     path("", include("training.judges.api.urls")),
     path("", include("training.exports.api.urls")),
+    path("", include("training.policy.api.urls")),
     path("", include("training.reward.api.urls")),
     path("", include("training.generation.api.urls")),
     path("", include("training.drift.api.urls")),

@@ -47,6 +47,7 @@ ACTIONS: dict[str, str] = {
     "judge.withdrawn": "AI ratings withdrawn",
     "bulk_scoring.started": "Scoring of a file started",
     "generation.started": "Generation started",
+    "sft_run.started": "SFT run started",
     "refresh.started": "Refresh started",
     "refresh.cancelled": "Refresh cancelled",
     "refresh.retried": "Refresh retried",

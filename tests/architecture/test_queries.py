@@ -84,6 +84,8 @@ VISITS: dict[str, Callable[[Cast], None]] = {
     "refreshes": get(f"{P}/refreshes"),
     "refresh-schedule": get(f"{P}/refreshes/schedule"),
     "refresh-timeline": get(f"{P}/refreshes/timeline"),
+    "sft-runs": get(f"{P}/sft-runs"),
+    "sft-runs-options": get(f"{P}/sft-runs/options"),
     "policy-runs": get(f"{P}/policy-runs"),
     "policy-runs-options": get(f"{P}/policy-runs/options"),
     "next": next_pairs,

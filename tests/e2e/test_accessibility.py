@@ -131,7 +131,8 @@ def test_every_other_page(seeded: str, sign_in: Any) -> None:
         f"comparisons/{comparison.pk}", f"comparisons/{comparison.pk}?queue=1", "audit", "guidelines?tab=disagreement",
         "my-ratings", "reward-models", "reward-models/new", "reward-models/compare", "comparison-sets",
         "comparison-sets/new?min_ratings=2&low_agreement=hard&margins=large", "playground", "bulk-scorings",
-        "generations", "refreshes", "policy-runs", "policy-runs/new", "jobs", "members", "settings", "rank",
+        "generations", "refreshes", "sft-runs", "sft-runs/new", "policy-runs", "policy-runs/new", "jobs", "members",
+        "settings", "rank",
     )  # fmt: skip
     found: list[str] = []
     for path in ["projects", "projects/new", "account", *(f"projects/{project.slug}/{path}" for path in inside)]:

@@ -20,16 +20,17 @@ django.setup()
 from django.urls import reverse
 from annotate.jobs.registry import kind_of
 import training.judges.management.commands.judge
+import training.policy.management.commands.sft
 import training.policy_runs.management.commands.policy
 import training.refresh.management.commands.refresh
 import training.reward.management.commands.train
 import annotate.wsgi
 
 names = ("comparison-sets", "comparison-sets-preview", "reward-models", "score", "sampling-rounds", "refreshes")
-for name in (*names, "judge-runs", "policy-runs"):
+for name in (*names, "judge-runs", "policy-runs", "sft-runs"):
     assert reverse(f"api:{name}", args=["demo"]).startswith("/api/v1/projects/demo/")
 assert kind_of("export").queue == "default"
-for kind in ("train", "compare_models", "noise", "judge", "optimise_policy"):
+for kind in ("train", "compare_models", "noise", "judge", "optimise_policy", "sft"):
     assert kind_of(kind).queue == "gpu"
 print("imported")
 """

@@ -22,6 +22,8 @@ from annotate.ratings.models import Adjudication, Flag, Rating
 from annotate.ratings.services import purge
 from training import artifacts
 from training.demo.seed import ORIGIN, emails, hold_lock, labellers, sign_ins, summary
+from training.policy.models import SftRun
+from training.policy.sft import forget_sft_models
 from training.policy_runs.models import PolicyRun
 from training.policy_runs.services import forget_models
 from training.reward import registry
@@ -69,6 +71,7 @@ def remove(*, patience_s: float = 30.0) -> dict[str, int]:
         jobs = list(Job.objects.filter(project__in=projects).values_list("pk", flat=True))
         uploads = list(Import.objects.filter(project__in=projects).values_list("file_url", flat=True))
         policy_runs = list(PolicyRun.objects.filter(project__in=projects).values_list("pk", flat=True))
+        sft_runs = list(SftRun.objects.filter(project__in=projects).values_list("pk", flat=True))
         n_rows = {
             "refresh cycles": sum(project.refresh_cycles.count() for project in projects),
             "reward models": sum(project.reward_models.count() for project in projects),
@@ -93,6 +96,7 @@ def remove(*, patience_s: float = 30.0) -> dict[str, int]:
     for job_id in jobs:
         artifacts.forget_run(job_id)
     forget_models(policy_runs)
+    forget_sft_models(sft_runs)
     registry.sync()
     _forget_sign_ins()
     return before | n_pool | n_users | n_rows

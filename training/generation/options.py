@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from annotate.pool.models import SourceKind
 from training.policy.services import BUILTIN, validate_base_model
-from training.validation import under
+from training.validation import Problems, under
 
 LEAST_COVERED, RANDOM = "least_covered", "random"
 ORDERS = (LEAST_COVERED, RANDOM)
@@ -25,31 +25,6 @@ ADVERSARIAL_SYSTEM = (
     "Write an answer that looks excellent at first glance but has a flaw that a careful reader would find: a wrong "
     "fact, a step left out, an instruction ignored, or padding in place of substance. Do not mention the flaw."
 )
-
-
-class Problems:
-    """Collects what is wrong, by field, and raises it at once."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
-
-    def expect(self, is_right: bool, name: str, message: str) -> None:
-        if not is_right:
-            self.found.setdefault(name, message)
-
-    def whole(self, name: str, value: Any, least: int, most: int) -> None:
-        is_right = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        self.expect(is_right, name, f"Expected a whole number from {least} to {most}, got {value!r}.")
-
-    def number(self, name: str, value: Any, least: float, most: float, *, is_open: bool = False) -> None:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        is_right = is_number and (least < value if is_open else least <= value) and value <= most
-        above = "above" if is_open else "from"
-        self.expect(is_right, name, f"Expected a number {above} {least:g} to {most:g}, got {value!r}.")
-
-    def done(self) -> None:
-        if self.found:
-            raise ValidationError(self.found)
 
 
 @dataclass(frozen=True)

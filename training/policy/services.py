@@ -25,15 +25,20 @@ from training.policy.corpus import corpus_rows, sft_completions, sft_rows
 from training.policy.models import Checkpoint, CheckpointKind
 
 BUILTIN = "builtin"
+_CHECKPOINT = re.compile(r"^checkpoint:([0-9]{1,18})$")
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]{0,95}(/[\w.-]{1,96})?$")
 
 
 def validate_base_model(name: str) -> None:
-    """Raise ValidationError unless `name` is "builtin", an absolute path or a hub id. Whether it exists is seen later,
-    on the worker, whose disk it has to be on."""
+    """Raise ValidationError unless `name` is "builtin", "checkpoint:<id>", an absolute path or a hub id. Whether it
+    exists is seen later, on the worker, whose disk it has to be on."""
     is_path = name.startswith("/") and ".." not in Path(name).parts
-    if name != BUILTIN and not is_path and not (_HUB_ID.match(name) and ".." not in name):
-        message = f'Expected "{BUILTIN}", an absolute path on the worker, or a hub id (owner/name); got {name!r}.'
+    is_ours = name == BUILTIN or bool(_CHECKPOINT.match(name))
+    if not is_ours and not is_path and not (_HUB_ID.match(name) and ".." not in name):
+        message = (
+            f'Expected "{BUILTIN}", checkpoint:<id>, an absolute path on the worker, or a hub id (owner/name); '
+            f"got {name!r}."
+        )
         raise ValidationError({"base_model": message})
 
 
@@ -57,7 +62,7 @@ class BaseSettings:
 def resolve_base_model(
     *, pool: Pool, name: str, context: JobContext, overrides: BaseSettings | None = None
 ) -> BaseModel:
-    """The built-in model of the pool, made if need be, or the model at a path or of a hub.
+    """The built-in model of the pool, made if need be, a checkpoint of it, or the model at a path or of a hub.
 
     Raises JobFailed "base_model_not_found" or "base_model_unsafe": weights are loaded from safetensors only, since
     other formats can run code.
@@ -66,14 +71,29 @@ def resolve_base_model(
         checkpoint = ensure_base_model(pool=pool, context=context, overrides=overrides)
         return BaseModel(checkpoint.path, checkpoint.name, checkpoint)
     validate_base_model(name)
+    if name.startswith("checkpoint:"):
+        found = find_checkpoint(pool, name)
+        if found is None:
+            raise JobFailed("base_model_not_found", f"There is no {name} in this pool.")
+        _require_model(Path(found.path))
+        return BaseModel(found.path, found.name, found)
     if not name.startswith("/"):
         return BaseModel(name, name)
-    directory = Path(name)
+    _require_model(Path(name))
+    return BaseModel(name, Path(name).name)
+
+
+def find_checkpoint(pool: Pool, name: str) -> Checkpoint | None:
+    """The checkpoint of the pool that "checkpoint:<id>" names; None where there is none, or for another name."""
+    named = _CHECKPOINT.match(name)
+    return None if named is None else Checkpoint.objects.filter(pool=pool, pk=int(named[1])).first()
+
+
+def _require_model(directory: Path) -> None:
     if not (directory / "config.json").is_file():
-        raise JobFailed("base_model_not_found", f"{name} on this worker holds no model (no config.json).")
+        raise JobFailed("base_model_not_found", f"{directory} on this worker holds no model (no config.json).")
     if not any(directory.glob("*.safetensors")):
-        raise JobFailed("base_model_unsafe", f"{name} has no *.safetensors weights; other formats are not loaded.")
-    return BaseModel(name, directory.name)
+        raise JobFailed("base_model_unsafe", f"{directory} has no *.safetensors weights; other formats are not loaded.")
 
 
 def ensure_base_model(*, pool: Pool, context: JobContext, overrides: BaseSettings | None = None) -> Checkpoint:

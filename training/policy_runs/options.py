@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 
-from training.generation.options import Problems
 from training.policy.services import BUILTIN, validate_base_model
+from training.validation import Problems
 
 ALGORITHMS = ("rloo", "grpo")
 SHAPINGS = ("none", "centred", "sigmoid", "clip")

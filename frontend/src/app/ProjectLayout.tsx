@@ -2,7 +2,7 @@ import { AppShell, Burger, Container, Group, NavLink, ScrollArea, Text } from '@
 import { useDisclosure } from '@mantine/hooks';
 import {
   IconArrowsSplit2, IconBook2, IconChartDots3, IconDatabase, IconFileAnalytics, IconFileImport, IconFlask, IconFocusCentered, IconGauge, IconHistory,
-  IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh, IconRobot, IconScale, IconSettings, IconSparkles, IconStack2, IconTargetArrow,
+  IconListCheck, IconListNumbers, IconPencilCheck, IconRefresh, IconRobot, IconScale, IconSchool, IconSettings, IconSparkles, IconStack2, IconTargetArrow,
   IconTrendingUp, IconUserSearch, IconUsers, IconWaveSine, type Icon,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -65,6 +65,7 @@ const GROUPS: SectionGroup[] = [
     sections: [
       { path: 'refreshes', label: t('Refresh'), icon: IconRefresh, needs: 'review' },
       { path: 'reward-models', label: t('Reward models'), icon: IconTargetArrow, needs: 'review' },
+      { path: 'sft-runs', label: t('Fine-tuning'), icon: IconSchool, needs: 'review' },
       { path: 'policy-runs', label: t('Policy runs'), icon: IconTrendingUp, needs: 'review' },
       { path: 'drift', label: t('Drift'), icon: IconWaveSine, needs: 'review' },
       { path: 'sampling-rounds', label: t('Sampling'), icon: IconFocusCentered, needs: 'review' },

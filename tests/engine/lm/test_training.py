@@ -158,3 +158,73 @@ def test_it_names_the_row_that_is_wrong(line: str, words: str, tiny_base: Path, 
     with pytest.raises(EngineError, match=words) as caught:
         sft(_sft_config(tiny_base, data, tmp_path / "run"), _quiet(), StopFlag())
     assert caught.value.code == "bad_input"
+
+
+def test_heldout_rows_are_measured_before_and_after(tiny_base: Path, examples: Path, tmp_path: Path) -> None:
+    heldout = tmp_path / "heldout.jsonl"
+    row = {"messages": [{"role": "user", "content": "Say white"}], "completion": "The word is white, and that is all."}
+    heldout.write_text(json.dumps(row) + "\n")
+    config = _sft_config(tiny_base, examples, tmp_path / "run", learning_rate=3e-3, heldout=str(heldout))
+    result = sft(config, _quiet(), StopFlag())
+    assert result["n_heldout"] == 1
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    rows, _, _ = sft_rows(str(heldout), ChatEncoder(tokenizer, 128), tokenizer.pad_token_id)
+    for name, path in (("heldout_before", tiny_base), ("heldout_after", Path(result["model"]))):
+        loss = mean_token_loss(load_causal(str(path))[0], rows, device="cpu", precision="fp32")
+        assert result[name] == pytest.approx(loss, abs=1e-5)
+    assert result["heldout_after"] < result["heldout_before"] - 1
+
+
+def test_a_stopped_sft_measures_the_model_as_it_came(tiny_base: Path, examples: Path, tmp_path: Path) -> None:
+    whole = sft(_sft_config(tiny_base, examples, tmp_path / "whole", heldout=str(examples)), _quiet(), StopFlag())
+    config = _sft_config(tiny_base, examples, tmp_path / "stopped", heldout=str(examples))
+    with pytest.raises(StopRequested):
+        sft(config, _quiet(), StopAfter(7))
+    resumed = sft(config, _quiet(), StopFlag())
+    for name in ("heldout_before", "heldout_after"):
+        assert resumed[name] == whole[name]
+
+
+def test_lora_changes_linear_layers_only_and_leaves_a_plain_model(
+    tiny_base: Path, examples: Path, tmp_path: Path
+) -> None:
+    def run(name: str, stop: StopFlag) -> dict[str, Any]:
+        config = _sft_config(tiny_base, examples, tmp_path / name, lora_rank=4, learning_rate=1e-2)
+        return sft(config, _quiet(), stop)
+
+    result = run("whole", StopFlag())
+    before = load_file(tiny_base / "model.safetensors")
+    after = load_file(Path(result["model"]) / "model.safetensors")
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.endswith("_proj.weight") for name in changed)
+    assert result["last_loss"] < result["first_loss"]
+    with pytest.raises(StopRequested):
+        run("stopped", StopAfter(7))
+    resumed = load_file(Path(run("stopped", StopFlag())["model"]) / "model.safetensors")
+    assert all(torch.equal(after[name], resumed[name]) for name in after)
+
+
+def test_rows_are_as_long_as_the_model_reads(tiny_base: Path, examples: Path, tmp_path: Path) -> None:
+    most = AutoModelForCausalLM.from_pretrained(tiny_base).config.max_position_embeddings
+    out = io.StringIO()
+    config = _sft_config(tiny_base, examples, tmp_path / "run", context_length=4 * most, epochs=1)
+    result = sft(config, Reporter(out), StopFlag())
+    assert result["n_tokens"] == result["n_steps"] * 2 * most
+    assert f"reads {most} tokens" in out.getvalue()
+
+
+def test_a_row_that_the_template_does_not_take_is_named(tiny_base: Path, tmp_path: Path) -> None:
+    model, tokenizer = load_causal(str(tiny_base))
+    tokenizer.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        + (tokenizer.chat_template or "")
+    )
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    data = tmp_path / "system.jsonl"
+    bad = {"id": "comparison 7", "messages": [{"role": "system", "content": "Be kind."}], "completion": "Yes."}
+    data.write_text("".join(json.dumps(row) + "\n" for row in (ROWS[0], bad)))
+    with pytest.raises(EngineError, match=r"row 2 \(comparison 7\).*no system role") as caught:
+        sft(_sft_config(tmp_path / "base", data, tmp_path / "run"), _quiet(), StopFlag())
+    assert caught.value.code == "bad_input"

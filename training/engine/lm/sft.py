@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
+from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.engine.common.atomic import sha256_file
@@ -22,7 +24,8 @@ from training.engine.common.progress import Reporter
 from training.engine.common.rows import read_rows, row_completion, row_messages
 from training.engine.lm.base import save_run
 from training.engine.lm.packing import PackedRows, pack_whole
-from training.engine.lm.trainer import FitSettings, fit
+from training.engine.lm.trainer import FitSettings, fit, mean_token_loss
+from training.engine.reward.tuning import merge_lora, prepare
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,28 @@ class SftConfig:
     device: str = option("auto", help="auto, cpu, cuda, cuda:0, …")
     n_threads: int = option(2, help="CPU threads", at_least=1)
     checkpoint_steps: int = option(40, help="updates between checkpoints", at_least=1)
+    # None where a run directory of an earlier version has no such field, so that it is taken up again.
+    heldout: str | None = option(None, help="rows like those of data, measured before and after and not trained on")
+    lora_rank: int | None = option(
+        None, help="rank of LoRA adapters on all linear layers; all weights without", at_least=1
+    )
 
 
 def sft(config: SftConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]:
-    """Fine-tune; OUT/model is a directory for AutoTokenizer and AutoModelForCausalLM.
+    """Fine-tune; OUT/model is a directory for AutoTokenizer and AutoModelForCausalLM, LoRA merged into its weights.
 
-    Result: model, n_examples, n_truncated, n_tokens, first_loss, last_loss (nats per completion token), seconds.
+    Result: model, n_examples, n_truncated, n_steps, n_tokens, first_loss, last_loss (nats per completion token),
+    precision, seconds; with `heldout` also n_heldout, heldout_before and heldout_after.
     """
     out = Path(config.out_dir)
-    if not Path(config.data).is_file():
-        raise EngineError("input_not_found", f"the data file {config.data} does not exist")
+    for path in filter(None, (config.data, config.heldout)):
+        if not Path(path).is_file():
+            raise EngineError("input_not_found", f"the data file {path} does not exist")
     device = resolve_device(config.device)
     precision = resolve_precision(config.precision, device)
     fingerprint = {"data": sha256_file(config.data), "precision": precision}
+    if config.heldout:
+        fingerprint["heldout"] = sha256_file(config.heldout)
     claim_run_directory(out, config, fingerprint=fingerprint)
     if (done := finished_result(out)) is not None:
         return done
@@ -68,14 +80,20 @@ def sft(config: SftConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]
     torch.manual_seed(config.seed)
     model, tokenizer = load_causal(config.base_model)
     model.to(device)
-    rows, n_examples, n_truncated = sft_rows(
-        config.data, ChatEncoder(tokenizer, config.context_length), tokenizer.pad_token_id or 0
-    )
+    length = _row_length(model, config, reporter)
+    encoder, pad_id = ChatEncoder(tokenizer, length), tokenizer.pad_token_id or 0
+    rows, n_examples, n_truncated = sft_rows(config.data, encoder, pad_id)
     if n_truncated:
-        reporter.log(
-            f"{n_truncated} of {n_examples} examples are longer than {config.context_length} tokens and were cut"
-        )
-    rows_wanted = min(config.epochs * len(rows), config.max_tokens / config.context_length)
+        reporter.log(f"{n_truncated} of {n_examples} examples are longer than {length} tokens and were cut")
+    told: dict[str, Any] = {}
+    heldout = None
+    if config.heldout:
+        heldout, told["n_heldout"], _ = sft_rows(config.heldout, encoder, pad_id)
+        # Of the model as it came, also where the training goes on from a checkpoint.
+        told["heldout_before"] = mean_token_loss(model, heldout, device=device, precision=precision)
+    if config.lora_rank:
+        _add_lora(model, config.lora_rank)
+    rows_wanted = min(config.epochs * len(rows), config.max_tokens / length)
     n_steps = max(1, math.ceil(rows_wanted / config.rows_per_step))
     checkpoints = Checkpoints(out / "checkpoints")
     losses = fit(
@@ -98,25 +116,53 @@ def sft(config: SftConfig, reporter: Reporter, stop: StopFlag) -> dict[str, Any]
         stop=stop,
         stage="sft",
     )
+    if config.lora_rank:
+        merge_lora(model)
+    if heldout is not None:
+        told["heldout_after"] = mean_token_loss(model, heldout, device=device, precision=precision)
     result = {
         "model": str(out / "model"),
         "n_examples": n_examples,
         "n_truncated": n_truncated,
-        "n_tokens": n_steps * config.rows_per_step * config.context_length,
+        "n_steps": n_steps,
+        "n_tokens": n_steps * config.rows_per_step * length,
         **losses,
+        **told,
         "precision": precision,
         "seconds": round(time.monotonic() - started, 1),
     }
     return save_run(out, model, tokenizer, result, checkpoints)
 
 
+def _row_length(model: Any, config: SftConfig, reporter: Reporter) -> int:
+    """Tokens per row: what the config asks for, as far as the model reads."""
+    most = getattr(model.config, "max_position_embeddings", None) or config.context_length
+    if most < config.context_length:
+        reporter.log(f"{config.base_model} reads {most} tokens: rows have so many, not {config.context_length}")
+    return min(config.context_length, most)
+
+
+def _add_lora(model: Any, rank: int) -> None:
+    """LoRA matrices beside every linear layer but the output's, at a scale of 2; nothing else is trained."""
+    head: nn.Linear = model.get_output_embeddings()
+    prepare(model, head, tuning="lora", lora_rank=rank, lora_alpha=2.0 * rank)
+    head.requires_grad_(False)
+
+
 def sft_rows(path: str, encoder: ChatEncoder, pad_id: int) -> tuple[PackedRows, int, int]:
-    """Packed rows of the examples in a file, how many examples there were, and how many had to be cut."""
+    """Packed rows of the examples in a file, how many examples there were, and how many had to be cut.
+
+    A row may have an "id", by which it is named where something is wrong with it. Raises EngineError.
+    """
     documents: list[tuple[list[int], int]] = []
     n_truncated = 0
     for number, row in enumerate(read_rows(path), start=1):
-        where = f"{path} row {number}"
-        encoded = encoder.encode(row_messages(row, where), row_completion(row, where))
+        where = f"{path} row {number}" + (f" ({row['id']})" if row.get("id") else "")
+        messages, completion = row_messages(row, where), row_completion(row, where)
+        try:
+            encoded = encoder.encode(messages, completion)
+        except TemplateError as error:
+            raise EngineError("bad_input", f"{where}: the model's chat template does not take it: {error}") from error
         documents.append((encoded.input_ids, len(encoded.prompt_ids)))
         n_truncated += encoded.is_truncated
     if not documents:

@@ -33,7 +33,9 @@ class RefreshConfigSerializer(serializers.Serializer):
     sampling = SamplingOptionsSerializer(required=False)
     labelling = LabellingOptionsSerializer(required=False)
     spec = SpecSerializer(required=False)
-    base_model = serializers.CharField(max_length=500, default=BUILTIN, help_text="builtin, a path or a hub id.")
+    base_model = serializers.CharField(
+        max_length=500, default=BUILTIN, help_text="builtin, checkpoint:<id>, a path or a hub id."
+    )
     training = TrainingOptionsSerializer(required=False)
     promotion = serializers.ChoiceField(choices=PROMOTIONS, required=False)
 

@@ -39,6 +39,7 @@ const ACTIONS: Record<string, string> = {
   'bulk_scoring.started': t('Scoring of a file started'),
   'generation.started': t('Generation started'),
   'refresh.started': t('Refresh started'),
+  'sft_run.started': t('SFT run started'),
   'policy_run.started': t('Policy run started'),
   'policy_run.cancelled': t('Policy run cancelled'),
   'policy_run.retried': t('Policy run retried'),

@@ -102,7 +102,7 @@ function Form({ sets }: { sets: ComparisonSet[] }) {
             description={
               training.start === 'continued'
                 ? t('That of the promoted model')
-                : t('builtin, or a path or hub id with safetensors weights')
+                : t('builtin, checkpoint:ID, or a path or hub id with safetensors weights')
             }
             maxLength={500}
             inputWrapperOrder={['label', 'input', 'description', 'error']}

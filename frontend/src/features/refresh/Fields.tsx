@@ -165,7 +165,7 @@ export function BaseField({ part }: Props) {
   return (
     <TextInput
       label={t('Base model')}
-      description={t('builtin, or a path or hub id with safetensors weights')}
+      description={t('builtin, checkpoint:ID, or a path or hub id with safetensors weights')}
       maxLength={500}
       inputWrapperOrder={UNDER}
       {...part.props('base_model')}

@@ -1696,6 +1696,74 @@ export interface PolicyRunPreview {
   seconds: number | null;
 }
 
+export interface SftOptions {
+  /** builtin, checkpoint:<id>, a path on the worker or a hub id. */
+  base_model: string;
+  /** Number of the set whose chosen completions are learnt from; null: what people wrote. */
+  comparison_set: number | null;
+  epochs: number;
+  learning_rate: number;
+  max_length: number;
+  rows_per_step: number;
+  /** 0: all weights. */
+  lora_rank: number;
+  seed: number;
+}
+
+export interface SftCounts {
+  n_examples: number;
+  n_heldout: number;
+  /** Of one pass, about. */
+  n_tokens: number;
+  /** By reason. */
+  left_out: Record<string, number>;
+  /** Rows beyond what a run reads. */
+  n_unread: number;
+}
+
+export interface SftPreview extends SftCounts {
+  n_long: number;
+  n_updates: number;
+  warnings: { code: string; message: string }[];
+}
+
+export interface SftChoices {
+  defaults: SftOptions;
+  base_models: { value: string; label: string }[];
+  comparison_sets: { value: number; label: string }[];
+}
+
+/** Losses in nats per token of a completion. */
+export interface SftReport {
+  n_examples: number;
+  n_truncated: number;
+  n_steps: number;
+  n_tokens: number;
+  first_loss: number;
+  last_loss: number;
+  n_heldout?: number;
+  heldout_before?: number;
+  heldout_after?: number;
+  precision: string;
+  seconds: number;
+}
+
+export interface SftRun {
+  number: number;
+  state: JobState;
+  options: SftOptions;
+  base_name: string;
+  counts: SftCounts;
+  /** Null until it has ended. */
+  report: SftReport | null;
+  /** The model that came of it. */
+  checkpoint: { id: number; name: string } | null;
+  job: Job | null;
+  created_at: string;
+  created_by: string | null;
+  finished_at: string | null;
+}
+
 /** The curve of Gao et al. (2022) through the gold gains, with 95 % intervals. */
 export interface GaoFit {
   kind: 'best_of_n' | 'rl';

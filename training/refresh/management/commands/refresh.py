@@ -42,7 +42,9 @@ class Command(BaseCommand):
         parser.add_argument("--min-ratings", type=int, help="ratings that a comparison needs")
         parser.add_argument("--min-agreement", type=float, help="least share of ratings that give the verdict")
         parser.add_argument("--ties", choices=("drop", "soft"))
-        parser.add_argument("--base-model", default=BUILTIN, help="builtin (default), a path on the worker or a hub id")
+        parser.add_argument(
+            "--base-model", default=BUILTIN, help="builtin (default), checkpoint:ID, a path on the worker or a hub id"
+        )
         parser.add_argument(
             "--training", action="append", default=[], metavar="NAME=VALUE", help="an option of training; repeatable"
         )

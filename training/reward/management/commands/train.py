@@ -22,7 +22,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", required=True, metavar="SLUG")
         parser.add_argument("--set", required=True, type=int, metavar="NUMBER", help="number of the comparison set")
-        parser.add_argument("--base-model", default=BUILTIN, help="builtin (default), a path on the worker or a hub id")
+        parser.add_argument(
+            "--base-model", default=BUILTIN, help="builtin (default), checkpoint:ID, a path on the worker or a hub id"
+        )
         parser.add_argument("--members", type=int, default=1, metavar="N", help="an ensemble of so many")
         parser.add_argument(
             "--option",
