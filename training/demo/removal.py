@@ -22,8 +22,8 @@ from annotate.ratings.models import Adjudication, Flag, Rating
 from annotate.ratings.services import purge
 from training import artifacts
 from training.demo.seed import ORIGIN, emails, hold_lock, labellers, sign_ins, summary
+from training.policy_runs.keeping import forget_models
 from training.policy_runs.models import PolicyRun
-from training.policy_runs.services import forget_models
 from training.reward import registry
 
 

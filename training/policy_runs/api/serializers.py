@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from annotate.jobs.api.serializers import JobSerializer, ProgressSerializer
 from annotate.jobs.models import JobState
+from training.engine.policy.stopping import LEAST_TO_PART
 from training.policy_runs import services
 from training.policy_runs.adversarial import Fooled
 from training.policy_runs.models import Outcome, PolicyEvaluation, PolicyRun, PolicySample
@@ -51,6 +52,26 @@ class PolicyRunOptionsSerializer(serializers.Serializer):
     n_human = serializers.IntegerField(required=False, help_text="Prompts put before people each time.")
     kl_limit = serializers.FloatField(required=False, help_text="KL at which it ends; 0: none.")
     n_iterations = serializers.IntegerField(required=False, help_text="Updates on each batch; above 1: clipped.")
+    max_prompt_tokens = serializers.IntegerField(required=False, help_text="Longer prompts are left out.")
+    clip = serializers.FloatField(required=False, help_text="Epsilon of the clipped objective.")
+    kl_horizon = serializers.FloatField(required=False, help_text="Completions over which beta follows kl_target.")
+    uncertainty_weight = serializers.FloatField(
+        required=False, help_text="Of ensemble uncertainty: the mean less this times the members' variance."
+    )
+    early_stop = serializers.BooleanField(
+        required=False,
+        help_text="End when the second judge or people say so; false only chooses the best.",
+    )
+    stop_patience = serializers.IntegerField(
+        required=False,
+        help_text="Evaluations over which the judge must rise where the reward does; 0: no such rule. Of people it "
+        f"counts from {LEAST_TO_PART} ratings an evaluation.",
+    )
+    stop_confidence = serializers.FloatField(required=False, help_text="Of the bounds by which the judge has fallen.")
+    stop_margin = serializers.FloatField(
+        required=False,
+        help_text="What the second judge's gain may lie below its best whatever the bounds say; 0: no such rule.",
+    )
     seed = serializers.IntegerField(required=False)
 
 
@@ -162,7 +183,9 @@ class PolicyReportSerializer(serializers.Serializer):
     )
     decision = StopDecisionSerializer(allow_null=True, help_text="By the second model.")
     people = StopDecisionSerializer(allow_null=True, help_text="By people, as of now.")
-    best_step = serializers.IntegerField(allow_null=True, help_text="The evaluation that is kept; 0: the start.")
+    best_step = serializers.IntegerField(
+        allow_null=True, help_text="The evaluation that is kept, null until then; 0: the start."
+    )
     last_step = serializers.IntegerField(allow_null=True)
 
 
@@ -171,6 +194,7 @@ class PolicyRunCanSerializer(serializers.Serializer):
     retry = serializers.BooleanField()
     ask_people = serializers.BooleanField()
     adversarial = serializers.BooleanField()
+    keep = serializers.BooleanField(help_text="Another evaluation's policy, where has_model is true.")
 
 
 class PolicyRunDetailSerializer(PolicyRunSerializer):
@@ -195,6 +219,7 @@ class PolicyRunDetailSerializer(PolicyRunSerializer):
             "retry": services.can_retry(run),
             "ask_people": self.context["n_unasked"] > 0,
             "adversarial": bool(fooled.all - fooled.kept),
+            "keep": run.finished_at is not None,
         }
 
 
@@ -223,10 +248,16 @@ class PolicyEvaluationSerializer(serializers.ModelSerializer):
     n_samples = serializers.IntegerField()
     win_rate = serializers.SerializerMethodField(help_text="Null where people are not asked.")
     metrics = serializers.DictField(help_text="The engine's evaluation.json.")
+    has_model = serializers.SerializerMethodField(
+        help_text="Whether its policy, or at step 0 the start, can be kept once the run has ended."
+    )
 
     class Meta:
         model = PolicyEvaluation
-        fields = ["step", "created_at", "human_kl", "n_comparisons", "n_samples", "metrics", "win_rate"]
+        fields = ["step", "created_at", "human_kl", "n_comparisons", "n_samples", "has_model", "metrics", "win_rate"]
+
+    def get_has_model(self, evaluation: PolicyEvaluation) -> bool:
+        return evaluation.step == 0 or bool(evaluation.model_path)
 
     @extend_schema_field(PolicyWinRateSerializer(allow_null=True))
     def get_win_rate(self, evaluation: PolicyEvaluation) -> dict[str, Any] | None:
