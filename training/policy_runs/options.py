@@ -179,6 +179,11 @@ class PolicyRunOptions:
             values["human_kls"] = tuple(values["human_kls"])
         return cls(**values)
 
+    @classmethod
+    def filled(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """Options as they are stored, with the defaults of those that were not there then."""
+        return {**{one.name: one.default for one in dataclasses.fields(cls)}, **raw}
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON, defaults included; `parse` gives it back."""
         return {**dataclasses.asdict(self), "human_kls": list(self.human_kls)}

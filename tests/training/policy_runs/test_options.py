@@ -85,6 +85,13 @@ def test_what_does_not_go_together_is_told(options, field):
     assert list(refusal.value.message_dict) == [field]
 
 
+def test_options_of_an_earlier_release_have_the_defaults_of_what_is_new():
+    old = {name: value for name, value in PolicyRunOptions(reward_model=2).to_dict().items() if name != "clip"}
+    assert PolicyRunOptions.filled(old | {"beta": 0.2})["clip"] == 0.2
+    assert PolicyRunOptions.filled(old | {"beta": 0.2})["beta"] == 0.2
+    assert PolicyRunOptions.parse(old).clip == 0.2
+
+
 def test_no_options_at_all_are_refused():
     nothings: tuple[Any, ...] = ([], "beta", None)
     for raw in nothings:

@@ -9,7 +9,7 @@ from training.engine.policy.stopping import LEAST_TO_PART
 from training.policy_runs import services
 from training.policy_runs.adversarial import Fooled
 from training.policy_runs.models import Outcome, PolicyEvaluation, PolicyRun, PolicySample
-from training.policy_runs.options import ALGORITHMS, ENSEMBLES, REWARDS, SHAPINGS
+from training.policy_runs.options import ALGORITHMS, ENSEMBLES, REWARDS, SHAPINGS, PolicyRunOptions
 from training.policy_runs.people import WinRate
 from training.policy_runs.selectors import ORDERS, label_of
 from training.reward.models import RewardModel
@@ -109,6 +109,7 @@ class PolicyRunLatestSerializer(serializers.Serializer):
 
 class PolicyRunSerializer(serializers.ModelSerializer):
     state = serializers.SerializerMethodField()
+    options = serializers.SerializerMethodField()
     start_label = serializers.CharField(source="start_model")
     reward_model = PolicyRunModelSerializer()
     combined_model = CombinedModelSerializer(allow_null=True, help_text="Another project's, combined with it.")
@@ -143,6 +144,10 @@ class PolicyRunSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ChoiceField(choices=JobState.choices))
     def get_state(self, run: PolicyRun) -> str:
         return services.state_of(run)
+
+    @extend_schema_field(PolicyRunOptionsSerializer)
+    def get_options(self, run: PolicyRun) -> dict[str, Any]:
+        return PolicyRunOptions.filled(run.options)
 
     @extend_schema_field(PolicyRunLatestSerializer(allow_null=True))
     def get_latest(self, run: PolicyRun) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@ import type { PolicyEvaluation, PolicyMetrics, PolicyRunDetail } from '@/lib/api
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { bestOf } from './curve';
+import { KeepButton } from './Keep';
 
 interface Measure {
   title: string;
@@ -46,7 +47,7 @@ const MEASURES: Measure[] = [
 ];
 
 /** How the policy writes at each evaluation, with the reference below each number. */
-export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[] }) {
+export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[]; mayTrain: boolean }) {
   const best = bestOf(run, evaluations);
   return (
     <section aria-labelledby="evaluations">
@@ -67,6 +68,7 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
                   {title}
                 </Table.Th>
               ))}
+              {run.can.keep && <Table.Th ta="right">{t('To keep')}</Table.Th>}
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody style={{ fontVariantNumeric: 'tabular-nums', verticalAlign: 'top' }}>
@@ -98,11 +100,22 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
                     )}
                   </Table.Td>
                 ))}
+                {run.can.keep && <Table.Td ta="right">{one !== best?.evaluation && <Keepable run={run} evaluation={one} mayTrain={mayTrain} />}</Table.Td>}
               </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>
       </Table.ScrollContainer>
     </section>
+  );
+}
+
+/** Whether a policy can still be kept instead. */
+function Keepable({ run, evaluation, mayTrain }: { run: PolicyRunDetail; evaluation: PolicyEvaluation; mayTrain: boolean }) {
+  if (evaluation.has_model && mayTrain) return <KeepButton run={run} evaluation={evaluation} />;
+  return (
+    <Text size="sm" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+      {evaluation.has_model ? t('can be kept') : t('model gone')}
+    </Text>
   );
 }
