@@ -293,7 +293,7 @@ def test_where_nobody_may_end_it_people_choose_at_the_end(cast, sft, started, mo
     people.is_over.set()
     people.join()
     assert (run.stop_reason, run.report["last_step"]) == ("", 20)
-    assert run.report["best_step"] == people.liked != 20
+    assert people.liked is not None and run.report["best_step"] == people.liked != 20
     kept = run.evaluations.get(step=people.liked)
     assert run.checkpoint is not None and run.checkpoint.path == kept.model_path
     assert (Path(kept.model_path) / "model.safetensors").is_file()

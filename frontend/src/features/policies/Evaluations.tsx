@@ -57,7 +57,7 @@ export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDeta
       <Text size="sm" c="dimmed" mb="sm">
         {t('On the probe set, the reference below in grey. Beyond range: completions whose reward is above all but one in two hundred of training. Length in tokens; cut off at the longest allowed.')}
       </Text>
-      <Table.ScrollContainer minWidth={960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+      <Table.ScrollContainer minWidth={run.can.keep ? 1080 : 960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
         <Table aria-labelledby="evaluations" verticalSpacing="xs" stickyHeader>
           <Table.Thead>
             <Table.Tr>
@@ -77,7 +77,7 @@ export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDeta
                 <Table.Td ta="right">
                   <Group gap={6} justify="flex-end" wrap="nowrap">
                     {one === best?.evaluation && (
-                      <Badge variant="light" color="teal" c="var(--mantine-color-text)" tt="none">
+                      <Badge variant="light" color="teal" c="var(--mantine-color-text)" tt="none" style={{ flexShrink: 0 }}>
                         {best.isKept ? t('kept') : t('best so far')}
                       </Badge>
                     )}
