@@ -155,6 +155,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "policy-run-evaluations": {"GET": REVIEW},
     "policy-run-samples": {"GET": REVIEW},
     "policy-run-comparisons": {"POST": TRAIN},
+    "policy-run-keep": {"POST": TRAIN},
     "policy-run-adversarial": {"GET": REVIEW, "POST": TRAIN},
     "policy-run-cancel": {"POST": TRAIN},
     "policy-run-retry": {"POST": TRAIN},

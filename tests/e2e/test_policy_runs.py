@@ -85,6 +85,16 @@ def test_from_the_form_to_what_people_say(cast, with_model, browser_page, tiny_b
     assert run.checkpoint == kept and run.report["best_step"] == 4
     expect(page.get_by_text(f"It is the checkpoint {kept.name}")).to_be_visible()
 
+    # Another one is kept by hand, and the first one again.
+    row_of = {step: health.get_by_role("row").nth(place) for place, step in ((1, 4), (3, 0))}
+    for step, is_kept in ((0, False), (4, True)):
+        row_of[step].get_by_role("button", name="Keep this one instead").click()
+        page.get_by_role("dialog").get_by_role("button", name="Keep this one").click()
+        expect(row_of[step]).to_contain_text("kept")
+        run.refresh_from_db()
+        assert (run.report["best_step"], run.checkpoint) == (step, kept if is_kept else None)
+    expect(page.get_by_text(f"It is the checkpoint {kept.name}")).to_be_visible()
+
     # What the policy wrote stands beside the reference's, in the order that is asked for.
     first = PolicySample.objects.filter(evaluation=last).order_by("pk")[0]
     page.get_by_role("combobox", name="Order").click()
@@ -100,10 +110,10 @@ def test_from_the_form_to_what_people_say(cast, with_model, browser_page, tiny_b
     # People are asked, find the pairs first in their queues, and their answers stand beside the claim.
     page.get_by_role("button", name="Ask people").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label(re.compile("^Comparisons")).fill("6")
+    dialog.get_by_label(re.compile("^Comparisons")).fill("12")
     dialog.get_by_role("button", name="Ask people").click()
     said = page.get_by_role("region", name="What people say")
-    expect(said.get_by_role("row").nth(1).get_by_role("cell").nth(2)).to_have_text("6")
+    expect(said.get_by_role("row").nth(1).get_by_role("cell").nth(2)).to_have_text("12")
     asked = set(
         PolicySample.objects.filter(is_asked=True, comparison__isnull=False).values_list("comparison", flat=True)
     )
@@ -117,7 +127,8 @@ def test_from_the_form_to_what_people_say(cast, with_model, browser_page, tiny_b
     assert Comparison.objects.filter(pk__in=asked, state="open").count() == 0
     sign_in_as(page, with_model, cast.researcher)
     page.goto(f"{home}/policy-runs/1")
-    expect(said.get_by_role("row").nth(1)).to_contain_text("n = 6")
+    expect(said.get_by_role("row").nth(1)).to_contain_text("n = 12")
+    expect(said.get_by_text(re.compile("^By all ratings so far the best is"))).to_be_visible()
 
     page.get_by_role("link", name="Policy runs", exact=True).click()
     row = page.get_by_role("table", name="Policy runs").get_by_role("row", name=re.compile("^1"))

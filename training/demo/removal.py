@@ -24,8 +24,8 @@ from training import artifacts
 from training.demo.seed import ORIGIN, emails, hold_lock, labellers, sign_ins, summary
 from training.policy.models import SftRun
 from training.policy.sft import forget_sft_models
+from training.policy_runs.keeping import forget_models
 from training.policy_runs.models import PolicyRun
-from training.policy_runs.services import forget_models
 from training.reward import registry
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 
 from annotate.pool.models import SourceKind
 from annotate.projects.models import Pool, Project
@@ -102,7 +103,13 @@ def kind_of(row: MixRow, checkpoint: Checkpoint | None, newest: Checkpoint | Non
 
 
 def newest_policy(pool: Pool) -> Checkpoint | None:
-    return Checkpoint.objects.filter(pool=pool, kind=CheckpointKind.POLICY).order_by("-pk").first()
+    return _policies(pool).first()
+
+
+def _policies(pool: Pool) -> QuerySet[Checkpoint]:
+    """The newest first, each run's once. Kept in the place of another, one is as old as that."""
+    policies = Checkpoint.objects.filter(pool=pool, kind=CheckpointKind.POLICY, is_current=True)
+    return policies.order_by("-created_at", "-pk")
 
 
 def asked_reward_model(project: Project, options: GenerationOptions) -> RewardModel | None:
@@ -131,7 +138,7 @@ def default_mix(project: Project) -> tuple[MixRow, ...]:
     """What the form starts with: the current policy at two temperatures, the one before it, the SFT model, an
     adversarial part where there is a reward model, and a random completion. A pool without models: the built-in one."""
     rows: list[MixRow] = []
-    policies = list(Checkpoint.objects.filter(pool=project.pool_id, kind=CheckpointKind.POLICY).order_by("-pk")[:2])
+    policies = list(_policies(project.pool)[:2])
     sft = Checkpoint.objects.filter(pool=project.pool_id, kind=CheckpointKind.SFT).order_by("-pk").first()
     main = f"checkpoint:{policies[0].pk}" if policies else f"checkpoint:{sft.pk}" if sft else BUILTIN
     rows += [MixRow(main, temperature=0.7), MixRow(main, temperature=1.0)]

@@ -17,7 +17,10 @@ class CheckpointKind(models.TextChoices):
 
 
 class Checkpoint(TimestampedModel):
-    """A language model that the project made: the built-in base, its SFT model, later the policies trained from it."""
+    """A language model that the project made: the built-in base, its SFT model, later the policies trained from it.
+
+    `is_current` is false of a policy in whose place another one of its run is kept: it is the current policy no more.
+    """
 
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="checkpoints")
     name = models.CharField(max_length=120)
@@ -25,6 +28,7 @@ class Checkpoint(TimestampedModel):
     path = models.CharField(max_length=500)
     parent = models.ForeignKey("self", on_delete=models.RESTRICT, null=True, blank=True, related_name="children")
     metrics = models.JSONField(default=dict, blank=True)
+    is_current = models.BooleanField(default=True)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:

@@ -1,14 +1,15 @@
 """Whether a policy is to be trained on: by a second reward model, and by people."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from training.engine.policy.stopping import Point, StopRule, decide
 from training.policy_runs.models import PolicyEvaluation, PolicyRun
+from training.policy_runs.options import PolicyRunOptions
 from training.policy_runs.people import WinRate, win_rates
 
-RULE = StopRule()
 # People count once so many samples of an evaluation, and half of those asked about, are judged.
 LEAST_JUDGED = 10
 # Half the width of a 95 % interval in standard errors.
@@ -37,8 +38,9 @@ def report_of(run: PolicyRun) -> dict[str, Any]:
     """
     from training.engine.policy.overoptimisation import fit_gao  # brings scipy, which web processes have not
 
-    evaluations = list(PolicyEvaluation.objects.filter(run=run).order_by("step"))
-    gold, people = gold_points(evaluations), people_points(evaluations, win_rates(run))
+    evaluations, rates = list(PolicyEvaluation.objects.filter(run=run).order_by("step")), win_rates(run)
+    gold, people = gold_points(evaluations), people_points(evaluations, rates)
+    said = _by_people(run, evaluations, rates)
     fit, fit_of = None, ""
     for name, points in (("gold", gold), ("people", people)):
         if fit is None and len(points) > 1:
@@ -52,28 +54,42 @@ def report_of(run: PolicyRun) -> dict[str, Any]:
     return {
         "fit": fit,
         "fit_of": fit_of,
-        "decision": decide(gold, RULE).to_dict() if gold else None,
-        "people": _by_people(people).to_dict() if people else None,
+        "decision": decide(gold, rule_of(run)).to_dict() if gold else None,
+        "people": None if said is None else said.to_dict(),
         "latest": _latest(evaluations),
     }
 
 
 def peoples_decision(run: PolicyRun) -> PeoplesDecision | None:
-    """What people say so far, in their name; None before they have said enough."""
-    evaluations = list(PolicyEvaluation.objects.filter(run=run).order_by("step"))
-    points = people_points(evaluations, win_rates(run))
-    return _by_people(points) if points else None
+    """What people say so far, during a run or after it, in their name; None before they have said enough."""
+    return _by_people(run, list(PolicyEvaluation.objects.filter(run=run).order_by("step")), win_rates(run))
 
 
-def _by_people(points: list[Point]) -> PeoplesDecision:
-    found = decide(points, RULE)
+def rule_of(run: PolicyRun) -> StopRule:
+    return PolicyRunOptions.parse(run.options).stop_rule
+
+
+def _by_people(
+    run: PolicyRun, evaluations: list[PolicyEvaluation], rates: dict[int, WinRate]
+) -> PeoplesDecision | None:
+    points = people_points(evaluations, rates)
+    if not points:
+        return None
+    return decide_by_people(points, rule_of(run), min(rate.n for _, rate in _counting(evaluations, rates)))
+
+
+def decide_by_people(points: list[Point], rule: StopRule, n: int) -> PeoplesDecision:
+    """By win rates less ½ of n judged comparisons an evaluation at least. The rule's margin is in another judge's unit
+    and does not count."""
+    rule = replace(rule, margin=0.0).for_ratings(n)
+    found = decide(points, rule)
     if not found.stop:
         return PeoplesDecision(False, "", "", found.best_step)
     best, now = next(point for point in points if point.step == found.best_step), points[-1]
     told = f"{_wins(best)} against the reference at step {best.step}, {_wins(now)} at step {now.step}"
     if found.reason == "gold_fell":
         return PeoplesDecision(True, "people_fell", f"People like it less: it won {told}.", found.best_step)
-    late, early = points[-RULE.patience :], points[-2 * RULE.patience : -RULE.patience]
+    late, early = points[-rule.patience :], points[-2 * rule.patience : -rule.patience]
     won, claimed = (
         [f"{0.5 + fmean(of(point) for point in part):.0%}" for part in (early, late)]
         for of in (_gold, lambda point: point.proxy_gain)
@@ -101,14 +117,21 @@ def people_points(evaluations: list[PolicyEvaluation], rates: dict[int, WinRate]
     """One for each evaluation that people have judged, win rates and what the reward model claims less ½; before them
     the reference, which wins half against itself. [] where people have judged none."""
     points = []
+    for one, rate in _counting(evaluations, rates):
+        assert rate.rate is not None and rate.low is not None and rate.high is not None
+        se = (rate.high - rate.low) / (2 * _Z)
+        points.append(Point(one.step, one.metrics["d"], rate.claimed - 0.5, rate.rate - 0.5, se))
+    return [Point(0, 0.0, 0.0, 0.0, 0.0), *points] if points else []
+
+
+def _counting(
+    evaluations: list[PolicyEvaluation], rates: dict[int, WinRate]
+) -> Iterator[tuple[PolicyEvaluation, WinRate]]:
+    """Those of which enough is judged, the start not among them."""
     for one in evaluations:
         rate = rates.get(one.pk)
-        if rate is None or rate.rate is None or rate.low is None or rate.high is None or one.step == 0:
-            continue
-        if rate.n >= LEAST_JUDGED and 2 * rate.n >= rate.n_asked:
-            se = (rate.high - rate.low) / (2 * _Z)
-            points.append(Point(one.step, one.metrics["d"], rate.claimed - 0.5, rate.rate - 0.5, se))
-    return [Point(0, 0.0, 0.0, 0.0, 0.0), *points] if points else []
+        if one.step and rate is not None and rate.n >= LEAST_JUDGED and 2 * rate.n >= rate.n_asked:
+            yield one, rate
 
 
 def _gold(point: Point) -> float:

@@ -59,7 +59,8 @@ class PolicyEvaluation(TimestampedModel):
     """A policy on the way, on prompts that it is not trained on. `metrics` is the engine's evaluation.json.
 
     `human_kl` is the KL at which people were to be asked, where it was made for that; `n_comparisons` of its samples
-    are before them (`people`).
+    are before them (`people`). `model_path` is where its policy lies once the run has ended; empty where that was not
+    worth keeping (`keeping`).
     """
 
     run = models.ForeignKey(PolicyRun, on_delete=models.CASCADE, related_name="evaluations")
@@ -67,6 +68,7 @@ class PolicyEvaluation(TimestampedModel):
     metrics = models.JSONField()
     human_kl = models.FloatField(null=True, blank=True)
     n_comparisons = models.PositiveIntegerField(default=0)
+    model_path = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints = [

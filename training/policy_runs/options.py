@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 
+from training.engine.policy.stopping import StopRule
 from training.policy.services import BUILTIN, validate_base_model
 from training.validation import Problems
 
@@ -30,11 +31,17 @@ class PolicyRunOptions:
     whose model in use is combined with it (helpfulness with safety, by the scorer's rule), "" for none; gold_model: the
     version that is looked at only, None for none.
     algorithm, n_iterations (updates of each batch), learning_rate, lora_rank (0: all weights), seed: of the training.
-    beta: of the penalty on the KL to the reference; kl_target: nats that beta is steered to, 0 for a fixed beta.
-    reward: as the model says it or less what length adds; shaping, ensemble: what the trainer makes of it.
-    n_steps × prompts_per_step × completions_per_prompt are sampled, at `temperature`, up to max_new_tokens each.
+    clip: ε of the clipped objective, where n_iterations is above 1.
+    beta: of the penalty on the KL to the reference; kl_target: nats that beta is steered to, 0 for a fixed beta, over
+    kl_horizon completions.
+    reward: as the model says it or less what length adds; shaping, ensemble: what the trainer makes of it;
+    uncertainty_weight: λ of the mean less λ times the members' variance, where ensemble is "uncertainty".
+    n_steps × prompts_per_step × completions_per_prompt are sampled, at `temperature`, up to max_new_tokens each;
+    prompts of more than max_prompt_tokens are left out.
     evaluate_every (steps), on n_probe prompts that are not trained on. human_kls: KLs at which n_human of them are put
-    before people. kl_limit: nats at which it ends, 0 for none.
+    before people. kl_limit: nats at which it ends, 0 for none. early_stop: end when the second judge or people say so;
+    false only chooses the best. stop_patience, stop_confidence, stop_margin (of the second judge's gain): see
+    `stopping.StopRule`.
     """
 
     start: str = BUILTIN
@@ -60,6 +67,14 @@ class PolicyRunOptions:
     n_human: int = 30
     kl_limit: float = 0.0
     n_iterations: int = 1
+    max_prompt_tokens: int = 256
+    clip: float = 0.2
+    kl_horizon: float = 1000.0
+    uncertainty_weight: float = 0.5
+    early_stop: bool = True
+    stop_patience: int = StopRule.patience
+    stop_confidence: float = StopRule.confidence
+    stop_margin: float = StopRule.margin
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -99,6 +114,14 @@ class PolicyRunOptions:
         problems.whole("n_probe", self.n_probe, 4, MAX_PROBE)
         problems.whole("n_human", self.n_human, 0, 500)
         problems.whole("n_iterations", self.n_iterations, 1, 16)
+        problems.whole("max_prompt_tokens", self.max_prompt_tokens, 8, 131_072)
+        problems.number("clip", self.clip, 0, 1, is_open=True)
+        problems.number("kl_horizon", self.kl_horizon, 1, 1e9)
+        problems.number("uncertainty_weight", self.uncertainty_weight, 0, 100)
+        problems.expect(isinstance(self.early_stop, bool), "early_stop", "Expected true or false.")
+        problems.whole("stop_patience", self.stop_patience, 0, MAX_EVALUATIONS)
+        problems.number("stop_confidence", self.stop_confidence, 0.5, 0.9999)
+        problems.number("stop_margin", self.stop_margin, 0, 1e6)
         problems.whole("seed", self.seed, 0, 2**31 - 1)
         are_numbers = all(
             isinstance(one, int | float) and not isinstance(one, bool) and 0 < one <= 10_000 for one in self.human_kls
@@ -120,6 +143,11 @@ class PolicyRunOptions:
             self.n_human <= self.n_probe, "n_human", f"People are asked about the {self.n_probe} prompts evaluated on."
         )
         problems.done()
+
+    @property
+    def stop_rule(self) -> StopRule:
+        """By which the second judge ends a run."""
+        return StopRule(confidence=self.stop_confidence, margin=self.stop_margin, patience=self.stop_patience)
 
     @property
     def n_batches(self) -> int:
@@ -150,6 +178,11 @@ class PolicyRunOptions:
                 raise ValidationError({"human_kls": "Expected a list."})
             values["human_kls"] = tuple(values["human_kls"])
         return cls(**values)
+
+    @classmethod
+    def filled(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        """Options as they are stored, with the defaults of those that were not there then."""
+        return {**{one.name: one.default for one in dataclasses.fields(cls)}, **raw}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, defaults included; `parse` gives it back."""

@@ -18,17 +18,16 @@ from django.utils import timezone
 from annotate.jobs.context import JobContext, JobFailed
 from annotate.pool.models import Prompt
 from training import artifacts
-from training.engine.common.atomic import atomic_directory, write_json, write_rows
+from training.engine.common.atomic import write_json, write_rows
 from training.engine.common.launch import launch_command, n_processes_for, n_visible_gpus
 from training.engine.scoring.client import ScorerClient, ScorerRefused, ScorerUnavailable
-from training.policy.models import Checkpoint, CheckpointKind
 from training.policy.services import BaseModel, BaseSettings
 from training.policy_runs import judging
+from training.policy_runs.keeping import checkpoint_of, keep_files, same_files, worth_keeping
 from training.policy_runs.models import PolicyEvaluation, PolicyRun, PolicySample
 from training.policy_runs.options import PolicyRunOptions
 from training.policy_runs.people import ask_people
 from training.policy_runs.selectors import MAX_PROMPTS, probe_prompts, training_prompts
-from training.policy_runs.services import kept_model
 from training.policy_runs.starts import find_start, resolve_start
 from training.reward import registry
 from training.reward.models import RewardModel
@@ -86,7 +85,7 @@ def run_policy(*, run: PolicyRun, context: JobContext, base: BaseSettings | None
     )
     follower.take_evaluations()
     follower.take_steps()
-    return _finish(run, result, follower.kept(), context)
+    return _finish(run, result, follower, context)
 
 
 # --- before ----------------------------------------------------------------------------------------------------------
@@ -134,7 +133,8 @@ def _config(run: PolicyRun, options: PolicyRunOptions, start: BaseModel, directo
     same = (
         *("algorithm", "beta", "kl_target", "shaping", "ensemble", "reward", "n_steps", "prompts_per_step"),
         *("completions_per_prompt", "max_new_tokens", "temperature", "learning_rate", "lora_rank", "evaluate_every"),
-        *("kl_limit", "n_iterations", "seed"),
+        *("kl_limit", "n_iterations", "clip", "kl_horizon", "uncertainty_weight", "max_prompt_tokens", "early_stop"),
+        "seed",
     )
     return {
         "policy": start.path,
@@ -147,7 +147,7 @@ def _config(run: PolicyRun, options: PolicyRunOptions, start: BaseModel, directo
         "gold_model": _served_as(run.gold_model) if run.gold_model else "",
         "human_kls": list(options.human_kls) if options.n_human else [],
         "n_threads": settings.ENGINE_THREADS,
-        "stop_rule": judging.RULE.to_dict(),
+        "stop_rule": options.stop_rule.to_dict(),
         **{name: getattr(options, name) for name in same},
     }
 
@@ -231,10 +231,12 @@ class _Follower:
         with open(directory / "samples.jsonl", encoding="utf-8") as file:
             rows = [json.loads(line, parse_constant=_no_number) for line in file]
         evaluation = store_evaluation(run=self._run, metrics=metrics, rows=rows)
+        self._put_aside(evaluation)
         if evaluation.human_kl is not None and self._options.n_human and not evaluation.n_comparisons:
             n = ask_people(evaluation=evaluation, n=self._options.n_human)
             self._context.log(f"KL reached {evaluation.human_kl:g}: people are asked about {n} completions.")
         keep_report(self._run)
+        self._forget_models()
 
     def take_steps(self) -> None:
         self._steps_at = time.monotonic()
@@ -242,37 +244,70 @@ class _Follower:
             rows = read_steps(self._out / "steps.jsonl")
             PolicyRun.objects.filter(pk=self._run.pk).update(steps=as_points(rows))
 
+    # --- models ---
+    def model_of(self, step: int) -> Path | None:
+        """Where the policy of an evaluation lies by now; None for one that is gone."""
+        places = (self._aside(step), self._made(step))
+        return next((path for path in places if path.is_dir()), None)
+
+    def _aside(self, step: int) -> Path:
+        return self._out.parent / "models" / f"{step:05d}"
+
+    def _made(self, step: int) -> Path:
+        return self._out / "evaluations" / f"{step:05d}" / "model"
+
+    def _put_aside(self, evaluation: PolicyEvaluation) -> None:
+        """At its end the engine keeps the last one and its own best; people may like another. The one that they are
+        asked about stays when a run comes by there once more."""
+        made, aside = self._made(evaluation.step), self._aside(evaluation.step)
+        if made.is_dir() and not (evaluation.n_comparisons and aside.is_dir()):
+            same_files(made, aside)
+
+    def _forget_models(self) -> None:
+        """Remove the models that nobody can choose any more: of a large policy each takes gigabytes.
+
+        Only of evaluations before the checkpoints that a retry would go on from: what came after may turn out otherwise
+        there, and then an earlier one be the best again.
+        """
+        settled = [one for one in self._run.evaluations.order_by("step") if one.step <= self._safe_step()]
+        settled = [one for one in settled if self._made(one.step).parent.is_dir()]  # not of an earlier go
+        if not settled:
+            return
+        worth = worth_keeping(settled, self._options.stop_rule) | {settled[-1].step}
+        for one in settled:
+            if one.step not in worth:
+                shutil.rmtree(self._made(one.step), ignore_errors=True)
+                shutil.rmtree(self._aside(one.step), ignore_errors=True)
+
+    def _safe_step(self) -> int:
+        """Of the oldest checkpoint that there is; 0 without one."""
+        try:
+            paths = json.loads((self._out / "checkpoints.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return 0
+        return min((int(path.rpartition("-")[2]) for path in paths if Path(path).is_dir()), default=0)
+
     # --- people ---
     def _heed_people(self) -> None:
-        """Have the engine end where people say so, and put the model they like best aside: it keeps the last one and
-        its own best."""
-        if (self._out / "stop.json").exists() or not self._out.is_dir():
+        """Have the engine end where people say so."""
+        if not self._options.early_stop or (self._out / "stop.json").exists() or not self._out.is_dir():
             return
         decision = judging.peoples_decision(self._run)
         if decision is None or not decision.stop:
             return
-        source = self._out / "evaluations" / f"{decision.best_step:05d}" / "model"
-        if decision.best_step and not source.is_dir():
+        if decision.best_step and not self._made(decision.best_step).is_dir():
             return  # a run that was taken back to its checkpoint comes by there once more
-        if decision.best_step:
-            with atomic_directory(self._kept_at(decision.best_step)) as draft:
-                shutil.copytree(source, draft, dirs_exist_ok=True)
         write_json(
             self._out / "stop.json",
             {"reason": decision.reason, "message": decision.message, "best_step": decision.best_step},
         )
         self._context.log(decision.message, level="warning")
 
-    def _kept_at(self, step: int) -> Path:
-        return self._out.parent / f"liked-{step:05d}"
-
-    def kept(self) -> tuple[int, Path | None] | None:
-        """(step, model) that people's verdict keeps, None where it did not end the run; no model: the start is best."""
+    def peoples_step(self) -> int | None:
+        """The step that people's verdict keeps, where it ended the run."""
         if not (self._out / "stop.json").exists():
             return None
-        step = int(_read_json(self._out / "stop.json")["best_step"])
-        directory = self._kept_at(step)
-        return step, directory if directory.is_dir() else None
+        return int(_read_json(self._out / "stop.json")["best_step"])
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -346,49 +381,37 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
-def _finish(
-    run: PolicyRun, result: dict[str, Any], kept: tuple[int, Path | None] | None, context: JobContext
-) -> PolicyRun:
+def _finish(run: PolicyRun, result: dict[str, Any], follower: _Follower, context: JobContext) -> PolicyRun:
     """Keep the best policy as a checkpoint of the pool: from then on it is the current one. Where the start was the
-    best of all, nothing is kept."""
-    step, model = kept or (int(result["best_step"]), Path(result["model"]))
-    if step == 0:
-        model = None
-    path = None if model is None else _keep_files(run, model)
+    best of all, nothing is kept. The models of those that may be kept instead stay too."""
+    evaluations = list(run.evaluations.order_by("step"))
+    step = _best_step(run, evaluations, result, follower)
+    worth = worth_keeping(evaluations, judging.rule_of(run)) | ({step} if step else set())
+    found = {one: follower.model_of(one) for one in worth}
+    if step and found[step] is None:
+        found[step] = Path(result["model"])
+    paths = {one: keep_files(run, one, model) for one, model in sorted(found.items()) if model is not None}
     report = judging.report_of(run)
     with transaction.atomic():
         locked = PolicyRun.objects.select_for_update(of=("self",)).select_related("project").get(pk=run.pk)
         if locked.finished_at is None:
-            locked.checkpoint = None if path is None else _checkpoint(locked, step, path, context)
+            locked.checkpoint = checkpoint_of(locked, step, paths[step]) if step else None
             locked.stop_reason, locked.stop_message = result["stop_reason"][:40], result["stop_message"][:500]
             locked.report = {**report, "best_step": step, "last_step": result["last_step"]}
             locked.finished_at = timezone.now()
             locked.save()
+            for one, path in paths.items():
+                locked.evaluations.filter(step=one).update(model_path=str(path))
     told = f"step {step} is kept as {locked.checkpoint}" if locked.checkpoint else "nothing was better than the start"
     context.log(f"{locked.stop_message} {told[:1].upper()}{told[1:]}.".strip())
     return locked
 
 
-def _keep_files(run: PolicyRun, model: Path) -> Path:
-    """The run's own files go once it has ended."""
-    target = kept_model(run.pk)
-    with atomic_directory(target) as draft:
-        shutil.copytree(model, draft, dirs_exist_ok=True)
-    return target
-
-
-def _checkpoint(run: PolicyRun, step: int, path: Path, context: JobContext) -> Checkpoint:
-    metrics = run.evaluations.filter(step=step).values_list("metrics", flat=True).first() or {}
-    names = ("kl", "d", "reward_gain", "gold_gain", "length", "reference_length")
-    told = {name: metrics.get(name) for name in names}
-    return Checkpoint.objects.update_or_create(
-        pool=run.project.pool,
-        name=f"policy-{run.project.slug}"[:100] + f"-{run.number}",
-        defaults={
-            "kind": CheckpointKind.POLICY,
-            "path": str(path),
-            "parent": run.start_checkpoint,
-            "metrics": {"reward_model": run.reward_model_id, "policy_run": run.pk, "step": step, **told},
-            "job": context.job,
-        },
-    )[0]
+def _best_step(run: PolicyRun, evaluations: list[PolicyEvaluation], result: dict[str, Any], follower: _Follower) -> int:
+    """By people where they ended the run, or are the only judges and have said enough by now; else by the engine: the
+    second judge's best, or the last."""
+    ended = follower.peoples_step()
+    if ended is not None:
+        return ended
+    said = None if judging.gold_points(evaluations) else judging.peoples_decision(run)
+    return int(result["best_step"]) if said is None else said.best_step

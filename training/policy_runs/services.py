@@ -1,13 +1,9 @@
 """Starting, stopping and retrying policy runs."""
 
-import shutil
 import statistics
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -212,17 +208,6 @@ def run_ended(*, job: Job) -> None:
     transaction.on_commit(registry.sync, robust=True)
     if job.state == JobState.SUCCEEDED:
         artifacts.forget_run(job.pk)
-
-
-def forget_models(run_ids: Iterable[int]) -> None:
-    """Remove what runs have kept on this machine, once their rows are gone."""
-    for pk in run_ids:
-        shutil.rmtree(kept_model(pk), ignore_errors=True)
-
-
-def kept_model(run_id: int) -> Path:
-    """Where the policy that a run keeps lies, beside the other models of this machine."""
-    return Path(settings.VAR_DIR) / "models" / f"policy-run-{run_id}"
 
 
 def _record(run: PolicyRun, actor: User | None, what: str, told: str, **details: Any) -> None:

@@ -6,17 +6,21 @@ interface Question {
   title: string;
   text: string;
   confirm: string;
+  /** The other button; without it that says that all is left as it is. */
+  dismiss?: string;
+  /** Nothing is lost by it. */
+  isHarmless?: boolean;
   onConfirm: () => void;
   onCancel?: () => void;
 }
 
-/** Ask before something is lost. */
-export function askFirst({ title, text, confirm, onConfirm, onCancel }: Question) {
+/** Ask before something is lost, or is changed for others. */
+export function askFirst({ title, text, confirm, dismiss, isHarmless = false, onConfirm, onCancel }: Question) {
   modals.openConfirmModal({
     title,
     children: <Text size="sm">{text}</Text>,
-    labels: { confirm, cancel: t('Keep it') },
-    confirmProps: { color: 'red' },
+    labels: { confirm, cancel: dismiss ?? t('Keep it') },
+    confirmProps: isHarmless ? {} : { color: 'red' },
     onConfirm,
     onCancel,
   });

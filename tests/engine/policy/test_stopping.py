@@ -47,6 +47,17 @@ def test_a_margin_holds_whatever_the_bounds():
     assert not decide(course([0, 1.0, -9], se=None), StopRule(patience=0)).stop
 
 
+def test_of_few_ratings_only_the_bounds_end_a_run():
+    parting = course([0, 0.4, 0.5, 0.4, 0.3, 0.2, 0.3], se=0.3)
+    assert decide(parting, StopRule()).reason == "proxy_and_gold_part"
+    assert StopRule().for_ratings(100) == StopRule()
+    few = StopRule().for_ratings(99)
+    assert few == StopRule(patience=0)
+    # The best is chosen all the same, and a collapse ends it.
+    assert (decide(parting, few).stop, decide(parting, few).best_step) == (False, 20)
+    assert decide(course([0, 0.4, 0.5, 0.4, 0.3, 0.2, -0.8], se=0.3), few).reason == "gold_fell"
+
+
 def test_proxy_and_gold_part_where_as_many_evaluations_as_before_bring_nothing():
     gold = [0, 0.5, 0.6, 0.6, 0.55, 0.5]
     # Means of two: 0.55 after 0.25 (with 0.6, 0.6); then 0.575 after 0.55; then 0.525 after 0.6.

@@ -21,9 +21,9 @@ from training.reward.models import RewardModel, RewardModelState
 N_TRAIN, N_HELD_OUT = 9, 14
 
 
-def prompts_of(project: Project, side: str, n: int) -> list[Prompt]:
+def prompts_of(project: Project, side: str, n: int, first: int = 0) -> list[Prompt]:
     """n prompts that policies are trained on ("train") or not ("held out")."""
-    texts = (f"Name a tree that grows in valley {number}" for number in itertools.count())
+    texts = (f"Name a tree that grows in valley {number}" for number in itertools.count(first))
     fitting = (text for text in texts if (int(sha256(text)[:8], 16) % 10 < 7) == (side == "train"))
     return [make_prompt(project, text, []) for text in itertools.islice(fitting, n)]
 

@@ -66,7 +66,7 @@ def test_it_is_queued_for_the_gpu_and_written_down(cast, ready):
     assert (told["reward_model"]["version"], told["gold_model"], told["latest"]) == (1, None, None)
     assert (told["options"]["beta"], told["options"]["n_probe"]) == (0.02, 8)
     assert told["report"] == dict.fromkeys(["fit", "decision", "people", "best_step", "last_step"]) | {"fit_of": ""}
-    assert told["can"] == {"cancel": True, "retry": False, "ask_people": False, "adversarial": False}
+    assert told["can"] == {"cancel": True, "retry": False, "ask_people": False, "adversarial": False, "keep": False}
     assert told["created_by"] == "researcher"
     event = AuditEvent.objects.get(action="policy_run.started")
     assert (event.actor, event.summary) == (
@@ -247,7 +247,13 @@ def test_who_may_not_change_one(cast, started, evaluated, who):
     run = started()
     evaluated(run, 10)
     client = cast.client(getattr(cast, who))
-    for address in ("/1/cancel", "/1/retry", "/1/evaluations/10/comparisons", "/1/adversarial"):
+    for address in (
+        "/1/cancel",
+        "/1/retry",
+        "/1/evaluations/10/comparisons",
+        "/1/evaluations/10/keep",
+        "/1/adversarial",
+    ):
         answer = client.post(f"{URL}{address}", {"n": 2}, format="json")
         assert answer.status_code == (404 if who == "outsider" else 403), address
     run.refresh_from_db()
@@ -264,7 +270,13 @@ def test_a_run_is_found_in_its_own_project_alone(cast, started, evaluated):
     for address in ("/1", "/1/steps", "/1/evaluations", "/1/evaluations/10/samples", "/1/adversarial"):
         assert client.get(f"{URL}{address}").status_code == 200
         assert client.get(f"{theirs}{address}").json()["code"] == "not_found"
-    for address in ("/1/cancel", "/1/retry", "/1/evaluations/10/comparisons", "/1/adversarial"):
+    for address in (
+        "/1/cancel",
+        "/1/retry",
+        "/1/evaluations/10/comparisons",
+        "/1/evaluations/10/keep",
+        "/1/adversarial",
+    ):
         assert client.post(f"{theirs}{address}", {"n": 2}, format="json").json()["code"] == "not_found"
     assert client.get(f"{URL}/1/evaluations/11/samples").status_code == 404
 
@@ -369,7 +381,7 @@ def test_a_run_whose_job_is_gone_says_how_it_ended(cast, started):
     Job.objects.all().delete()
     told = cast.client(cast.reviewer).get(f"{URL}/1").json()
     assert (told["state"], told["job"], told["progress"]) == ("cancelled", None, None)
-    assert told["can"] == {"cancel": False, "retry": False, "ask_people": False, "adversarial": False}
+    assert told["can"] == {"cancel": False, "retry": False, "ask_people": False, "adversarial": False, "keep": False}
 
 
 # --- the database ----------------------------------------------------------------------------------------------------

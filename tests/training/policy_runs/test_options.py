@@ -44,6 +44,16 @@ def test_what_is_left_out_has_its_default_and_comes_back():
         ("n_probe", 3),
         ("n_human", 501),
         ("n_iterations", 0),
+        ("max_prompt_tokens", 7),
+        ("clip", 0),
+        ("clip", 1.1),
+        ("kl_horizon", 0),
+        ("uncertainty_weight", -1),
+        ("early_stop", "yes"),
+        ("early_stop", 1),
+        ("stop_patience", -1),
+        ("stop_confidence", 1),
+        ("stop_margin", -0.1),
         ("seed", -1),
         ("human_kls", 3),
         ("human_kls", [0]),
@@ -73,6 +83,13 @@ def test_what_does_not_go_together_is_told(options, field):
     with pytest.raises(ValidationError) as refusal:
         PolicyRunOptions.parse({"reward_model": 2, **options})
     assert list(refusal.value.message_dict) == [field]
+
+
+def test_options_of_an_earlier_release_have_the_defaults_of_what_is_new():
+    old = {name: value for name, value in PolicyRunOptions(reward_model=2).to_dict().items() if name != "clip"}
+    assert PolicyRunOptions.filled(old | {"beta": 0.2})["clip"] == 0.2
+    assert PolicyRunOptions.filled(old | {"beta": 0.2})["beta"] == 0.2
+    assert PolicyRunOptions.parse(old).clip == 0.2
 
 
 def test_no_options_at_all_are_refused():

@@ -1,15 +1,16 @@
 """Human checkpoints: what is put before people, and what their ratings say of a policy."""
 
 from math import exp, log
+from typing import Any
 
 import pytest
 
 from annotate.comparisons.models import Comparison
-from annotate.pool.models import Completion, CompletionSource
+from annotate.pool.models import Completion, CompletionSource, Prompt
 from annotate.projects.models import AuditEvent
 from annotate.projects.services import create_project
 from annotate.ratings.models import Adjudication
-from tests.training.policy_runs.conftest import N_HELD_OUT
+from tests.training.policy_runs.conftest import N_HELD_OUT, metrics, prompts_of, rows
 from tests.training.ratings import rate
 from training.policy_runs import judging
 from training.policy_runs.models import PolicyEvaluation, PolicyRun, PolicySample
@@ -243,19 +244,50 @@ def test_people_who_like_it_less_say_stop(cast, started, evaluated):
     assert told["people"] == found.to_dict() and told["decision"] is None
 
 
-def test_a_model_that_claims_more_while_people_see_nothing_new_says_stop(cast, started, evaluated):
+def judged_of(prompts: list[Prompt], n_wins: int, n_losses: int, step: int) -> list[dict[str, Any]]:
+    """Samples whose answers are evident: against an empty reference a win, an empty completion a loss, else a tie."""
+    made = rows(prompts, step, {place: {"reward": step / 10} for place in range(len(prompts))})
+    for place, row in enumerate(made):
+        if place < n_wins:
+            row["reference"] = ""
+        elif place < n_wins + n_losses:
+            row["completion"] = ""
+        else:
+            row["completion"] = row["reference"]
+    return made
+
+
+@pytest.mark.parametrize(("n", "parts"), [(99, False), (100, True)])
+def test_a_model_that_claims_more_while_people_see_nothing_new_says_stop_once_enough_is_judged(cast, started, n, parts):
     run = started()
-    evaluations = [
-        evaluated(run, step, {place: {"reward": step / 10} for place in range(14)}) for step in (10, 20, 30, 40)
-    ]
-    for number, one in enumerate(evaluations):
-        ask_people(evaluation=one, n=14)
-        say_of(one, n_wins=9 if number == 0 else 7, n_losses=5 if number == 0 else 7)
+    prompts = prompts_of(cast.project, "held out", n, first=1000)
+    for number, step in enumerate((10, 20, 30, 40)):
+        said = judged_of(prompts, n_wins=64 if number == 0 else 50, n_losses=36 if number == 0 else 50, step=step)
+        ask_people(evaluation=store_evaluation(run=run, metrics=metrics(step), rows=said), n=n)
         found = judging.peoples_decision(run)
-        assert found is not None and found.stop == (number == 3)
-    assert (found.reason, found.best_step) == ("proxy_and_people_part", 10)
-    assert "claims 94% against the reference and before that 62%" in found.message
-    assert "people say 50%, before that 57%" in found.message
+        assert found is not None and found.stop == (number == 3 and parts)
+    assert found.best_step == 10, "the best is marked with few ratings too"
+    if parts:
+        assert found.reason == "proxy_and_people_part"
+        assert "claims 94% against the reference and before that 62%" in found.message
+        assert "people say 50%, before that 57%" in found.message
+
+
+def test_the_rule_of_a_run_is_its_own(cast, started):
+    run = started(stop_patience=0, stop_margin=0.01)
+    prompts = prompts_of(cast.project, "held out", 100, first=1000)
+    for number, step in enumerate((10, 20, 30, 40)):
+        said = judged_of(prompts, n_wins=64 if number == 0 else 50, n_losses=36 if number == 0 else 50, step=step)
+        ask_people(evaluation=store_evaluation(run=run, metrics=metrics(step), rows=said), n=100)
+    found = judging.peoples_decision(run)
+    assert found is not None and (found.stop, found.best_step) == (False, 10)
+    gold = [(10, 0.5), (20, 0.45), (30, 0.4)]
+    for step, gain in gold:
+        evaluation = run.evaluations.get(step=step)
+        evaluation.metrics |= {"gold_gain": gain, "gold_gain_se": 1.0}
+        evaluation.save()
+    told = judging.report_of(run)["decision"]
+    assert (told["stop"], told["reason"], told["best_step"]) == (True, "gold_fell", 10), "the margin is of gold"
 
 
 def test_a_few_ratings_decide_nothing(cast, started, evaluated):

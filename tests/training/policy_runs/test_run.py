@@ -16,11 +16,12 @@ from annotate.jobs.context import JobCancelled, JobContext, JobFailed
 from annotate.jobs.models import Job
 from annotate.jobs.services import claim
 from tests.training.generation.conftest import tiny_base
-from tests.training.policy_runs.conftest import N_HELD_OUT
+from tests.training.policy_runs.conftest import N_HELD_OUT, metrics, rows
 from tests.training.policy_runs.test_people import asked_of, say
 from tests.training.ratings import running_job
 from tests.training.refresh.conftest import wait_for
 from tests.training.reward.registered import make_model, save_models
+from training.engine.common.atomic import write_json, write_rows, write_text
 from training.generation.options import GenerationOptions
 from training.generation.services import create_generation, run_generation
 from training.generation.sources import find_sources
@@ -115,12 +116,20 @@ def test_a_run_from_the_form_to_the_one_that_writes_next(cast, celery_workers, p
     # Nobody judged: the last one is kept.
     assert (told["report"]["best_step"], told["report"]["decision"]) == (12, None)
     kept = Checkpoint.objects.get(pk=told["checkpoint"]["id"])
-    assert (kept.name, kept.kind, kept.parent) == ("policy-helpfulness-1", "policy", sft)
+    assert (kept.name, kept.kind, kept.parent) == ("policy-helpfulness-1-step-12", "policy", sft)
     assert (kept.metrics["step"], kept.metrics["kl"]) == (12, last["kl"])
     assert not (Path(settings.VAR_DIR) / "runs" / told["job"]["id"]).exists()
     lineage = client.get("/api/v1/projects/helpfulness/reward-models").json()["results"]
     of_first = client.get(f"/api/v1/projects/helpfulness/reward-models/{lineage[-1]['id']}").json()
     assert [one["id"] for one in of_first["lineage"]["policies"]] == [kept.pk]
+
+    # What people are asked about can be kept instead, when they have answered.
+    worth = {marked["step"], 12} | {max(found[1:], key=lambda one: one["metrics"]["reward_gain"])["step"]}
+    assert {one["step"] for one in found if one["has_model"]} == worth | {0}
+    instead = min(worth)
+    told = client.post(f"{URL}/1/evaluations/{instead}/keep").json() if instead != 12 else told
+    kept = Checkpoint.objects.get(pk=told["checkpoint"]["id"])
+    assert kept.metrics["step"] == instead and (Path(kept.path) / "model.safetensors").is_file()
 
     options = GenerationOptions.parse(
         {"mix": [{"source": f"checkpoint:{kept.pk}"}], "n_prompts": 3, "max_new_tokens": 8}
@@ -154,6 +163,50 @@ def test_what_a_second_model_likes_best_is_kept_the_start_among_them(
     kept = Checkpoint.objects.filter(kind="policy").values_list("metrics__step", flat=True)
     assert list(kept) == ([best["step"]] if best["step"] else [])
     assert (told["checkpoint"] is None) == (best["step"] == 0)
+
+
+def test_models_that_nobody_can_choose_any_more_are_forgotten_on_the_way(started, held_out, tmp_path):
+    """Files as the engine writes them: evaluations 10 to 50, people are asked at 20, a checkpoint at 30."""
+    run = started(n_human=4)
+    out = tmp_path / "out"
+    golds = {10: 0.5, 20: 0.2, 30: 0.1, 40: 0.05, 50: 0.0}
+
+    def write(step: int, **values: Any) -> None:
+        directory = out / "evaluations" / f"{step:05d}"
+        write_json(directory / "evaluation.json", metrics(step, gold_gain=golds[step], gold_gain_se=1.0, **values))
+        write_rows(directory / "samples.jsonl", rows(held_out, step))
+        write_text(directory / "model" / "model.safetensors", f"step {step}")
+
+    def there() -> dict[int, str]:
+        made = {int(one.parent.parent.name) for one in out.glob("evaluations/*/model/model.safetensors")}
+        aside = {step: follower.model_of(step) for step in golds}
+        assert made == {step for step, path in aside.items() if path is not None}
+        return {step: (path / "model.safetensors").read_text() for step, path in aside.items() if path is not None}
+
+    follower = running._Follower(run, out, context_of(run))
+    for step in (10, 20, 30):
+        write(step, human_kl=2.0 if step == 20 else None)
+    follower.take_evaluations()
+    assert set(there()) == {10, 20, 30}, "without a checkpoint all may come again"
+    (out / "trainer" / "checkpoint-20").mkdir(parents=True)
+    (out / "trainer" / "checkpoint-40").mkdir()
+    write_json(out / "checkpoints.json", [str(out / "trainer" / f"checkpoint-{step}") for step in (20, 40)])
+    golds[30] = 0.9
+    write(40, reward_gain=0.1)
+    follower.take_evaluations()
+    assert set(there()) == {10, 20, 30, 40}, "after the older checkpoint 10 may be the best again"
+    (out / "trainer" / "checkpoint-20").rmdir()
+    PolicyEvaluation.objects.filter(run=run, step=30).update(metrics=metrics(30, gold_gain=0.9, gold_gain_se=1.0))
+    write(50)
+    follower.take_evaluations()
+    assert set(there()) == {20, 30, 40, 50}, "asked about, the best, the last before the checkpoint, what came after"
+    # Taken back to a checkpoint, the run comes by 20 and 50 once more, with other weights.
+    for step in (20, 50):
+        write_text(out / "evaluations" / f"{step:05d}" / "model" / "model.safetensors", "once more")
+        run.evaluations.filter(step=step, n_comparisons=0).delete()
+    follower.on_event({"event": "evaluation", "path": str(out / "evaluations" / "00020")})
+    follower.take_evaluations()
+    assert (there()[20], there()[50]) == ("step 20", "once more"), "people are asked about what was written first"
 
 
 class People(threading.Thread):
@@ -270,6 +323,23 @@ def trainers_of(run: PolicyRun) -> list[psutil.Process]:
             if any(f"{run.job_id}/policy-run-" in part for part in process.cmdline()):
                 found.append(process)
     return found
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(180)
+def test_where_nobody_may_end_it_people_choose_at_the_end(cast, sft, started, monkeypatch):
+    monkeypatch.setattr(running, "PEOPLE_EVERY_S", 0.2)
+    run = started(**TINY, start=f"checkpoint:{sft.pk}", n_steps=20, evaluate_every=4, early_stop=False)
+    people = People(run)
+    people.start()
+    run = run_here(run)
+    people.is_over.set()
+    people.join()
+    assert (run.stop_reason, run.report["last_step"]) == ("", 20)
+    assert people.liked is not None and run.report["best_step"] == people.liked != 20
+    kept = run.evaluations.get(step=people.liked)
+    assert run.checkpoint is not None and run.checkpoint.path == kept.model_path
+    assert (Path(kept.model_path) / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

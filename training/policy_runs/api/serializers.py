@@ -5,10 +5,11 @@ from rest_framework import serializers
 
 from annotate.jobs.api.serializers import JobSerializer, ProgressSerializer
 from annotate.jobs.models import JobState
+from training.engine.policy.stopping import LEAST_TO_PART
 from training.policy_runs import services
 from training.policy_runs.adversarial import Fooled
 from training.policy_runs.models import Outcome, PolicyEvaluation, PolicyRun, PolicySample
-from training.policy_runs.options import ALGORITHMS, ENSEMBLES, REWARDS, SHAPINGS
+from training.policy_runs.options import ALGORITHMS, ENSEMBLES, REWARDS, SHAPINGS, PolicyRunOptions
 from training.policy_runs.people import WinRate
 from training.policy_runs.selectors import ORDERS, label_of
 from training.reward.models import RewardModel
@@ -51,6 +52,26 @@ class PolicyRunOptionsSerializer(serializers.Serializer):
     n_human = serializers.IntegerField(required=False, help_text="Prompts put before people each time.")
     kl_limit = serializers.FloatField(required=False, help_text="KL at which it ends; 0: none.")
     n_iterations = serializers.IntegerField(required=False, help_text="Updates on each batch; above 1: clipped.")
+    max_prompt_tokens = serializers.IntegerField(required=False, help_text="Longer prompts are left out.")
+    clip = serializers.FloatField(required=False, help_text="Epsilon of the clipped objective.")
+    kl_horizon = serializers.FloatField(required=False, help_text="Completions over which beta follows kl_target.")
+    uncertainty_weight = serializers.FloatField(
+        required=False, help_text="Of ensemble uncertainty: the mean less this times the members' variance."
+    )
+    early_stop = serializers.BooleanField(
+        required=False,
+        help_text="End when the second judge or people say so; false only chooses the best.",
+    )
+    stop_patience = serializers.IntegerField(
+        required=False,
+        help_text="Evaluations over which the judge must rise where the reward does; 0: no such rule. Of people it "
+        f"counts from {LEAST_TO_PART} ratings an evaluation.",
+    )
+    stop_confidence = serializers.FloatField(required=False, help_text="Of the bounds by which the judge has fallen.")
+    stop_margin = serializers.FloatField(
+        required=False,
+        help_text="What the second judge's gain may lie below its best whatever the bounds say; 0: no such rule.",
+    )
     seed = serializers.IntegerField(required=False)
 
 
@@ -88,6 +109,7 @@ class PolicyRunLatestSerializer(serializers.Serializer):
 
 class PolicyRunSerializer(serializers.ModelSerializer):
     state = serializers.SerializerMethodField()
+    options = serializers.SerializerMethodField()
     start_label = serializers.CharField(source="start_model")
     reward_model = PolicyRunModelSerializer()
     combined_model = CombinedModelSerializer(allow_null=True, help_text="Another project's, combined with it.")
@@ -122,6 +144,10 @@ class PolicyRunSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ChoiceField(choices=JobState.choices))
     def get_state(self, run: PolicyRun) -> str:
         return services.state_of(run)
+
+    @extend_schema_field(PolicyRunOptionsSerializer)
+    def get_options(self, run: PolicyRun) -> dict[str, Any]:
+        return PolicyRunOptions.filled(run.options)
 
     @extend_schema_field(PolicyRunLatestSerializer(allow_null=True))
     def get_latest(self, run: PolicyRun) -> dict[str, Any] | None:
@@ -162,7 +188,9 @@ class PolicyReportSerializer(serializers.Serializer):
     )
     decision = StopDecisionSerializer(allow_null=True, help_text="By the second model.")
     people = StopDecisionSerializer(allow_null=True, help_text="By people, as of now.")
-    best_step = serializers.IntegerField(allow_null=True, help_text="The evaluation that is kept; 0: the start.")
+    best_step = serializers.IntegerField(
+        allow_null=True, help_text="The evaluation that is kept, null until then; 0: the start."
+    )
     last_step = serializers.IntegerField(allow_null=True)
 
 
@@ -171,6 +199,7 @@ class PolicyRunCanSerializer(serializers.Serializer):
     retry = serializers.BooleanField()
     ask_people = serializers.BooleanField()
     adversarial = serializers.BooleanField()
+    keep = serializers.BooleanField(help_text="Another evaluation's policy, where has_model is true.")
 
 
 class PolicyRunDetailSerializer(PolicyRunSerializer):
@@ -195,6 +224,7 @@ class PolicyRunDetailSerializer(PolicyRunSerializer):
             "retry": services.can_retry(run),
             "ask_people": self.context["n_unasked"] > 0,
             "adversarial": bool(fooled.all - fooled.kept),
+            "keep": run.finished_at is not None,
         }
 
 
@@ -223,10 +253,16 @@ class PolicyEvaluationSerializer(serializers.ModelSerializer):
     n_samples = serializers.IntegerField()
     win_rate = serializers.SerializerMethodField(help_text="Null where people are not asked.")
     metrics = serializers.DictField(help_text="The engine's evaluation.json.")
+    has_model = serializers.SerializerMethodField(
+        help_text="Whether its policy, or at step 0 the start, can be kept once the run has ended."
+    )
 
     class Meta:
         model = PolicyEvaluation
-        fields = ["step", "created_at", "human_kl", "n_comparisons", "n_samples", "metrics", "win_rate"]
+        fields = ["step", "created_at", "human_kl", "n_comparisons", "n_samples", "has_model", "metrics", "win_rate"]
+
+    def get_has_model(self, evaluation: PolicyEvaluation) -> bool:
+        return evaluation.step == 0 or bool(evaluation.model_path)
 
     @extend_schema_field(PolicyWinRateSerializer(allow_null=True))
     def get_win_rate(self, evaluation: PolicyEvaluation) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from annotate.common.pagination import Numbered
 from annotate.projects.access import Seat
 from annotate.projects.models import Capability
 from annotate.projects.views import ProjectView
-from training.policy_runs import adversarial, judging, people, selectors, services
+from training.policy_runs import adversarial, judging, keeping, people, selectors, services
 from training.policy_runs.access import access_evaluation, access_policy_run
 from training.policy_runs.api import serializers as s
 from training.policy_runs.models import PolicySample
@@ -147,6 +147,17 @@ class AskPeopleView(ProjectView):
         n = services.ask_by_hand(evaluation=evaluation, n=body.validated_data["n"], actor=self.seat.user)
         evaluation.refresh_from_db(fields=["n_comparisons"])
         return Response({"n": n, "n_asked": evaluation.n_comparisons}, status=status.HTTP_201_CREATED)
+
+
+class KeepPolicyView(ProjectView):
+    needs = {"POST": Capability.TRAIN}
+
+    @extend_schema(operation_id="policy_runs_keep", request=None, responses=s.PolicyRunDetailSerializer)
+    def post(self, request: Request, slug: str, number: int, step: int) -> Response:
+        """Keep this evaluation's policy instead of the one that the run kept; of step 0, the start. Another one kept
+        again undoes it."""
+        keeping.keep_instead(evaluation=access_evaluation(self.seat, number, step), actor=self.seat.user)
+        return Response(_whole(self.seat, number))
 
 
 class AdversarialView(ProjectView):

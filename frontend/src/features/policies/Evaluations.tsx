@@ -3,6 +3,7 @@ import type { PolicyEvaluation, PolicyMetrics, PolicyRunDetail } from '@/lib/api
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { bestOf } from './curve';
+import { KeepButton } from './Keep';
 
 interface Measure {
   title: string;
@@ -51,7 +52,7 @@ const MEASURES: Measure[] = [
 ];
 
 /** How the policy writes at each evaluation, with the reference below each number. */
-export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[] }) {
+export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[]; mayTrain: boolean }) {
   const best = bestOf(run, evaluations);
   return (
     <section aria-labelledby="evaluations">
@@ -61,7 +62,7 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
       <Text size="sm" c="dimmed" mb="sm">
         {t('On the probe set, the reference below in grey. Beyond range: completions whose reward is above all but one in two hundred of training. Outlying: whose text is farther from the texts of training than all but one in a hundred of those. Length in tokens; cut off at the longest allowed.')}
       </Text>
-      <Table.ScrollContainer minWidth={960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+      <Table.ScrollContainer minWidth={run.can.keep ? 1080 : 960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
         <Table aria-labelledby="evaluations" verticalSpacing="xs" stickyHeader>
           <Table.Thead>
             <Table.Tr>
@@ -72,6 +73,7 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
                   {title}
                 </Table.Th>
               ))}
+              {run.can.keep && <Table.Th ta="right">{t('To keep')}</Table.Th>}
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody style={{ fontVariantNumeric: 'tabular-nums', verticalAlign: 'top' }}>
@@ -80,7 +82,7 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
                 <Table.Td ta="right">
                   <Group gap={6} justify="flex-end" wrap="nowrap">
                     {one === best?.evaluation && (
-                      <Badge variant="light" color="teal" c="var(--mantine-color-text)" tt="none">
+                      <Badge variant="light" color="teal" c="var(--mantine-color-text)" tt="none" style={{ flexShrink: 0 }}>
                         {best.isKept ? t('kept') : t('best so far')}
                       </Badge>
                     )}
@@ -103,11 +105,22 @@ export function Evaluations({ run, evaluations }: { run: PolicyRunDetail; evalua
                     )}
                   </Table.Td>
                 ))}
+                {run.can.keep && <Table.Td ta="right">{one !== best?.evaluation && <Keepable run={run} evaluation={one} mayTrain={mayTrain} />}</Table.Td>}
               </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>
       </Table.ScrollContainer>
     </section>
+  );
+}
+
+/** Whether a policy can still be kept instead. */
+function Keepable({ run, evaluation, mayTrain }: { run: PolicyRunDetail; evaluation: PolicyEvaluation; mayTrain: boolean }) {
+  if (evaluation.has_model && mayTrain) return <KeepButton run={run} evaluation={evaluation} />;
+  return (
+    <Text size="sm" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+      {evaluation.has_model ? t('can be kept') : t('model gone')}
+    </Text>
   );
 }

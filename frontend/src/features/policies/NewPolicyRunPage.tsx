@@ -1,4 +1,4 @@
-import { Accordion, Alert, Button, Group, NumberInput, Select, SimpleGrid, Stack, TagsInput, Text, TextInput, Title } from '@mantine/core';
+import { Accordion, Alert, Button, Group, NumberInput, Select, SimpleGrid, Stack, Switch, TagsInput, Text, TextInput, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -215,6 +215,16 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
                   data={ENSEMBLES}
                   {...field('ensemble')}
                 />
+                {values.ensemble === 'uncertainty' && (
+                  <NumberInput
+                    label={t('Weight of their variance')}
+                    description={t('The reward is the members’ mean less this times their variance.')}
+                    min={0}
+                    max={100}
+                    step={0.1}
+                    {...field('uncertainty_weight')}
+                  />
+                )}
                 <NumberInput
                   label={t('Steer KL to, nats')}
                   description={t('0 leaves beta as it is; else beta follows, to hold KL there.')}
@@ -222,6 +232,15 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
                   max={10_000}
                   {...field('kl_target')}
                 />
+                {Number(values.kl_target) > 0 && (
+                  <NumberInput
+                    label={t('Beta follows over, completions')}
+                    description={t('Fewer make it follow faster.')}
+                    min={1}
+                    step={100}
+                    {...field('kl_horizon')}
+                  />
+                )}
                 <NumberInput
                   label={t('Updates of each batch')}
                   description={t('More than one clips the ratio, as PPO does.')}
@@ -229,6 +248,24 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
                   max={16}
                   allowDecimal={false}
                   {...field('n_iterations')}
+                />
+                {Number(values.n_iterations) > 1 && (
+                  <NumberInput
+                    label={t('Clip the ratio at 1 ±')}
+                    description={t('How far one batch may move the policy.')}
+                    min={0.01}
+                    max={1}
+                    step={0.05}
+                    {...field('clip')}
+                  />
+                )}
+                <NumberInput
+                  label={t('Longest prompt, tokens')}
+                  description={t('Longer ones are left out, in training and evaluation.')}
+                  min={8}
+                  max={131_072}
+                  allowDecimal={false}
+                  {...field('max_prompt_tokens')}
                 />
                 <NumberInput label={t('Temperature')} min={0.01} max={5} step={0.1} {...field('temperature')} />
                 <NumberInput label={t('Learning rate')} min={0} max={1} step={0.00001} {...field('learning_rate')} />
@@ -249,6 +286,40 @@ function Form({ choices }: { choices: PolicyRunChoices }) {
                   {...field('n_probe')}
                 />
                 <NumberInput label={t('Seed')} min={0} allowDecimal={false} {...field('seed')} />
+              </SimpleGrid>
+              <Title order={3} size="h5" mt="lg" mb="xs">
+                {t('When it ends early')}
+              </Title>
+              <Switch
+                label={t('End when gold or people say so')}
+                description={t('Else it goes on to its last update or its limit of KL, and the best is chosen then.')}
+                mb="sm"
+                {...form.getInputProps('early_stop', { type: 'checkbox' })}
+              />
+              <SimpleGrid cols={{ base: 1, sm: 2 }}>
+                <NumberInput
+                  label={t('Patience, evaluations')}
+                  description={t('Over as many, gold must rise where the reward does; 0 for no such rule. People count for it from 100 ratings an evaluation.')}
+                  min={0}
+                  max={200}
+                  allowDecimal={false}
+                  {...field('stop_patience')}
+                />
+                <NumberInput
+                  label={t('Confidence of the bounds')}
+                  description={t('It ends once what gold or people say now lies below their best with this confidence.')}
+                  min={0.5}
+                  max={0.9999}
+                  step={0.01}
+                  {...field('stop_confidence')}
+                />
+                <NumberInput
+                  label={t('Margin of gold')}
+                  description={t('It ends once gold lies below its best by more than this; 0 for no such rule.')}
+                  min={0}
+                  step={0.1}
+                  {...field('stop_margin')}
+                />
               </SimpleGrid>
             </Accordion.Panel>
           </Accordion.Item>

@@ -10,6 +10,7 @@ import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 import { EvaluationSelect } from './EvaluationSelect';
 import { winText } from './GainCharts';
+import { PeoplesBest } from './Keep';
 
 interface Props {
   run: PolicyRunDetail;
@@ -35,13 +36,14 @@ export function People({ run, evaluations, mayTrain }: Props) {
         )}
       </Group>
       <Text size="sm" c="dimmed" mb="sm">
-        {t('Pairs of policy and reference go to labellers blind and on top of their queues. A tie counts half.')}
+        {t('Pairs of policy and reference go to labellers blind and on top of their queues. A tie counts half. With fewer than 100 ratings an evaluation, only a clear fall ends the run.')}
       </Text>
       {run.report.people?.stop && run.report.people.message !== run.stop_message && (
         <Alert color="orange" mb="sm">
           {run.report.people.message}
         </Alert>
       )}
+      <PeoplesBest run={run} evaluations={evaluations} mayTrain={mayTrain} />
       {asked.length === 0 ? (
         <Text c="dimmed">
           {run.options.human_kls.length > 0

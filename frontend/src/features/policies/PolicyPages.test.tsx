@@ -1,4 +1,5 @@
 import { MantineProvider } from '@mantine/core';
+import { ModalsProvider } from '@mantine/modals';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { cleanup, configure, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -20,6 +21,7 @@ const OPTIONS: PolicyRunOptions = {
   start: 'builtin', reward_model: 3, combine_with: '', gold_model: 2, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05, kl_target: 0,
   kl_limit: 0, n_iterations: 1, n_steps: 60, prompts_per_step: 16, completions_per_prompt: 4, max_new_tokens: 64, temperature: 1, learning_rate: 1e-5,
   lora_rank: 16, evaluate_every: 20, n_probe: 32, human_kls: [5], n_human: 20, seed: 0,
+  clip: 0.2, kl_horizon: 1000, uncertainty_weight: 0.5, max_prompt_tokens: 256, early_stop: true, stop_patience: 3, stop_confidence: 0.95, stop_margin: 0,
 };
 
 const run = (changes: Partial<PolicyRunDetail> = {}): PolicyRunDetail => ({
@@ -47,7 +49,7 @@ const run = (changes: Partial<PolicyRunDetail> = {}): PolicyRunDetail => ({
   created_at: '2026-11-01T00:00:00Z',
   created_by: 'Ann',
   finished_at: '2026-11-01T00:10:00Z',
-  can: { cancel: false, retry: false, ask_people: true, adversarial: true },
+  can: { cancel: false, retry: false, ask_people: true, adversarial: true, keep: true },
   ...changes,
 });
 
@@ -74,14 +76,14 @@ const EXPLOITS: ExploitReport = {
 };
 
 const EVALUATIONS: PolicyEvaluation[] = [
-  { step: 0, human_kl: null, n_comparisons: 0, n_samples: 32, win_rate: null, metrics: METRICS },
+  { step: 0, human_kl: null, n_comparisons: 0, n_samples: 32, has_model: true, win_rate: null, metrics: METRICS },
   {
-    step: 20, human_kl: 5, n_comparisons: 20, n_samples: 32,
+    step: 20, human_kl: 5, n_comparisons: 20, n_samples: 32, has_model: true,
     win_rate: { n_asked: 20, n: 10, wins: 6, losses: 3, ties: 1, rate: 0.65, low: 0.36, high: 0.86, claimed: 0.79 },
     metrics: { ...METRICS, kl: 4.2, kl_se: 0.5, d: 2.05, reward_gain: 1.4, reward_gain_se: 0.1, gold_gain: 1.2, gold_gain_se: 0.05 },
   },
   {
-    step: 40, human_kl: null, n_comparisons: 0, n_samples: 32, win_rate: null,
+    step: 40, human_kl: null, n_comparisons: 0, n_samples: 32, has_model: false, win_rate: null,
     metrics: { ...METRICS, kl: 9, kl_se: 1, d: 3, reward_gain: 2.5, reward_gain_se: 0.1, gold_gain: 0.4, gold_gain_se: 0.05, beyond_range: 0.25, length: 61, exploits: EXPLOITS },
   },
 ];
@@ -152,17 +154,19 @@ function open(path: string, ...capabilities: Capability[]) {
   render(
     <MantineProvider env="test">
       <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
-        <MemoryRouter initialEntries={[`/projects/p/${path}`]}>
-          <ProjectContext.Provider value={project}>
-            <Routes>
-              <Route path="/projects/p/policy-runs" element={<PolicyRunsPage />} />
-              <Route path="/projects/p/policy-runs/new" element={<NewPolicyRunPage />} />
-              <Route path="/projects/p/policy-runs/5" element={<p>The new run</p>} />
-              <Route path="/projects/p/policy-runs/:number" element={<PolicyRunPage />} />
-              <Route path="/projects/p/refreshes/:id" element={<p>The refresh</p>} />
-            </Routes>
-          </ProjectContext.Provider>
-        </MemoryRouter>
+        <ModalsProvider>
+          <MemoryRouter initialEntries={[`/projects/p/${path}`]}>
+            <ProjectContext.Provider value={project}>
+              <Routes>
+                <Route path="/projects/p/policy-runs" element={<PolicyRunsPage />} />
+                <Route path="/projects/p/policy-runs/new" element={<NewPolicyRunPage />} />
+                <Route path="/projects/p/policy-runs/5" element={<p>The new run</p>} />
+                <Route path="/projects/p/policy-runs/:number" element={<PolicyRunPage />} />
+                <Route path="/projects/p/refreshes/:id" element={<p>The refresh</p>} />
+              </Routes>
+            </ProjectContext.Provider>
+          </MemoryRouter>
+        </ModalsProvider>
       </QueryClientProvider>
     </MantineProvider>,
   );
@@ -211,6 +215,28 @@ describe('the form', () => {
     await user.click(screen.getByRole('button', { name: 'Start the run' }));
     await waitFor(() => expect(advanced.getAttribute('aria-expanded')).toBe('true'));
     expect(screen.getByText('Expected a number above 0.')).toBeTruthy();
+  });
+
+  it('asks for what belongs to a choice once it is made', async () => {
+    answers['policy-runs/options'] = { ...CHOICES, reward_models: [{ version: 3, label: 'v3 (promoted)', is_served: true, n_members: 4 }] };
+    const user = open('policy-runs/new', 'review', 'train');
+    await user.click(await screen.findByRole('button', { name: 'Advanced' }));
+    const hidden = ['Clip the ratio at 1 ±', 'Beta follows over, completions', 'Weight of their variance'];
+    expect(hidden.map((label) => screen.queryByLabelText(label))).toEqual([null, null, null]);
+    for (const [label, value] of [['Updates of each batch', '2'], ['Steer KL to, nats', '6']] as const) {
+      await user.clear(screen.getByLabelText(label));
+      await user.type(screen.getByLabelText(label), value);
+    }
+    await user.click(screen.getByRole('combobox', { name: 'Members of an ensemble' }));
+    await user.click(await screen.findByRole('option', { name: 'their mean less their disagreement' }));
+    for (const label of hidden) {
+      await user.clear(screen.getByLabelText(label));
+      await user.type(screen.getByLabelText(label), '0.75');
+    }
+    await user.click(screen.getByRole('switch', { name: /^End when gold or people say so/ }));
+    await user.click(screen.getByRole('button', { name: 'Start the run' }));
+    expect(await screen.findByText('The new run')).toBeTruthy();
+    expect(sent.at(-1)?.body).toMatchObject({ n_iterations: 2, clip: 0.75, kl_target: 6, ensemble: 'uncertainty', uncertainty_weight: 0.75, early_stop: false });
   });
 
   it('says why nothing can start', async () => {
@@ -320,6 +346,35 @@ describe('a run', () => {
     await user.click(within(dialog).getByRole('button', { name: 'Use them and refresh' }));
     expect(await screen.findByText('The refresh')).toBeTruthy();
     expect(sent.find(({ path }) => path.endsWith('/adversarial'))).toEqual({ path: 'policy-runs/4/adversarial', body: { start_refresh: true } });
+  });
+
+  it('says what people like best by now, and keeps that instead when asked twice', async () => {
+    answers['policy-runs/4'] = run({ report: { ...run().report, best_step: 40, people: { stop: false, reason: '', message: '', best_step: 20 } } });
+    const user = open('policy-runs/4', 'review', 'train');
+    const said = await screen.findByRole('region', { name: 'What people say' });
+    expect(within(said).getByText('By all ratings so far the best is the policy after 20 updates. Kept is the policy after 40 updates.')).toBeTruthy();
+    const rows = texts(screen.getByRole('table', { name: 'Health of the policy' }));
+    expect(rows.map((row) => row.at(-1))).toEqual(['To keep', '', 'Keep this one instead', 'Keep this one instead']);
+    await user.click(within(said).getByRole('button', { name: 'Keep this one instead' }));
+    expect(sent.some(({ path }) => path.endsWith('/keep'))).toBe(false);
+    await user.click(await screen.findByRole('button', { name: 'Keep this one' }));
+    await waitFor(() => expect(sent.find(({ path }) => path.endsWith('/keep'))?.path).toBe('policy-runs/4/evaluations/20/keep'));
+  });
+
+  it('says what can be kept to those who may not, and where people agree', async () => {
+    answers['policy-runs/4'] = run({ report: { ...run().report, people: { stop: false, reason: '', message: '', best_step: 20 } } });
+    open('policy-runs/4', 'review');
+    expect(await screen.findByText('By all ratings so far the best is what is kept: the policy after 20 updates.')).toBeTruthy();
+    const rows = texts(screen.getByRole('table', { name: 'Health of the policy' }));
+    expect(rows.map((row) => row.at(-1))).toEqual(['To keep', 'model gone', '', 'can be kept']);
+    expect(screen.queryByRole('button', { name: 'Keep this one instead' })).toBeNull();
+  });
+
+  it('offers nothing to keep while it goes', async () => {
+    answers['policy-runs/4'] = run({ state: 'running', finished_at: null, stop_reason: '', checkpoint: null, can: { ...run().can, keep: false }, report: { ...run().report, best_step: null } });
+    open('policy-runs/4', 'review', 'train');
+    expect(texts(await screen.findByRole('table', { name: 'Health of the policy' }))[0]?.at(-1)).toBe('Cut off');
+    expect(screen.queryByRole('button', { name: 'Keep this one instead' })).toBeNull();
   });
 
   it('says what comes first while nothing is evaluated', async () => {

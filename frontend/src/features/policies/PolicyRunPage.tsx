@@ -31,7 +31,8 @@ export function PolicyRunPage() {
   const run = useQuery({
     queryKey: ['projects', slug, 'policy-runs', n],
     queryFn: () => api.get<PolicyRunDetail>(`projects/${slug}/policy-runs/${n}`),
-    refetchInterval: ({ state: { data } }) => (data && isActive(data) ? 2_000 : false),
+    // People's answers come after the run too.
+    refetchInterval: ({ state: { data } }) => (data && isActive(data) ? 2_000 : data?.can.keep ? 30_000 : false),
   });
   return <Loaded query={run}>{(found) => <Run run={found} />}</Loaded>;
 }
@@ -52,7 +53,6 @@ function Run({ run }: { run: PolicyRunDetail }) {
     queryKey: ['projects', slug, 'policy-runs', String(run.number), 'evaluations', run.state],
     queryFn: async () => (await api.get<{ results: PolicyEvaluation[] }>(`${path}/evaluations`)).results,
     placeholderData: keepPreviousData,
-    // People's answers come after the run too.
     refetchInterval: ({ state: { data } }) => (isLive ? 4_000 : data?.some(isAwaited) ? 30_000 : false),
   });
   const why = stopWords(run);
@@ -128,7 +128,7 @@ function Judged({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluati
 function Written({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[]; mayTrain: boolean }) {
   return (
     <>
-      <Evaluations run={run} evaluations={evaluations} />
+      <Evaluations run={run} evaluations={evaluations} mayTrain={mayTrain} />
       <Exploits evaluations={evaluations} />
       <Samples run={run} evaluations={evaluations} />
       {mayTrain && <Adversarial run={run} />}

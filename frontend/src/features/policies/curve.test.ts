@@ -6,7 +6,7 @@ const evaluation = (step: number, metrics: Partial<PolicyMetrics>): PolicyEvalua
   step,
   human_kl: null,
   n_comparisons: 0,
-  n_samples: 8,
+  has_model: false, n_samples: 8,
   metrics: { kl: 0, d: 0, reward_gain: 0, reward_gain_se: 0, calibrated_gain: null, gold_gain: null, gold_gain_se: null, ...metrics } as PolicyMetrics,
   win_rate: null,
 });

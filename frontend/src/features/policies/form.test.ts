@@ -6,6 +6,7 @@ const DEFAULTS: PolicyRunOptions = {
   start: 'checkpoint:4', reward_model: 3, combine_with: '', gold_model: null, algorithm: 'rloo', reward: 'rewards', shaping: 'centred', ensemble: 'mean', beta: 0.05,
   kl_target: 0, kl_limit: 0, n_iterations: 1, n_steps: 200, prompts_per_step: 16, completions_per_prompt: 4, max_new_tokens: 128, temperature: 1,
   learning_rate: 1e-5, lora_rank: 16, evaluate_every: 20, n_probe: 64, human_kls: [2, 5.5], n_human: 30, seed: 0,
+  clip: 0.2, kl_horizon: 1000, uncertainty_weight: 0.5, max_prompt_tokens: 256, early_stop: true, stop_patience: 3, stop_confidence: 0.95, stop_margin: 0,
 };
 const CHOICES: PolicyRunChoices = {
   defaults: DEFAULTS,
@@ -35,6 +36,10 @@ it('sends a path, a second model and KLs as the server wants them, and leaves em
   expect('path' in request).toBe(false);
 });
 
+it('sends that a run does not end early', () => {
+  expect(requestOf({ ...initialForm(CHOICES), early_stop: false }).early_stop).toBe(false);
+});
+
 it('sends the project whose model is combined with the first', () => {
   expect(requestOf({ ...initialForm(CHOICES), combine_with: 'safety' }).combine_with).toBe('safety');
 });
@@ -56,5 +61,5 @@ it('wants a path only where the start is one', () => {
 });
 
 it('knows what is folded away', () => {
-  expect([isFolded('temperature'), isFolded('beta'), isFolded('reward_model')]).toEqual([true, false, false]);
+  expect([isFolded('temperature'), isFolded('stop_patience'), isFolded('beta'), isFolded('reward_model')]).toEqual([true, true, false, false]);
 });

@@ -7,7 +7,7 @@ import { t } from '@/lib/i18n';
 type Entry = number | '';
 type Numbers = { [K in keyof PolicyRunOptions as PolicyRunOptions[K] extends number ? K : never]: Entry };
 
-export interface PolicyRunForm extends Numbers, Pick<PolicyRunOptions, 'combine_with' | 'algorithm' | 'reward' | 'shaping' | 'ensemble'> {
+export interface PolicyRunForm extends Numbers, Pick<PolicyRunOptions, 'combine_with' | 'algorithm' | 'reward' | 'shaping' | 'ensemble' | 'early_stop'> {
   start: string;
   /** Of a model that is not in the list. */
   path: string;
@@ -23,6 +23,7 @@ export const NOBODY = '';
 
 const FOLDED: ReadonlySet<string> = new Set([
   'algorithm', 'reward', 'shaping', 'ensemble', 'kl_target', 'n_iterations', 'temperature', 'learning_rate', 'lora_rank', 'seed', 'n_probe',
+  'max_prompt_tokens', 'clip', 'kl_horizon', 'uncertainty_weight', 'early_stop', 'stop_patience', 'stop_confidence', 'stop_margin',
 ]);
 
 /** Whether a complaint is about a field that is folded away. */

@@ -1,7 +1,7 @@
 /** Policy runs in words: why they stopped, and what their options are called. */
 
 import type { PolicyRun, PolicyRunOptions } from '@/lib/api/types';
-import { number } from '@/lib/format';
+import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 
 interface Choice<T> {
@@ -59,15 +59,19 @@ export function optionRows({ options, start_label, reward_model, combined_model,
     [t('Gold model'), gold_model?.label ?? t('none')],
     [t('Algorithm'), labelOf(ALGORITHMS, options.algorithm)],
     [t('Weight of KL (beta)'), options.kl_target > 0 ? t('from {{beta}}, to keep KL at {{target}} nats', { beta: text(options.beta), target: text(options.kl_target) }) : text(options.beta)],
+    ...(options.kl_target > 0 ? [[t('Beta follows over, completions'), number(options.kl_horizon)] satisfies Row] : []),
     [t('Stops at a KL of'), options.kl_limit > 0 ? t('{{n}} nats', { n: text(options.kl_limit) }) : t('no limit')],
     [t('Reward'), labelOf(REWARDS, options.reward)],
     [t('Shaping'), labelOf(SHAPINGS, options.shaping)],
     [t('Members of an ensemble'), labelOf(ENSEMBLES, options.ensemble)],
+    ...(options.ensemble === 'uncertainty' ? [[t('Weight of their variance'), text(options.uncertainty_weight)] satisfies Row] : []),
     [t('Updates'), number(options.n_steps)],
     [t('Updates of each batch'), number(options.n_iterations)],
+    ...(options.n_iterations > 1 ? [[t('Clipped at a ratio of'), t('1 ± {{epsilon}}', { epsilon: text(options.clip) })] satisfies Row] : []),
     [t('Prompts per update'), number(options.prompts_per_step)],
     [t('Completions per prompt'), number(options.completions_per_prompt)],
     [t('Longest completion, tokens'), number(options.max_new_tokens)],
+    [t('Longest prompt, tokens'), number(options.max_prompt_tokens)],
     [t('Temperature'), text(options.temperature)],
     [t('Learning rate'), text(options.learning_rate)],
     [t('Weights'), options.lora_rank > 0 ? t('LoRA of rank {{rank}}', { rank: options.lora_rank }) : t('all of them')],
@@ -75,6 +79,10 @@ export function optionRows({ options, start_label, reward_model, combined_model,
     [t('Prompts of the probe set'), number(options.n_probe)],
     [t('People are asked at KLs of'), options.human_kls.length > 0 ? t('{{n}} nats', { n: options.human_kls.map(text).join(', ') }) : t('never')],
     [t('Comparisons asked each time'), number(options.n_human)],
+    [t('Ends early'), options.early_stop ? t('when gold or people say so') : t('no; the best is marked')],
+    [t('Confidence of the bounds'), percent(options.stop_confidence)],
+    [t('Patience, evaluations'), options.stop_patience > 0 ? number(options.stop_patience) : t('no such rule')],
+    [t('Margin of gold'), options.stop_margin > 0 ? text(options.stop_margin) : t('no such rule')],
     [t('Seed'), String(options.seed)],
   ];
 }

@@ -1652,10 +1652,18 @@ export interface PolicyRunOptions {
   /** Nats; 0 for none. */
   kl_limit: number;
   n_iterations: number;
+  /** Epsilon of the clipped objective, where n_iterations is above 1. */
+  clip: number;
+  /** Completions over which beta follows kl_target. */
+  kl_horizon: number;
+  /** Of the members' variance, where ensemble is "uncertainty". */
+  uncertainty_weight: number;
   n_steps: number;
   prompts_per_step: number;
   completions_per_prompt: number;
   max_new_tokens: number;
+  /** Longer prompts are left out. */
+  max_prompt_tokens: number;
   temperature: number;
   learning_rate: number;
   /** 0: all weights. */
@@ -1664,6 +1672,13 @@ export interface PolicyRunOptions {
   n_probe: number;
   human_kls: number[];
   n_human: number;
+  /** False: the second judge and people only choose the best. */
+  early_stop: boolean;
+  /** Evaluations; 0: no such rule. */
+  stop_patience: number;
+  stop_confidence: number;
+  /** In gold's unit; 0: no such rule. */
+  stop_margin: number;
   seed: number;
 }
 
@@ -1816,7 +1831,7 @@ export interface PolicyRunModel {
 export interface PolicyRunDetail extends PolicyRun {
   report: PolicyReport;
   /** What is possible now; whether one may is another matter. */
-  can: { cancel: boolean; retry: boolean; ask_people: boolean; adversarial: boolean };
+  can: { cancel: boolean; retry: boolean; ask_people: boolean; adversarial: boolean; keep: boolean };
 }
 
 export interface PolicyReport {
@@ -1857,6 +1872,8 @@ export interface PolicyEvaluation {
   human_kl: number | null;
   n_comparisons: number;
   n_samples: number;
+  /** Whether its policy can be kept once the run has ended. */
+  has_model: boolean;
   metrics: PolicyMetrics;
   win_rate: WinRate | null;
 }

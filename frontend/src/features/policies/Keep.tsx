@@ -1,0 +1,79 @@
+import { Alert, Button, Group, Text } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { askFirst } from '@/components/confirm';
+import { complain, tell } from '@/components/notify';
+import { api } from '@/lib/api/client';
+import type { PolicyEvaluation, PolicyRunDetail } from '@/lib/api/types';
+import { t } from '@/lib/i18n';
+import { useProject } from '@/lib/session';
+
+interface Props {
+  run: PolicyRunDetail;
+  evaluation: PolicyEvaluation;
+}
+
+/** Keeps an evaluation's policy in the place of the one that its finished run kept. */
+export function KeepButton({ run, evaluation: { step } }: Props) {
+  const { slug } = useProject();
+  const queries = useQueryClient();
+  const keep = useMutation({
+    mutationFn: () => api.post<PolicyRunDetail>(`projects/${slug}/policy-runs/${run.number}/evaluations/${step}/keep`),
+    onSuccess: async () => {
+      tell(t('Kept: {{policy}}.', { policy: policyOf(step) }));
+      await queries.invalidateQueries({ queryKey: ['projects', slug, 'policy-runs'] });
+    },
+    onError: complain,
+  });
+  return (
+    <Button
+      variant="default"
+      size="compact-sm"
+      loading={keep.isPending}
+      onClick={() =>
+        askFirst({
+          title: t('Keep this one instead?'),
+          text:
+            step === 0
+              ? t('Nothing of this run is kept then: generations, drift reports and refreshes take the policy of the run before, or the SFT model. Keeping another one again undoes it.')
+              : t(
+                  'Generations, drift reports and refreshes take {{policy}} from now on, unless a later run has kept one. What was written by the one kept so far stays. Keeping that again undoes it.',
+                  { policy: policyOf(step) },
+                ),
+          confirm: t('Keep this one'),
+          dismiss: t('Not now'),
+          isHarmless: true,
+          onConfirm: () => keep.mutate(),
+        })
+      }
+    >
+      {t('Keep this one instead')}
+    </Button>
+  );
+}
+
+/** Once a run has ended: what people say is the best by now, and a way to keep it where that is another one. */
+export function PeoplesBest({ run, evaluations, mayTrain }: { run: PolicyRunDetail; evaluations: PolicyEvaluation[]; mayTrain: boolean }) {
+  const { people, best_step } = run.report;
+  const best = evaluations.find(({ step }) => step === people?.best_step);
+  if (!run.can.keep || !best || best_step === null) return null;
+  if (best.step === best_step) {
+    return (
+      <Text size="sm" mb="sm">
+        {t('By all ratings so far the best is what is kept: {{best}}.', { best: policyOf(best.step) })}
+      </Text>
+    );
+  }
+  return (
+    <Alert color="orange" mb="sm">
+      <Group justify="space-between" gap="xs">
+        <Text size="sm">
+          {t('By all ratings so far the best is {{best}}. Kept is {{kept}}.', { best: policyOf(best.step), kept: policyOf(best_step) })}
+          {!best.has_model && ` ${t('The model of the best is gone.')}`}
+        </Text>
+        {mayTrain && best.has_model && <KeepButton run={run} evaluation={best} />}
+      </Group>
+    </Alert>
+  );
+}
+
+const policyOf = (step: number) => (step === 0 ? t('the model it started from') : t('the policy after {{count}} updates', { count: step }));
