@@ -59,13 +59,13 @@ class LoopOptions:
     hidden_size: int = 160
     n_layers: int = 3
     # Comparisons of the first reward model: half of them of the SFT model's completions, half of the world's writers.
-    labels: int = 1600
+    labels: int = 6000
     # Prompts of the refresh; each gives a comparison of two completions of the policy, and one of it and the SFT model.
     fresh: int = 400
     prompts: int = 1500
-    probe: int = 128
-    steps: int = 60
-    evaluate_every: int = 5
+    probe: int = 256
+    steps: int = 40
+    evaluate_every: int = 4
     beta: float = 0.01
     learning_rate: float = 3e-4
     prompts_per_step: int = 16
