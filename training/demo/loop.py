@@ -114,7 +114,7 @@ def run_loop(directory: Path, options: LoopOptions, tell: Tell) -> list[PolicyCo
     Raises LoopFailed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    loop = _Loop(directory, options, tell)
+    loop = Loop(directory, options, tell)
     sft = loop.sft_model()
     first = loop.reward_model("first", sft, loop.first_comparisons(sft))
     before = loop.policy("first", sft, first)
@@ -128,7 +128,7 @@ def run_loop(directory: Path, options: LoopOptions, tell: Tell) -> list[PolicyCo
     return courses
 
 
-class _Loop:
+class Loop:
     """The parts, each of which does nothing where its result is there."""
 
     def __init__(self, directory: Path, options: LoopOptions, tell: Tell) -> None:
@@ -200,7 +200,8 @@ class _Loop:
         self.tell(f"  {len(rows):,} comparisons; right on {accuracy:.0%} of those it was not trained on")
         return str(result["model"])
 
-    def policy(self, name: str, sft: str, reward_model: str) -> PolicyCourse:
+    def policy(self, name: str, sft: str, reward_model: str, changes: dict[str, Any] | None = None) -> PolicyCourse:
+        """A policy run from the SFT model. changes: fields of the engine's OptimiseConfig that are to be otherwise."""
         options = self.options
         directory = self.directory / f"policy-{name}"
         paths = {}
@@ -223,6 +224,7 @@ class _Loop:
             "evaluate_every": options.evaluate_every,
             "early_stop": False,  # the whole curve is to be seen
             "seed": options.seed,
+            **(changes or {}),
         }
         if not (directory / "result.json").exists():
             with _serving(self.directory / f"scorer-{name}", reward_model) as url, serving_truth() as gold:
