@@ -61,7 +61,7 @@ class LoopOptions:
     # Comparisons of the first reward model: half of them of the SFT model's completions, half of the world's writers.
     labels: int = 6000
     # Prompts of the refresh; each gives a comparison of two completions of the policy, and one of it and the SFT model.
-    fresh: int = 400
+    fresh: int = 800
     prompts: int = 1500
     probe: int = 256
     steps: int = 40

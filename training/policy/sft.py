@@ -66,7 +66,13 @@ def _warnings(counts: dict[str, Any]) -> list[dict[str, str]]:
     told = []
     n, n_heldout = counts["n_examples"], counts["n_heldout"]
     if n == 0:
-        told.append(("no_examples", "There is nothing to learn from: no example is on the training split."))
+        told.append(
+            (
+                "no_examples",
+                "There is nothing to learn from: no example is on the training split. Make a comparison set and learn "
+                "from what was chosen, or import completions that people wrote.",
+            )
+        )
     elif n < FEW:
         told.append(("few_examples", f"Fewer than {FEW} examples do not teach a model much."))
     if n and n_heldout == 0:
