@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.demo.loop import LoopOptions, PolicyCourse, run_loop
+from training.demo.loop import LoopOptions, PolicyCourse, gained, run_loop
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -36,6 +36,11 @@ def test_from_the_sft_model_to_the_second_policy(tmp_path: Path) -> None:
     for course in courses:
         assert course.evaluations[0]["kl"] == 0 < course.evaluations[-1]["kl"]
         assert course.regret >= 0
+    # On the same prompts: what the two gain over the reference differs by as much.
+    gain, half = gained(*courses)
+    last = [course.evaluations[-1]["gold_gain"] for course in courses]
+    assert gain == pytest.approx(last[1] - last[0])
+    assert half > 0
     # The refresh's ratings are of what the first policy wrote, and the second reward model learns from them too.
     counts = [
         json.loads((tmp_path / f"comparisons-{name}" / "manifest.json").read_text())["counts"]

@@ -15,8 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import fsspec
@@ -76,10 +77,12 @@ class LoopOptions:
 
 @dataclass(frozen=True)
 class PolicyCourse:
-    """A policy run as it went: its evaluations, the first one the reference's."""
+    """A policy run as it went: its evaluations, the first one the reference's, and the gold of each completion of the
+    last one, in the order of the probe's prompts."""
 
     name: str
     evaluations: list[dict[str, Any]]
+    last_gold: list[float] = field(default_factory=list)
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -235,7 +238,9 @@ class Loop:
                 asked = {**config, "scorer_url": url, "gold_url": gold}
                 self._engine("policy", "optimise", directory.name, asked, f"{name} policy")
         found = sorted((directory / "evaluations").glob("[0-9]*/evaluation.json"))
-        return PolicyCourse(name, [json.loads(path.read_text(encoding="utf-8")) for path in found])
+        with open(found[-1].with_name("samples.jsonl"), encoding="utf-8") as file:
+            last_gold = [float(json.loads(line)["gold"]) for line in file]
+        return PolicyCourse(name, [json.loads(path.read_text(encoding="utf-8")) for path in found], last_gold)
 
     # --- tools --------------------------------------------------------------------------------------------------------
     def _engine(self, part: str, verb: str, name: str, config: dict[str, Any], what: str) -> dict[str, Any]:
@@ -408,24 +413,36 @@ def table(courses: Sequence[PolicyCourse]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def gained(before: PolicyCourse, after: PolicyCourse) -> tuple[float, float]:
+    """What the policy trained to its end after the refresh has in gold over the one before: the mean over the probe's
+    prompts, and half its 95 % interval."""
+    differences = [two - one for one, two in zip(before.last_gold, after.last_gold, strict=True)]
+    return fmean(differences), 1.96 * stdev(differences) / len(differences) ** 0.5
+
+
 def plot(courses: Sequence[PolicyCourse]) -> str:
-    """Proxy and gold over d, a panel for each run."""
-    furthest = max(one["d"] for course in courses for one in course.evaluations)
+    """Proxy and gold over d, a panel for each run, drawn to one scale."""
+    along = axis("d", max(one["d"] for course in courses for one in course.evaluations))
+    drawn = [_lines(course) for course in courses]
+    everywhere = [line for lines in drawn for line in lines]
     panels = []
-    for number, course in enumerate(courses):
-        rows = sorted(course.evaluations, key=lambda one: float(one["d"]))
-        d, gold = [one["d"] for one in rows], [one["gold_gain"] for one in rows]
-        lines = [
-            Line("gold, ± 95 %", d, gold, COLOURS[0], [1.96 * one["gold_gain_se"] for one in rows], dots=True),
-            Line("proxy", d, [one["reward_gain"] for one in rows], COLOURS[1], dots=True),
-        ]
-        # The form does not hold near 0, and the reference's own point has no error.
-        fit = fit_gao("rl", d[1:], gold[1:], [one["gold_gain_se"] for one in rows[1:]])
-        if fit is not None:
-            lines.append(Line("d (α − β ln d), fitted", d[1:], predict(fit, d[1:]), COLOURS[2], dashed=True))
-        kept = course.kept
-        marks = [(float(kept["d"]), f"kept: step {kept['step']}")]
+    for number, (course, lines) in enumerate(zip(courses, drawn, strict=True)):
+        marks = [(float(course.kept["d"]), f"kept: step {course.kept['step']}")]
         unit = "gain over the SFT model"
         title = f"Against the {course.name} reward model"
-        panels.append(panel(title, axis("d", furthest), lines, left=440 * number, unit=unit, marks=marks))
+        panels.append(panel(title, along, lines, left=440 * number, unit=unit, marks=marks, beside=everywhere))
     return svg(panels, 3, "Proxy and gold over d, the square root of KL, of a policy before and after a refresh")
+
+
+def _lines(course: PolicyCourse) -> list[Line]:
+    rows = sorted(course.evaluations, key=lambda one: float(one["d"]))
+    d, gold = [one["d"] for one in rows], [one["gold_gain"] for one in rows]
+    lines = [
+        Line("gold, ± 95 %", d, gold, COLOURS[0], [1.96 * one["gold_gain_se"] for one in rows], dots=True),
+        Line("proxy", d, [one["reward_gain"] for one in rows], COLOURS[1], dots=True),
+    ]
+    # The form does not hold near 0, and the reference's own point has no error.
+    fit = fit_gao("rl", d[1:], gold[1:], [one["gold_gain_se"] for one in rows[1:]])
+    if fit is not None:
+        lines.append(Line("d (α − β ln d), fitted", d[1:], predict(fit, d[1:]), COLOURS[2], dashed=True))
+    return lines

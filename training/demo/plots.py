@@ -53,13 +53,18 @@ def panel(
     left: float,
     unit: str,
     marks: Sequence[tuple[float, str]] = (),
+    beside: Sequence[Line] = (),
 ) -> str:
-    """One set of axes of WIDTH × 330 pixels, its left edge at `left`."""
+    """One set of axes of WIDTH × 330 pixels, its left edge at `left`.
+
+    beside: the lines of other panels that it is to be compared with, so that all are drawn to one scale.
+    """
     wide, high, top = 350.0, 230.0, 50.0
     left += 55
     last = max(along.ticks)
-    highest = max(float((y + band).max()) for _, y, band in (one.arrays for one in lines))
-    lowest = min(0.0, min(float((y - band).min()) for _, y, band in (one.arrays for one in lines)))
+    reach = [one.arrays for one in (*lines, *beside)]
+    highest = max(float((y + band).max()) for _, y, band in reach)
+    lowest = min(0.0, min(float((y - band).min()) for _, y, band in reach))
     step = _step(highest - lowest)
     ticks = np.arange(np.floor(lowest / step), np.ceil(highest / step) + 1) * step
     low, up = float(ticks[0]), float(ticks[-1])

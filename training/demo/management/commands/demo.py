@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
     def _loop(self, options: dict[str, Any]) -> None:
         # It needs what trains models, which a web server that only seeds does not have.
-        from training.demo.loop import LoopFailed, LoopOptions, run_loop, table
+        from training.demo.loop import LoopFailed, LoopOptions, gained, run_loop, table
 
         directory = options["out"] or Path(settings.VAR_DIR) / "demo-loop"
         started = time.monotonic()
@@ -63,6 +63,10 @@ class Command(BaseCommand):
             stopped = course.stopped
             rule = f"would end it at step {stopped[0]}: {stopped[1].message}" if stopped else "would not end it."
             self.stdout.write(f"{course.name} policy: the stop rule {rule} Regret in gold: {course.regret:.2f}")
+        gain, half = gained(*courses)
+        self.stdout.write(
+            f"Trained to the end, the policy after the refresh has {gain:+.2f} ± {half:.2f} gold over the one before."
+        )
         self.stdout.write(f"In {time.monotonic() - started:.0f} s. Table, plot and models are in {directory}.")
 
     def _told(self, text: str) -> None:
