@@ -7,9 +7,10 @@ from playwright.sync_api import Page, expect
 
 from annotate.common.processes import wait_until
 from annotate.comparisons.models import Comparison
+from annotate.jobs.services import request_cancel
 from annotate.ratings.models import Rating
 from tests.cast import Cast
-from tests.e2e.test_accessibility import in_light_and_dark
+from tests.e2e.test_accessibility import in_light_and_dark, violations
 from tests.e2e.test_refresh import overflow_of, sign_in_as
 from tests.engine.conftest import tiny_base
 from tests.live import CeleryWorkers
@@ -18,6 +19,7 @@ from tests.training.refresh.conftest import wait_for_job
 from training.policy.models import Checkpoint, CheckpointKind
 from training.policy_runs.models import PolicyRun, PolicySample
 from training.refresh.config import RefreshConfig
+from training.refresh.models import RefreshCycle
 from training.refresh.services import start_refresh
 from training.reward.models import RewardModel
 from training.reward.services import promote
@@ -119,9 +121,12 @@ def test_from_the_form_to_what_people_say(cast, with_model, browser_page, tiny_b
     )
     sign_in_as(page, with_model, cast.labeller)
     page.goto(f"{home}/label")
+    written = {plain(sample.completion) for sample in PolicySample.objects.filter(comparison__in=asked)}
     for n in range(1, len(asked) + 1):
         expect(page.get_by_text(re.compile(rf"^{n - 1} today ·"))).to_be_visible()
-        page.keyboard.press("2")
+        on_the_left = plain(page.get_by_role("region", name="Completion A", exact=True).inner_text())
+        # The policy's loses each time. Keys 1 to 4 are for the completion on the left.
+        page.keyboard.press("7" if any(text in on_the_left for text in written) else "2")
     rated = Rating.objects.filter(labeller=cast.labeller).values_list("comparison", flat=True)
     assert wait_until(lambda: set(rated.all()) == asked, 30, 0.1)
     assert Comparison.objects.filter(pk__in=asked, state="open").count() == 0
@@ -130,9 +135,28 @@ def test_from_the_form_to_what_people_say(cast, with_model, browser_page, tiny_b
     expect(said.get_by_role("row").nth(1)).to_contain_text("n = 12")
     expect(said.get_by_text(re.compile("^By all ratings so far the best is"))).to_be_visible()
 
+    # What the reward model likes and they do not is kept, and a refresh begins that learns from it.
+    page.get_by_role("button", name="Use what fooled it").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("and start a refresh").check(force=True)
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Use them and refresh").click()
+    page.wait_for_url(re.compile(r"/refreshes/\d+$"))
+    cycle = RefreshCycle.objects.latest("pk")
+    expect(page.get_by_text(re.compile(f"After {run}")).first).to_be_visible()
+    assert PolicySample.objects.filter(is_kept=True, completion_row__source__kind="adversarial").exists()
+    request_cancel(job=cycle.job)
+    assert wait_for_job(cycle).state == "cancelled"
+
+    page.goto(home)
     page.get_by_role("link", name="Policy runs", exact=True).click()
     row = page.get_by_role("table", name="Policy runs").get_by_role("row", name=re.compile("^1"))
     expect(row).to_contain_text("Ran to its end")
+
+
+def plain(text: str) -> str:
+    """Without what rendering changes."""
+    return re.sub(r"\W+", "", text)
 
 
 def fill_in(page: Page, base: str) -> None:
