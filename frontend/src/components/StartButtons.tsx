@@ -1,4 +1,5 @@
 import { Alert, Button, Group } from '@mantine/core';
+import { complaints } from '@/lib/formErrors';
 import { t } from '@/lib/i18n';
 
 /** Why what a form asked for was not begun; nothing without an error. */
@@ -9,6 +10,15 @@ export function NotStarted({ error }: { error: Error | null }) {
         {error.message}
       </Alert>
     )
+  );
+}
+
+/** What a form's preview does not like, while it is filled in. */
+export function ToCorrect({ error }: { error: Error }) {
+  return (
+    <Alert color="yellow" title={t('There is something to correct')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
+      {complaints(error)}
+    </Alert>
   );
 }
 

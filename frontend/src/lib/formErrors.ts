@@ -13,3 +13,8 @@ export function showErrors(form: FormLike, error: unknown): string {
   form.setErrors(byField);
   return Object.keys(byField).length > 0 ? '' : error.detail;
 }
+
+/** What the server has to say of what was asked for: of each field, or in general. */
+export function complaints(error: Error): string {
+  return error instanceof ApiError && error.errors.length > 0 ? error.errors.map(({ message }) => message).join(' ') : error.message;
+}

@@ -5,7 +5,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { Link, useNavigate } from 'react-router';
 import { PageHeader } from '@/components/PageHeader';
-import { NotStarted } from '@/components/StartButtons';
+import { NotStarted, ToCorrect } from '@/components/StartButtons';
 import { EmptyState, Loaded } from '@/components/States';
 import { api, ApiError } from '@/lib/api/client';
 import type { PolicyRun, PolicyRunChoices, PolicyRunPreview } from '@/lib/api/types';
@@ -349,14 +349,7 @@ function Part({ title, children }: { title: string; children: ReactNode }) {
 
 /** What the run would take, or what is wrong with it, while the form is filled in. */
 function Preview({ preview, error }: { preview: PolicyRunPreview | undefined; error: Error | null }) {
-  if (error) {
-    const text = error instanceof ApiError && error.errors.length > 0 ? error.errors.map(({ message }) => message).join(' ') : error.message;
-    return (
-      <Alert color="yellow" title={t('There is something to correct')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-        {text}
-      </Alert>
-    );
-  }
+  if (error) return <ToCorrect error={error} />;
   if (!preview) return <Text c="dimmed">{t('Counting …')}</Text>;
   return (
     <Alert color="blue" variant="light" aria-live="polite">

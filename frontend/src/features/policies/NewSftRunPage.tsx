@@ -5,7 +5,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import { PageHeader } from '@/components/PageHeader';
-import { NotStarted } from '@/components/StartButtons';
+import { NotStarted, ToCorrect } from '@/components/StartButtons';
 import { EmptyState, Loaded } from '@/components/States';
 import { api, ApiError } from '@/lib/api/client';
 import type { SftChoices, SftPreview, SftRun } from '@/lib/api/types';
@@ -147,14 +147,7 @@ function Form({ choices }: { choices: SftChoices }) {
 
 /** What the run would learn from, or what is wrong with it, while the form is filled in. */
 function Preview({ preview, error }: { preview: SftPreview | undefined; error: Error | null }) {
-  if (error) {
-    const text = error instanceof ApiError && error.errors.length > 0 ? error.errors.map(({ message }) => message).join(' ') : error.message;
-    return (
-      <Alert color="yellow" title={t('There is something to correct')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-        {text}
-      </Alert>
-    );
-  }
+  if (error) return <ToCorrect error={error} />;
   if (!preview) return <Text c="dimmed">{t('Counting …')}</Text>;
   return (
     <Alert color={preview.warnings.length > 0 ? 'yellow' : 'blue'} variant="light" aria-live="polite">

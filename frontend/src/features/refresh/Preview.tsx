@@ -1,7 +1,8 @@
 import { Alert, Anchor, Collapse, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { ApiError } from '@/lib/api/client';
+import { ToCorrect } from '@/components/StartButtons';
 import type { RefreshPreview, SetPreview } from '@/lib/api/types';
+import { complaints } from '@/lib/formErrors';
 import { number, span } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { inWords } from '@/lib/words';
@@ -18,13 +19,7 @@ interface Props {
 /** What a refresh would do and take, and what it could be trained on now. */
 export function Preview({ preview, error, set, setError }: Props) {
   const [isOpen, { toggle }] = useDisclosure();
-  if (error) {
-    return (
-      <Alert color="yellow" title={t('There is something to correct')} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-        {complaints(error)}
-      </Alert>
-    );
-  }
+  if (error) return <ToCorrect error={error} />;
   if (!preview) return <Text c="dimmed">{t('Counting …')}</Text>;
   const asked = labelWords(preview);
   const isNothing = preview.labels?.n_chosen === 0;
@@ -63,9 +58,6 @@ export function Preview({ preview, error, set, setError }: Props) {
 }
 
 /** What is wrong, without the names of fields, which are those of the API. */
-const complaints = (error: Error) =>
-  error instanceof ApiError && error.errors.length > 0 ? error.errors.map(({ message }) => message).join(' ') : error.message;
-
 function details({ candidates, labels }: RefreshPreview): string[] {
   const told: string[] = [];
   if (candidates && candidates.n_prompts > 0) {
