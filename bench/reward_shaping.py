@@ -1,10 +1,10 @@
 """What shaping the reward, the KL penalty and the ensemble do to a policy in RL, with the simulator's truth as gold.
 
-    python bench/reward_shaping.py --out DIR              # on two CPU cores about half an hour a seed
+    python bench/reward_shaping.py                        # on two CPU cores an hour and more a seed
     python bench/reward_shaping.py --out DIR --arms plain,worst --seeds 0,1,2 --write
 
-One SFT model and one reward model of four heads, as `manage.py demo loop` makes them (its directory can be given as
-DIR), and for each arm and seed a policy run from that SFT model against that reward model; the seed is that of the
+One SFT model and one reward model of four heads, as `manage.py demo loop` makes them (DIR is where that one has
+them, unless given), and for each arm and seed a policy run from that SFT model against that reward model; the seed is that of the
 prompts' order and of the sampling. Gold is measured on prompts that no policy is trained on. What is in DIR is not made
 again, so a benchmark that was cut short goes on.
 
@@ -55,7 +55,7 @@ COLUMNS = "reward | KL at the end | proxy there | gold there | gold highest | at
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="directory of the models and runs")
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "demo-loop", help="directory of the models and runs")
     parser.add_argument("--arms", default=",".join(ARMS), help=f"of {','.join(ARMS)}")
     parser.add_argument("--seeds", default="0", help="of the policy runs, 0,1,2")
     parser.add_argument("--steps", type=int, default=LoopOptions.steps, help="updates of each run")
