@@ -3,10 +3,10 @@
     python bench/reward_shaping.py                        # on two CPU cores an hour and more a seed
     python bench/reward_shaping.py --out DIR --arms plain,worst --seeds 0,1,2 --write
 
-One SFT model and one reward model of four heads, as `manage.py demo loop` makes them (DIR is where that one has
-them, unless given), and for each arm and seed a policy run from that SFT model against that reward model; the seed is that of the
-prompts' order and of the sampling. Gold is measured on prompts that no policy is trained on. What is in DIR is not made
-again, so a benchmark that was cut short goes on.
+One SFT model and one reward model of four heads, as `manage.py demo loop` makes them, by itself in the same directory;
+and for each arm and seed a policy run from that SFT model against that reward model. The seed is that of the prompts'
+order and of the sampling. Gold is measured on prompts that no policy is trained on. What is there is not made again, so
+a benchmark that was cut short goes on.
 
 Subtracting what the reference's completions of the prompt get (shaping "centred") is no arm: RLOO and GRPO compare the
 completions of one prompt with each other, where whatever is the same for all of them cancels.
