@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,41 +87,28 @@ class Judge:
                 found[place] = scores.items[item], within
         for place, (answer, within) in found.items():
             rewards[place] = answer.rewards[within]
+        # An empty completion's members agree, and it is as far from training as can be: there is none in it.
         return Judged(
-            rewards, self._members(rewards, found), self._calibrated(rewards, found), self._distances(rewards, found)
+            rewards,
+            _of_each("members", found, lambda k: np.repeat(rewards[:, None], k, axis=1)),
+            _of_each("calibrated", found, lambda _: rewards.copy()),
+            _of_each("distances", found, lambda _: np.ones(len(rewards))),
         )
 
-    @staticmethod
-    def _members(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
-        """An empty completion's members agree."""
-        given = {place: answer.members[within] for place, (answer, within) in found.items() if answer.members}
-        if not given or len(given) < len(found):
-            return None
-        members = np.repeat(rewards[:, None], len(next(iter(given.values()))), axis=1)
-        for place, row in given.items():
-            members[place] = row
-        return members
 
-    @staticmethod
-    def _calibrated(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
-        given = {place: answer.calibrated[within] for place, (answer, within) in found.items() if answer.calibrated}
-        if not given or len(given) < len(found):
-            return None
-        calibrated = rewards.copy()
-        for place, value in given.items():
-            calibrated[place] = value
-        return calibrated
+def _of_each(name: str, found: dict[int, tuple[ItemScores, int]], of_empty: Callable[[int], Array]) -> Array | None:
+    """What the scorer says under a name of each completion; None unless it says it of all that it was asked about.
 
-    @staticmethod
-    def _distances(rewards: Array, found: dict[int, tuple[ItemScores, int]]) -> Array | None:
-        """An empty completion is as far as can be: there is none in training."""
-        given = {place: answer.distances[within] for place, (answer, within) in found.items() if answer.distances}
-        if not given or len(given) < len(found):
-            return None
-        distances = np.ones(len(rewards))
-        for place, value in given.items():
-            distances[place] = value
-        return distances
+    `of_empty` makes it of them all as it is of an empty one, which it was not asked about, given how many numbers the
+    scorer says of one.
+    """
+    given = {place: getattr(answer, name)[within] for place, (answer, within) in found.items() if getattr(answer, name)}
+    if not given or len(given) < len(found):
+        return None
+    values = of_empty(np.size(next(iter(given.values()))))
+    for place, value in given.items():
+        values[place] = value
+    return values
 
 
 def _items(
