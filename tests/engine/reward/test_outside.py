@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from training.engine.common.whitening import MOST_COMPONENTS
 from training.engine.reward.model import RewardModel
-from training.engine.reward.outside import MOST_COMPONENTS, FeatureRange
+from training.engine.reward.outside import FeatureRange
 
 
 def _mixed(rng: np.random.Generator, n: int, mixing: np.ndarray) -> np.ndarray:

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
+from training.engine.common.whitening import Array, n_components_of, squared_distances, whitening
 
 N_PERMUTATIONS = 999
 N_BINS = 10
 N_FOLDS = 5
-MOST_COMPONENTS = 32
 CONFIDENCE = 0.95
 OUTLYING = 0.99
 
@@ -142,7 +141,7 @@ def classifier(x: NDArray[np.floating], y: NDArray[np.floating], rng: np.random.
     the p-value one-sided from the variance of the Mann-Whitney statistic without a difference.
     """
     x, y = standardised(x, y)
-    points = _components(np.concatenate([x, y]), min(MOST_COMPONENTS, max(1, min(len(x), len(y)) // 10)))
+    points = _components(np.concatenate([x, y]), n_components_of(min(len(x), len(y)), x.shape[1]))
     labels = np.concatenate([np.zeros(len(x)), np.ones(len(y))])
     folds = np.concatenate([_folds(len(x), rng), _folds(len(y), rng)])
     aucs, variances, chance = [], [], []
@@ -208,20 +207,15 @@ def outliers(x: NDArray[np.floating], y: NDArray[np.floating], rng: np.random.Ge
     training rows, each judged by a fit on the other four fifths. A policy row is judged by one of the same five fits,
     so that both are treated alike; p-value: Fisher's exact test that the policy has more. Interval: Wilson's.
     """
-    k = min(MOST_COMPONENTS, max(1, len(x) // 10), x.shape[1])
+    k = n_components_of(*x.shape)
     own, theirs = _folds(len(x), rng), _folds(len(y), rng)
     is_out = [np.zeros(len(x), dtype=bool), np.zeros(len(y), dtype=bool)]
     for fold in range(N_FOLDS):
-        fitted = x[own != fold].astype(np.float64)
-        mean, scale = fitted.mean(axis=0), fitted.std(axis=0)
-        scale = np.where(scale > 1e-9, scale, 1.0)
-        _, singular, axes = np.linalg.svd((fitted - mean) / scale, full_matrices=False)
-        used = singular[:k] > 1e-6 * max(1e-12, float(singular[0]))
-        limit = float(stats.chi2.ppf(OUTLYING, max(1, int(used.sum()))))
-        to_unit = axes[:k][used].T / (singular[:k][used] / np.sqrt(len(fitted) - 1))
+        mean, to_unit = whitening(x[own != fold].astype(np.float64), k)
+        limit = float(stats.chi2.ppf(OUTLYING, max(1, to_unit.shape[1])))
         for rows, folds, found in ((x, own, is_out[0]), (y, theirs, is_out[1])):
             inside = folds == fold
-            found[inside] = np.square(((rows[inside] - mean) / scale) @ to_unit).sum(axis=1) > limit
+            found[inside] = squared_distances(rows[inside], mean, to_unit) > limit
     n_own, n_theirs = int(is_out[0].sum()), int(is_out[1].sum())
     p_value = stats.fisher_exact([[n_theirs, len(y) - n_theirs], [n_own, len(x) - n_own]], "greater").pvalue
     interval = stats.binomtest(n_theirs, len(y)).proportion_ci(CONFIDENCE, method="wilson")

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from training.engine.common.whitening import Array, n_components_of, squared_distances, whitening
+
 FILE_NAME = "feature_range.safetensors"
 
-Array = NDArray[np.float64]
-
-# Texts that it is made from, principal components that are used, folds by which training texts are judged.
+# Texts that it is made from, folds by which training texts are judged.
 MOST_TEXTS = 2_000
-MOST_COMPONENTS = 32
 N_FOLDS = 5
 _N_QUANTILES = 401
 
@@ -39,18 +38,18 @@ class FeatureRange:
         rng = np.random.default_rng(seed)
         some = rng.permutation(len(features))[:MOST_TEXTS]
         x = np.asarray(features, dtype=np.float64)[some]
-        n_components = min(MOST_COMPONENTS, max(1, len(x) // 10), x.shape[1])
+        n_components = n_components_of(*x.shape)
         folds = np.arange(len(x)) % min(N_FOLDS, len(x))
         squares = np.zeros(len(x))
         for fold in range(int(folds.max()) + 1):
-            mean, to_unit = _components(x[folds != fold], n_components)
-            squares[folds == fold] = np.square((x[folds == fold] - mean) @ to_unit).sum(axis=1)
-        mean, to_unit = _components(x, n_components)
+            mean, to_unit = whitening(x[folds != fold], n_components)
+            squares[folds == fold] = squared_distances(x[folds == fold], mean, to_unit)
+        mean, to_unit = whitening(x, n_components)
         return cls(mean, to_unit, np.quantile(squares, np.linspace(0, 1, _N_QUANTILES)))
 
     def percentiles(self, features: NDArray[np.floating]) -> Array:
         """Share (n) of training texts that lie nearer than each of the features (n, d): 0 to 1."""
-        squares = np.square((np.asarray(features, dtype=np.float64) - self.mean) @ self.to_unit).sum(axis=1)
+        squares = squared_distances(features, self.mean, self.to_unit)
         return np.interp(squares, self.quantiles, np.linspace(0, 1, len(self.quantiles)))
 
     def save(self, directory: str | Path) -> None:
@@ -65,14 +64,3 @@ class FeatureRange:
         if not path.is_file():
             return None
         return cls(**{name: value.astype(np.float64) for name, value in load_file(path).items()})
-
-
-def _components(x: Array, n_components: int) -> tuple[Array, Array]:
-    """Mean (d) of rows (n, d), and the map (d, k) of what deviates from it to components of variance 1."""
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    scale = np.where(scale > 1e-9, scale, 1.0)
-    _, singular, axes = np.linalg.svd((x - mean) / scale, full_matrices=False)
-    used = singular[:n_components] > 1e-6 * max(1e-12, float(singular[0]))
-    spread = singular[:n_components][used] / np.sqrt(max(1, len(x) - 1))
-    to_unit: Array = (axes[:n_components][used] / scale).T / spread
-    return mean, np.ascontiguousarray(to_unit)
