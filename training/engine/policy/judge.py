@@ -69,7 +69,7 @@ class Judge:
     ) -> Judged:
         """Scores of completions, the n-th of the n-th prompt. Neighbours of one prompt share its tokens.
 
-        `distances` asks for them too, at the price of a second reading.
+        `distances` asks for them too.
         """
         full = [place for place, text in enumerate(completions) if text.strip()]
         rewards = np.full(len(completions), self.mean - EMPTY * self.std)

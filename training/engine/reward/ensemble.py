@@ -62,15 +62,20 @@ class Member:
 
     def score(self, encoded: Sequence[Encoded], tokens_per_batch: int) -> Floats:
         """Rewards (h, n) less each head's mean."""
+        return self.score_and_features(encoded, tokens_per_batch)[0]
+
+    def score_and_features(
+        self, encoded: Sequence[Encoded], tokens_per_batch: int
+    ) -> tuple[Floats, NDArray[np.float32]]:
+        """`score`, and the features (n, d) that it is read from."""
+        rewards, features = self.model.score_and_features_encoded(encoded, tokens_per_batch=tokens_per_batch)
         if self.heads is None:
-            found = self.model.score_encoded(encoded, tokens_per_batch=tokens_per_batch).astype(np.float64)[None]
+            found = rewards.astype(np.float64)[None]
         else:
-            _, features = self.model.score_and_features_encoded(encoded, tokens_per_batch=tokens_per_batch)
             found = self.heads.astype(np.float64) @ features.T.astype(np.float64)
             if self.model.head.bias is not None:
                 found = found + float(self.model.head.bias.detach())
-        rewards: Floats = found - self.means[:, None]
-        return rewards
+        return found - self.means[:, None], features
 
 
 class RewardEnsemble:
@@ -132,7 +137,14 @@ class RewardEnsemble:
 
     def score_members_encoded(self, encoded: Sequence[Encoded], *, tokens_per_batch: int = 8192) -> Floats:
         """`score_members` of texts that are token ids already; for members of one tokenizer, as `members` trains."""
-        return np.concatenate([member.score(encoded, tokens_per_batch) for member in self.members]) + self._level
+        return self.score_and_features_encoded(encoded, tokens_per_batch=tokens_per_batch)[0]
+
+    def score_and_features_encoded(
+        self, encoded: Sequence[Encoded], *, tokens_per_batch: int = 8192
+    ) -> tuple[Floats, NDArray[np.float32]]:
+        """`score_members_encoded`, and the features (n, d) of the first member."""
+        parts = [member.score_and_features(encoded, tokens_per_batch) for member in self.members]
+        return np.concatenate([rewards for rewards, _ in parts]) + self._level, parts[0][1]
 
     def score(self, items: Sequence[tuple[Sequence[Message], str]], *, tokens_per_batch: int = 8192) -> list[float]:
         """One reward of each item, combined as ensemble.json says."""

@@ -275,7 +275,7 @@ def train(config: RewardTrainConfig, reporter: Reporter, stop: StopFlag) -> dict
     }
     # What was learnt before still holds the head where it was left out now.
     known = run.training if replay is None else prepare(training, config, reward_model.encoder)
-    posterior, feature_range = posterior_of(reward_model, known, run.micro_batch_tokens)
+    posterior, feature_range = kept_of_training(reward_model, known, run.micro_batch_tokens)
     with atomic_directory(out / "model") as directory:
         reward_model.save(directory)
         posterior.save(directory)
@@ -627,7 +627,7 @@ def heads_of(
     return {"weight": weight, "reward_mean": (torch.from_numpy(features) @ weight.T).mean(dim=0)}
 
 
-def posterior_of(
+def kept_of_training(
     reward_model: RewardModel, training: Comparisons, tokens_per_batch: int
 ) -> tuple[HeadPosterior, FeatureRange]:
     """What the training comparisons leave open about the head, kept beside the weights for active sampling, and where

@@ -166,10 +166,9 @@ class ScorerClient:
         """Rewards of items (messages, completions) by the newest promoted version of `model`, or by "model@version".
 
         "one+other" combines two models. `too_long` is "truncate" or "refuse" (default: the server's setting);
-        `deadline_ms` is how long the answer is of use; `distances` asks for `ItemScores.distances`, at the price of a
-        second reading. Raises ScorerUnavailable when it stays out of reach after `n_retries` attempts with growing
-        pauses or misses the deadline, and ScorerRefused when the request itself is wrong. A bad item does not raise:
-        see `ItemScores.error`.
+        `deadline_ms` is how long the answer is of use; `distances` asks for `ItemScores.distances`. Raises
+        ScorerUnavailable when it stays out of reach after `n_retries` attempts with growing pauses or misses the
+        deadline, and ScorerRefused when the request itself is wrong. A bad item does not raise: see `ItemScores.error`.
         """
         return _scores(self._ask("POST", "/v1/score", _body(model, items, too_long, deadline_ms, distances)))
 

@@ -144,7 +144,7 @@ class ServedModel:
 class WithDistances(ServedModel):
     """A served model for those who ask how far texts are from its training: `score` has one more row, which says so.
 
-    Their batches are their own, and its first member reads their texts once more: nobody else pays for it.
+    Their batches are their own.
     """
 
     def __init__(self, model: ServedModel, feature_range: FeatureRange) -> None:
@@ -154,8 +154,7 @@ class WithDistances(ServedModel):
 
     def score(self, texts: Sequence[Encoded], tokens_per_batch: int) -> NDArray[np.float64]:
         """Rewards (k, n) of n texts by the k members, and below them the percentiles of their distances: (k + 1, n)."""
-        rewards = super().score(texts, tokens_per_batch)
-        _, features = self.reward_model.score_and_features_encoded(texts, tokens_per_batch=tokens_per_batch)
+        rewards, features = self.ensemble.score_and_features_encoded(texts, tokens_per_batch=tokens_per_batch)
         return np.concatenate([rewards, self._range.percentiles(features)[None]])
 
 

@@ -80,7 +80,7 @@ _SCHEMAS: Json = {
             "distances": {
                 "type": "boolean",
                 "description": "Whether to say how far each completion lies from the texts that the model was trained "
-                "on; costs a second reading. Several models joined by + say nothing.",
+                "on. Several models joined by + say nothing.",
             },
         },
         ("model", "items"),
