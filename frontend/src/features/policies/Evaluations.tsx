@@ -62,7 +62,7 @@ export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDeta
       <Text size="sm" c="dimmed" mb="sm">
         {t('On the probe set, the reference below in grey. Beyond range: completions whose reward is above all but one in two hundred of training. Outlying: whose text is farther from the texts of training than all but one in a hundred of those. Length in tokens; cut off at the longest allowed.')}
       </Text>
-      <Table.ScrollContainer minWidth={run.can.keep ? 1080 : 960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+      <Table.ScrollContainer minWidth={960} mah={480} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
         <Table aria-labelledby="evaluations" verticalSpacing="xs" stickyHeader>
           <Table.Thead>
             <Table.Tr>
@@ -117,7 +117,7 @@ export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDeta
 
 /** Whether a policy can still be kept instead. */
 function Keepable({ run, evaluation, mayTrain }: { run: PolicyRunDetail; evaluation: PolicyEvaluation; mayTrain: boolean }) {
-  if (evaluation.has_model && mayTrain) return <KeepButton run={run} evaluation={evaluation} />;
+  if (evaluation.has_model && mayTrain) return <KeepButton run={run} evaluation={evaluation} isShort />;
   return (
     <Text size="sm" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
       {evaluation.has_model ? t('can be kept') : t('model gone')}

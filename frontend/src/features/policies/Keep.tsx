@@ -10,10 +10,12 @@ import { useProject } from '@/lib/session';
 interface Props {
   run: PolicyRunDetail;
   evaluation: PolicyEvaluation;
+  /** Where there is little room. */
+  isShort?: boolean;
 }
 
 /** Keeps an evaluation's policy in the place of the one that its finished run kept. */
-export function KeepButton({ run, evaluation: { step } }: Props) {
+export function KeepButton({ run, evaluation: { step }, isShort = false }: Props) {
   const { slug } = useProject();
   const queries = useQueryClient();
   const keep = useMutation({
@@ -29,6 +31,7 @@ export function KeepButton({ run, evaluation: { step } }: Props) {
       variant="default"
       size="compact-sm"
       loading={keep.isPending}
+      aria-label={t('Keep this one instead')}
       onClick={() =>
         askFirst({
           title: t('Keep this one instead?'),
@@ -46,7 +49,7 @@ export function KeepButton({ run, evaluation: { step } }: Props) {
         })
       }
     >
-      {t('Keep this one instead')}
+      {isShort ? t('Keep') : t('Keep this one instead')}
     </Button>
   );
 }

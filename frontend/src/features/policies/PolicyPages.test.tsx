@@ -354,7 +354,7 @@ describe('a run', () => {
     const said = await screen.findByRole('region', { name: 'What people say' });
     expect(within(said).getByText('By all ratings so far the best is the policy after 20 updates. Kept is the policy after 40 updates.')).toBeTruthy();
     const rows = texts(screen.getByRole('table', { name: 'Health of the policy' }));
-    expect(rows.map((row) => row.at(-1))).toEqual(['To keep', '', 'Keep this one instead', 'Keep this one instead']);
+    expect(rows.map((row) => row.at(-1))).toEqual(['To keep', '', 'Keep', 'Keep']);
     await user.click(within(said).getByRole('button', { name: 'Keep this one instead' }));
     expect(sent.some(({ path }) => path.endsWith('/keep'))).toBe(false);
     await user.click(await screen.findByRole('button', { name: 'Keep this one' }));
