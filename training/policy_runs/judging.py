@@ -1,6 +1,6 @@
 """Whether a policy is to be trained on: by a second reward model, and by people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
@@ -60,9 +60,16 @@ def report_of(run: PolicyRun) -> dict[str, Any]:
     }
 
 
-def peoples_decision(run: PolicyRun) -> PeoplesDecision | None:
-    """What people say so far, during a run or after it, in their name; None before they have said enough."""
-    return _by_people(run, list(PolicyEvaluation.objects.filter(run=run).order_by("step")), win_rates(run))
+def peoples_decision(run: PolicyRun, gone: Set[int] = frozenset()) -> PeoplesDecision | None:
+    """What people say so far, during a run or after it, in their name; None before they have said enough. The best is
+    none of the steps that are `gone`, whose policy cannot be kept any more."""
+    rates = win_rates(run)
+    evaluations = list(PolicyEvaluation.objects.filter(run=run).order_by("step"))
+    found = _by_people(run, evaluations, rates)
+    if found is None or found.best_step not in gone:
+        return found
+    left = [point for point in people_points(evaluations, rates) if point.step not in gone]
+    return replace(found, best_step=decide(left, rule_of(run)).best_step)
 
 
 def rule_of(run: PolicyRun) -> StopRule:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +250,10 @@ class _Follower:
         places = (self._aside(step), self._made(step))
         return next((path for path in places if path.is_dir()), None)
 
+    def without_model(self, steps: Iterable[int]) -> set[int]:
+        """Those whose policy is not there; never 0, the start."""
+        return {step for step in steps if step and self.model_of(step) is None}
+
     def _aside(self, step: int) -> Path:
         return self._out.parent / "models" / f"{step:05d}"
 
@@ -292,11 +296,14 @@ class _Follower:
         """Have the engine end where people say so."""
         if not self._options.early_stop or (self._out / "stop.json").exists() or not self._out.is_dir():
             return
-        decision = judging.peoples_decision(self._run)
+        steps = list(self._run.evaluations.values_list("step", flat=True))
+        # Of this go: a run that starts anew on another machine comes by the others once more.
+        gone = {one for one in self.without_model(steps) if self._made(one).parent.is_dir()}
+        decision = judging.peoples_decision(self._run, gone)
         if decision is None or not decision.stop:
             return
-        if decision.best_step and not self._made(decision.best_step).is_dir():
-            return  # a run that was taken back to its checkpoint comes by there once more
+        if decision.best_step and self.model_of(decision.best_step) is None:
+            return
         write_json(
             self._out / "stop.json",
             {"reason": decision.reason, "message": decision.message, "best_step": decision.best_step},
@@ -388,8 +395,8 @@ def _finish(run: PolicyRun, result: dict[str, Any], follower: _Follower, context
     step = _best_step(run, evaluations, result, follower)
     worth = worth_keeping(evaluations, judging.rule_of(run)) | ({step} if step else set())
     found = {one: follower.model_of(one) for one in worth}
-    if step and found[step] is None:
-        found[step] = Path(result["model"])
+    if step == result["best_step"]:
+        found[step] = found.get(step) or Path(result["model"])
     paths = {one: keep_files(run, one, model) for one, model in sorted(found.items()) if model is not None}
     report = judging.report_of(run)
     with transaction.atomic():
@@ -413,5 +420,6 @@ def _best_step(run: PolicyRun, evaluations: list[PolicyEvaluation], result: dict
     ended = follower.peoples_step()
     if ended is not None:
         return ended
-    said = None if judging.gold_points(evaluations) else judging.peoples_decision(run)
+    gone = follower.without_model(one.step for one in evaluations)
+    said = None if judging.gold_points(evaluations) else judging.peoples_decision(run, gone)
     return int(result["best_step"]) if said is None else said.best_step

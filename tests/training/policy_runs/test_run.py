@@ -1,6 +1,8 @@
 """Whole runs: a tiny real policy, the real engine in its own process, a real scorer."""
 
 import contextlib
+import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from annotate.jobs.models import Job
 from annotate.jobs.services import claim
 from tests.training.generation.conftest import tiny_base
 from tests.training.policy_runs.conftest import N_HELD_OUT, metrics, rows
-from tests.training.policy_runs.test_people import asked_of, say
+from tests.training.policy_runs.test_people import asked_of, say, say_of
 from tests.training.ratings import running_job
 from tests.training.refresh.conftest import wait_for
 from tests.training.reward.registered import make_model, save_models
@@ -209,8 +211,39 @@ def test_models_that_nobody_can_choose_any_more_are_forgotten_on_the_way(started
     assert (there()[20], there()[50]) == ("step 20", "once more"), "people are asked about what was written first"
 
 
+def test_people_end_a_run_whose_best_is_gone_with_the_best_that_is_left(started, held_out, tmp_path):
+    """Asked by hand about an evaluation whose policy was not worth keeping, they like that one best."""
+    run = started(n_human=0)
+    out = tmp_path / "out"
+    follower = running._Follower(run, out, context_of(run))
+    for step, wins in ((10, 14), (20, 10), (30, 0)):
+        directory = out / "evaluations" / f"{step:05d}"
+        write_json(directory / "evaluation.json", metrics(step))
+        write_rows(directory / "samples.jsonl", rows(held_out, step))
+        if step != 10:
+            write_text(directory / "model" / "model.safetensors", f"step {step}")
+        follower.take_evaluations()
+        evaluation = run.evaluations.get(step=step)
+        ask_people(evaluation=evaluation, n=N_HELD_OUT)
+        say_of(evaluation, wins, N_HELD_OUT - wins)
+    follower._heed_people()
+    told = json.loads((out / "stop.json").read_text())
+    assert (told["reason"], told["best_step"]) == ("people_fell", 20)
+    assert "100% ±" in told["message"] and "at step 10" in told["message"], "what they liked is said all the same"
+    (out / "stop.json").unlink()
+
+    # An evaluation of an earlier go, on another machine, is made once more: its policy may be kept yet.
+    shutil.rmtree(out / "evaluations" / "00010")
+    follower._heed_people()
+    assert not (out / "stop.json").exists()
+    result = {"best_step": 30, "last_step": 30, "stop_reason": "", "stop_message": "", "model": "gone"}
+    ended = running._finish(run, result, follower, follower._context)
+    assert ended.report["best_step"] == 20, "but not where the run ended before it came there"
+    assert (Path(ended.checkpoint.path) / "model.safetensors").read_text() == "step 20"
+
+
 class People(threading.Thread):
-    """Labellers at work beside a run: all like the first evaluation that they are asked about, and no later one."""
+    """Labellers at work beside a run: all like the newest evaluation there is when they begin, and no later one."""
 
     def __init__(self, run: PolicyRun) -> None:
         super().__init__(daemon=True)
@@ -221,10 +254,11 @@ class People(threading.Thread):
     def run(self) -> None:
         try:
             while not self.is_over.wait(0.1):
-                for evaluation in PolicyEvaluation.objects.filter(run=self.run_id, step__gt=0).order_by("step"):
+                evaluations = PolicyEvaluation.objects.filter(run=self.run_id, step__gt=0).order_by("step")
+                self.liked = self.liked or evaluations.values_list("step", flat=True).last()
+                for evaluation in evaluations.filter(step__gte=self.liked or 0):
                     if evaluation.n_comparisons == 0:
                         ask_people(evaluation=evaluation, n=N_HELD_OUT)
-                    self.liked = self.liked or evaluation.step
                     for sample in asked_of(evaluation):
                         if sample.comparison is not None and sample.comparison.n_ratings == 0:
                             say(sample, "win" if evaluation.step == self.liked else "loss")
