@@ -12,6 +12,13 @@ export function number(value: number | null | undefined, digits?: number): strin
   return value.toLocaleString(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+/** "1.2 MiB". */
+export function fileSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes > 0 ? Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1) : 0;
+  return `${number(bytes / 1024 ** power, power > 0 ? 1 : 0)}\u00a0${units[power]}`;
+}
+
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],

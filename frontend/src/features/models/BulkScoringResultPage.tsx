@@ -11,10 +11,9 @@ import { CountCard } from '@/components/StatValue';
 import { TimeAgo } from '@/components/TimeAgo';
 import { api } from '@/lib/api/client';
 import type { BulkScoringDetail } from '@/lib/api/types';
-import { number } from '@/lib/format';
+import { fileSize, number } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useMay, useProject } from '@/lib/session';
-import { fileSize } from './bulk';
 
 const SHOWN: [keyof BulkScoringDetail['counts'], string][] = [
   ['rows', t('Rows')], ['scored', t('Scored')], ['completions', t('Completions')], ['truncated', t('Cut to fit')], ['rejected', t('Bad rows')],
@@ -109,7 +108,7 @@ export function BulkScoringResultPage() {
                                 </Anchor>
                               </Table.Td>
                               <Table.Td ta="right">{number(rows)}</Table.Td>
-                              <Table.Td ta="right">{fileSize(bytes, number)}</Table.Td>
+                              <Table.Td ta="right">{fileSize(bytes)}</Table.Td>
                               <Table.Td>
                                 <Code>{sha256.slice(0, 12)}</Code>
                               </Table.Td>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { bulkRequest, fileSize, type BulkForm } from './bulk';
+import { bulkRequest, type BulkForm } from './bulk';
 
 const FORM: BulkForm = { source: 'file', file: null, url: '', set: null, version: '3', rowsPerShard: 500, maxBadPercent: 10 };
 const OPTIONS = { version: 3, rows_per_shard: 500, max_bad_share: 0.1 };
@@ -19,9 +19,4 @@ it('sends the one source that is chosen', () => {
   const body = bulkRequest(all) as FormData;
   expect([...body.keys()].toSorted()).toEqual(['file', 'max_bad_share', 'rows_per_shard', 'version']);
   expect(body.get('max_bad_share')).toBe('0.1');
-});
-
-it('writes sizes as people read them', () => {
-  const plain = (value: number, digits = 0) => value.toFixed(digits);
-  expect([0, 900, 1536, 3 * 1024 ** 3].map((bytes) => fileSize(bytes, plain))).toEqual(['0\u00a0B', '900\u00a0B', '1.5\u00a0KiB', '3.0\u00a0GiB']);
 });

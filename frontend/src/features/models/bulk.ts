@@ -25,10 +25,3 @@ export function bulkRequest(form: BulkForm): FormData | Record<string, unknown> 
   body.append('file', form.file);
   return body;
 }
-
-/** "1.2 MiB". */
-export function fileSize(bytes: number, number: (value: number, digits?: number) => string): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = bytes > 0 ? Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1) : 0;
-  return `${number(bytes / 1024 ** power, power > 0 ? 1 : 0)}\u00a0${units[power]}`;
-}
