@@ -24,6 +24,9 @@ with the last of these. Workloads:
     independent    4 clients, each 64 prompts with one completion
     singles        64 clients, each a prompt with one completion
 
+completions/s are of completions of the workload's mean length: its tokens a second by that length. A slow arm gets
+through few texts in its time, which may be shorter or longer than those of the others.
+
 "computed" is the tokens that an arm's forward passes had for each token of a text, a prompt counted with each of its
 completions: above 1 by padding, below it by sharing prompts. "of peak" is the share of this machine's measured matrix
 product that 2 · parameters without embeddings · those tokens come to; ours is counted without the last layer's MLP on
@@ -107,7 +110,8 @@ class Load:
 
     @property
     def rate(self) -> float:
-        return self.n / self.seconds
+        """Tokens of texts a second."""
+        return self.n_tokens / self.seconds
 
 
 def main() -> None:
@@ -211,13 +215,20 @@ class Model:
 
     def requests(self, workload: str) -> Iterator[Request]:
         """Requests without end, no text twice before all have been there; the same ones at every call."""
-        made = {
+        return itertools.cycle(self._requests(workload))
+
+    def mean_tokens(self, workload: str) -> float:
+        """Of a completion of the workload with its prompt."""
+        items = list(itertools.chain.from_iterable(self._requests(workload)))
+        return _n_tokens(items) / sum(len(item.completions) for item in items)
+
+    def _requests(self, workload: str) -> list[Request]:
+        return {
             "best-of-8": lambda: [[item] for item in self._best_of(8)],
             "comparisons": lambda: _cut(self.comparisons, 32),
             "independent": lambda: _cut(self._alone(), 64),
             "singles": lambda: [[item] for item in self._alone()],
         }[workload]()
-        return itertools.cycle(made)
 
     def bulk(self) -> Iterator[Request]:
         """Requests of 64 to 256 completions, no two of a prompt."""
@@ -741,17 +752,17 @@ def reference(path: Path, items: Sequence[Item]) -> list[float]:
 
 # --- what is told ---
 def show_workload(workload: str, model: Model, loads: dict[str, list[Load]], peak: float) -> None:
-    some = next(iter(loads.values()))[0]
-    print(f"{workload}: {WORKLOADS[workload]} clients; {some.n_tokens / some.n:.0f} tokens a text, prompt included")
+    length = model.mean_tokens(workload)
+    print(f"{workload}: {WORKLOADS[workload]} clients; {length:.0f} tokens a text, prompt included")
     print(f"{'':14} {'completions/s':>13} {'/ plain':>8} {'tokens/s':>9} {'computed':>8} {'of peak':>8}")
     for arm, found in loads.items():
         plain = [load.rate for load in loads.get("plain", [])]
         ratios = [load.rate / other for load, other in zip(found, plain, strict=False)]
         flops = [2 * model.n_parameters * load.n_computed / load.seconds for load in found]
         print(
-            f"{arm:14} {statistics.median(load.rate for load in found):13.1f}"
+            f"{arm:14} {statistics.median(load.rate for load in found) / length:13.1f}"
             f" {f'{statistics.median(ratios):.2f}' if ratios else '–':>8}"
-            f" {statistics.median(load.n_tokens / load.seconds for load in found):9.0f}"
+            f" {statistics.median(load.rate for load in found):9.0f}"
             f" {statistics.median(load.n_computed / load.n_tokens for load in found):8.2f}"
             f" {statistics.median(flops) / peak:8.0%}   {found[0].how}"
             + (f"ratio by round {min(ratios):.2f}–{max(ratios):.2f}" if len(ratios) > 1 else ""),
