@@ -59,6 +59,7 @@ ACTIONS: dict[str, str] = {
     "policy_run.cancelled": "Policy run cancelled",
     "policy_run.retried": "Policy run retried",
     "policy_run.kept": "Another policy of a run kept",
+    "policy_run.models_removed": "Models of a policy run removed",
     "policy_run.people_asked": "People asked about a policy",
     "policy_run.adversarial_kept": "What fooled the reward model kept",
     "sampling_round.started": "Sampling round started",

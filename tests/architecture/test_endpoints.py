@@ -156,6 +156,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "policy-run-samples": {"GET": REVIEW},
     "policy-run-comparisons": {"POST": TRAIN},
     "policy-run-keep": {"POST": TRAIN},
+    "policy-run-models": {"DELETE": TRAIN},
     "policy-run-adversarial": {"GET": REVIEW, "POST": TRAIN},
     "policy-run-cancel": {"POST": TRAIN},
     "policy-run-retry": {"POST": TRAIN},

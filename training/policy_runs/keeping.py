@@ -4,10 +4,13 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from annotate.accounts.models import User
 from annotate.common.errors import DomainError
@@ -92,6 +95,57 @@ def checkpoint_of(run: PolicyRun, step: int, path: str | Path) -> Checkpoint:
         made.created_at = run.finished_at
         made.save(update_fields=["created_at"])
     return made
+
+
+# --- what is not kept ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Spare:
+    """Policies of a finished run that could be kept and are no checkpoint: n of them, and the disk they take."""
+
+    n: int
+    n_bytes: int
+
+
+def spare(run: PolicyRun) -> Spare:
+    paths = list(_spare(run).values_list("model_path", flat=True)) if run.finished_at is not None else []
+    return Spare(len(paths), sum(_size(Path(path)) for path in paths))
+
+
+@transaction.atomic
+def remove_spare(*, run: PolicyRun, actor: User | None) -> Spare:
+    """Remove the models that a finished run could keep and does not, for good; returns what that freed.
+
+    What is a checkpoint stays, kept by the run or formerly so: others may have been made with it. Locks the run's row.
+    Raises DomainError "not_finished" and "no_models".
+    """
+    locked = PolicyRun.objects.select_for_update(of=("self",)).select_related("project").get(pk=run.pk)
+    if locked.finished_at is None:
+        raise DomainError("not_finished", f"{locked} has not ended: it removes what it does not need by itself.")
+    found, paths = spare(locked), [Path(path) for path in _spare(locked).values_list("model_path", flat=True)]
+    if not paths:
+        raise DomainError("no_models", f"{locked} has no models but what it keeps.")
+    _spare(locked).update(model_path="")
+    audit.record(
+        project=locked.project,
+        actor=actor,
+        action="policy_run.models_removed",
+        summary=f"Models of {locked} that it does not keep removed: {found.n}",
+        target=locked,
+        n=found.n,
+        n_bytes=found.n_bytes,
+    )
+    for path in paths:
+        transaction.on_commit(partial(shutil.rmtree, path, ignore_errors=True), robust=True)
+    return found
+
+
+def _spare(run: PolicyRun) -> QuerySet[PolicyEvaluation]:
+    checkpoints = Checkpoint.objects.filter(pool=run.project.pool_id).values("path")
+    return PolicyEvaluation.objects.filter(run=run).exclude(model_path="").exclude(model_path__in=checkpoints)
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

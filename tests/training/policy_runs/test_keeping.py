@@ -144,3 +144,37 @@ def test_models_take_their_disk_once_and_go_with_the_run(started, tmp_path):
         assert (kept / "model.safetensors").stat().st_ino == (model / "model.safetensors").stat().st_ino
     forget_models([run.pk])
     assert not kept.exists() and Path(model / "model.safetensors").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_not_kept_can_be_removed_for_good(cast, ended, tmp_path):
+    run = ended()
+    paths = {}
+    for step in (10, 20, 30):
+        model = tmp_path / str(step)
+        model.mkdir()
+        (model / "model.safetensors").write_bytes(b"w" * 1000)
+        paths[step] = keep_files(run, step, model)
+        run.evaluations.filter(step=step).update(model_path=str(paths[step]))
+    Checkpoint.objects.filter(pk=run.checkpoint_id).update(path=str(paths[30]))
+    keep(cast, 10)
+    client = cast.client(cast.researcher)
+    assert client.get(URL).json()["spare"] == {"n": 1, "n_bytes": 1000}, "30 is what was kept before"
+    assert cast.client(cast.reviewer).delete(f"{URL}/models").status_code == 403
+    answer = client.delete(f"{URL}/models")
+    assert (answer.status_code, answer.json()["spare"]) == (200, {"n": 0, "n_bytes": 0})
+    assert [path.is_dir() for path in paths.values()] == [True, False, True]
+    assert keep(cast, 20, 409)["code"] == "model_gone"
+    assert keep(cast, 30)["checkpoint"]["name"] == "policy-helpfulness-1-step-30"
+    event = AuditEvent.objects.get(action="policy_run.models_removed")
+    assert (event.actor, event.summary) == (cast.researcher, "Models of Policy run 1 that it does not keep removed: 1")
+    again = client.delete(f"{URL}/models")
+    assert (again.status_code, again.json()["code"]) == (409, "no_models")
+
+
+def test_a_run_that_goes_on_removes_its_models_by_itself(cast, ended):
+    run = ended()
+    PolicyRun.objects.filter(pk=run.pk).update(finished_at=None, checkpoint=None)
+    assert cast.client(cast.researcher).get(URL).json()["spare"] == {"n": 0, "n_bytes": 0}
+    answer = cast.client(cast.researcher).delete(f"{URL}/models")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_finished")

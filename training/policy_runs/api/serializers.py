@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -202,12 +203,24 @@ class PolicyRunCanSerializer(serializers.Serializer):
     keep = serializers.BooleanField(help_text="Another evaluation's policy, where has_model is true.")
 
 
+class SpareModelsSerializer(serializers.Serializer):
+    """Policies that could still be kept and are no checkpoint."""
+
+    n = serializers.IntegerField()
+    n_bytes = serializers.IntegerField(help_text="The disk they take.")
+
+
 class PolicyRunDetailSerializer(PolicyRunSerializer):
     report = serializers.SerializerMethodField()
     can = serializers.SerializerMethodField()
+    spare = serializers.SerializerMethodField()
 
     class Meta(PolicyRunSerializer.Meta):
-        fields = [*PolicyRunSerializer.Meta.fields, "report", "can"]
+        fields = [*PolicyRunSerializer.Meta.fields, "report", "can", "spare"]
+
+    @extend_schema_field(SpareModelsSerializer)
+    def get_spare(self, run: PolicyRun) -> dict[str, int]:
+        return asdict(self.context["spare"])
 
     @extend_schema_field(PolicyReportSerializer)
     def get_report(self, run: PolicyRun) -> dict[str, Any]:

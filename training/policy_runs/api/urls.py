@@ -16,6 +16,7 @@ urlpatterns = [
     path(f"{_EVALUATION}/samples", views.PolicySamplesView.as_view(), name="policy-run-samples"),
     path(f"{_EVALUATION}/comparisons", views.AskPeopleView.as_view(), name="policy-run-comparisons"),
     path(f"{_EVALUATION}/keep", views.KeepPolicyView.as_view(), name="policy-run-keep"),
+    path(f"{_ONE}/models", views.SpareModelsView.as_view(), name="policy-run-models"),
     path(f"{_ONE}/adversarial", views.AdversarialView.as_view(), name="policy-run-adversarial"),
     path(f"{_ONE}/cancel", views.PolicyRunCancelView.as_view(), name="policy-run-cancel"),
     path(f"{_ONE}/retry", views.PolicyRunRetryView.as_view(), name="policy-run-retry"),

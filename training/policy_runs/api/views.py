@@ -29,6 +29,7 @@ def _whole(seat: Seat, number: int) -> dict[str, Any]:
     context = {
         "report": {**run.report, "fit_of": run.report.get("fit_of", ""), "people": said.to_dict() if said else None},
         "fooled": adversarial.fooled(run),
+        "spare": keeping.spare(run),
         "n_unasked": PolicySample.objects.filter(evaluation__run=run, evaluation__step__gt=0, is_asked=False).count(),
     }
     return dict(s.PolicyRunDetailSerializer(run, context=context).data)
@@ -157,6 +158,16 @@ class KeepPolicyView(ProjectView):
         """Keep this evaluation's policy instead of the one that the run kept; of step 0, the start. Another one kept
         again undoes it."""
         keeping.keep_instead(evaluation=access_evaluation(self.seat, number, step), actor=self.seat.user)
+        return Response(_whole(self.seat, number))
+
+
+class SpareModelsView(ProjectView):
+    needs = {"DELETE": Capability.TRAIN}
+
+    @extend_schema(operation_id="policy_runs_remove_models", responses=s.PolicyRunDetailSerializer)
+    def delete(self, request: Request, slug: str, number: int) -> Response:
+        """Remove the policies that a finished run could keep and does not, for good."""
+        keeping.remove_spare(run=access_policy_run(self.seat, number), actor=self.seat.user)
         return Response(_whole(self.seat, number))
 
 

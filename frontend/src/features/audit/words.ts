@@ -44,6 +44,7 @@ const ACTIONS: Record<string, string> = {
   'policy_run.cancelled': t('Policy run cancelled'),
   'policy_run.retried': t('Policy run retried'),
   'policy_run.kept': t('Another policy of a run kept'),
+  'policy_run.models_removed': t('Models of a policy run removed'),
   'policy_run.people_asked': t('People asked about a policy'),
   'policy_run.adversarial_kept': t('What fooled the reward model kept'),
   'sampling_round.started': t('Sampling round started'),

@@ -3,7 +3,7 @@ import type { PolicyEvaluation, PolicyMetrics, PolicyRunDetail } from '@/lib/api
 import { number, percent } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { bestOf } from './curve';
-import { KeepButton } from './Keep';
+import { KeepButton, SpareModels } from './Keep';
 
 interface Measure {
   title: string;
@@ -111,6 +111,7 @@ export function Evaluations({ run, evaluations, mayTrain }: { run: PolicyRunDeta
           </Table.Tbody>
         </Table>
       </Table.ScrollContainer>
+      {mayTrain && <SpareModels run={run} />}
     </section>
   );
 }

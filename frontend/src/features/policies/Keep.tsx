@@ -4,6 +4,7 @@ import { askFirst } from '@/components/confirm';
 import { complain, tell } from '@/components/notify';
 import { api } from '@/lib/api/client';
 import type { PolicyEvaluation, PolicyRunDetail } from '@/lib/api/types';
+import { fileSize } from '@/lib/format';
 import { t } from '@/lib/i18n';
 import { useProject } from '@/lib/session';
 
@@ -76,6 +77,48 @@ export function PeoplesBest({ run, evaluations, mayTrain }: { run: PolicyRunDeta
         {mayTrain && best.has_model && <KeepButton run={run} evaluation={best} />}
       </Group>
     </Alert>
+  );
+}
+
+/** Removes what could be kept instead and is not, once that is settled. */
+export function SpareModels({ run }: { run: PolicyRunDetail }) {
+  const { slug } = useProject();
+  const queries = useQueryClient();
+  const { n } = run.spare;
+  const size = fileSize(run.spare.n_bytes);
+  const remove = useMutation({
+    mutationFn: () => api.delete(`projects/${slug}/policy-runs/${run.number}/models`),
+    onSuccess: async () => {
+      tell(t('Freed: {{size}}.', { size }));
+      await queries.invalidateQueries({ queryKey: ['projects', slug, 'policy-runs'] });
+    },
+    onError: complain,
+  });
+  if (n === 0) return null;
+  return (
+    <Group gap="sm" mt="xs">
+      <Text size="sm" c="dimmed">
+        {t('{{count}} policies that can be kept instead take {{size}} of disk.', { count: n, size })}
+      </Text>
+      <Button
+        variant="default"
+        size="compact-sm"
+        loading={remove.isPending}
+        onClick={() =>
+          askFirst({
+            title: t('Remove what is not kept?'),
+            text: t(
+              '{{count}} policies of this run are removed for good, and none of them can be kept instead any more. What is a checkpoint stays, and so do all numbers, samples and answers.',
+              { count: n },
+            ),
+            confirm: t('Remove them'),
+            onConfirm: () => remove.mutate(),
+          })
+        }
+      >
+        {t('Remove them')}
+      </Button>
+    </Group>
   );
 }
 

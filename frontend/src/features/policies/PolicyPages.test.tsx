@@ -50,6 +50,7 @@ const run = (changes: Partial<PolicyRunDetail> = {}): PolicyRunDetail => ({
   created_by: 'Ann',
   finished_at: '2026-11-01T00:10:00Z',
   can: { cancel: false, retry: false, ask_people: true, adversarial: true, keep: true },
+  spare: { n: 2, n_bytes: 3 * 1024 ** 3 },
   ...changes,
 });
 
@@ -129,8 +130,8 @@ beforeEach(() => {
   vi.stubGlobal('fetch', (address: string, { method, body }: RequestInit) => {
     const { pathname, search } = new URL(address, 'http://x');
     const path = pathname.replace('/api/v1/projects/p/', '');
-    if (method === 'POST' && !path.endsWith('/preview')) {
-      sent.push({ path, body: JSON.parse(String(body)) });
+    if (method === 'DELETE' || (method === 'POST' && !path.endsWith('/preview'))) {
+      sent.push({ path, body: method === 'DELETE' ? null : JSON.parse(String(body)) });
       if (refusal) return Promise.resolve(new Response(JSON.stringify(refusal), { status: 400, headers: { 'Content-Type': 'application/problem+json' } }));
       const made = path.endsWith('/adversarial') ? { n: 7, n_by_people: 2, n_by_gold: 5, n_kept: 7, n_new: 6, refresh: { id: 12, number: 2 } } : run({ number: 5 });
       return Promise.resolve(new Response(JSON.stringify(made), { status: 201, headers: { 'Content-Type': 'application/json' } }));
@@ -346,6 +347,29 @@ describe('a run', () => {
     await user.click(within(dialog).getByRole('button', { name: 'Use them and refresh' }));
     expect(await screen.findByText('The refresh')).toBeTruthy();
     expect(sent.find(({ path }) => path.endsWith('/adversarial'))).toEqual({ path: 'policy-runs/4/adversarial', body: { start_refresh: true } });
+  });
+
+  it('removes what it does not keep when asked twice', async () => {
+    const user = open('policy-runs/4', 'review', 'train');
+    expect(await screen.findByText('2 policies that can be kept instead take 3.0 GiB of disk.')).toBeTruthy();
+    await user.click(screen.getByRole('button', { name: 'Remove them' }));
+    const dialog = await screen.findByRole('dialog');
+    expect(within(dialog).getByText(/^2 policies of this run are removed for good/)).toBeTruthy();
+    const isSent = () => sent.some(({ path }) => path === 'policy-runs/4/models');
+    expect(isSent()).toBe(false);
+    await user.click(within(dialog).getByRole('button', { name: 'Remove them' }));
+    await waitFor(() => expect(isSent()).toBe(true));
+  });
+
+  it('says nothing of models where there are none but the kept one, or to those who may not remove them', async () => {
+    open('policy-runs/4', 'review');
+    await screen.findByRole('table', { name: 'Health of the policy' });
+    expect(screen.queryByRole('button', { name: 'Remove them' })).toBeNull();
+    cleanup();
+    answers['policy-runs/4'] = run({ spare: { n: 0, n_bytes: 0 } });
+    open('policy-runs/4', 'review', 'train');
+    await screen.findByRole('table', { name: 'Health of the policy' });
+    expect(screen.queryByRole('button', { name: 'Remove them' })).toBeNull();
   });
 
   it('says what people like best by now, and keeps that instead when asked twice', async () => {

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Card, Center, Group, Pagination, Select, SimpleGrid, Spoiler, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Badge, Box, Card, Center, Group, Pagination, Select, SimpleGrid, Spoiler, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { Conversation } from '@/components/Conversation';
@@ -93,9 +93,12 @@ function Sample({ sample }: { sample: PolicySample }) {
   const { slug } = useProject();
   return (
     <Card component="article" withBorder radius="md" padding="md" style={{ minWidth: 0 }}>
-      <Spoiler maxHeight={120} showLabel={t('Show the whole prompt')} hideLabel={t('Show less')} mb="sm">
-        <Conversation messages={sample.messages} />
-      </Spoiler>
+      {/* A spoiler's own margin holds its button. */}
+      <Box mb="sm">
+        <Spoiler maxHeight={120} showLabel={t('Show the whole prompt')} hideLabel={t('Show less')}>
+          <Conversation messages={sample.messages} />
+        </Spoiler>
+      </Box>
       <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="md">
         <Side
           title={t('Policy')}

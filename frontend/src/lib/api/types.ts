@@ -1832,6 +1832,8 @@ export interface PolicyRunDetail extends PolicyRun {
   report: PolicyReport;
   /** What is possible now; whether one may is another matter. */
   can: { cancel: boolean; retry: boolean; ask_people: boolean; adversarial: boolean; keep: boolean };
+  /** Policies that could still be kept and are no checkpoint. */
+  spare: { n: number; n_bytes: number };
 }
 
 export interface PolicyReport {
