@@ -263,6 +263,13 @@ describe('a run', () => {
     expect(screen.queryByRole('button', { name: 'Use what fooled it' })).toBeNull();
   });
 
+  it('names the other model whose reward counts too', async () => {
+    answers['policy-runs/4'] = run({ combined_model: { id: 9, version: 3, label: 'v3', project: 'Safety' } });
+    open('policy-runs/4', 'review');
+    const title = await screen.findByRole('heading', { name: 'Policy run 4' });
+    expect(title.parentElement?.textContent).toContain(' combined with Safety, v3, ');
+  });
+
   it('says that nothing is kept where the start was the best', async () => {
     answers['policy-runs/4'] = run({ checkpoint: null, report: { ...run().report, best_step: 0 } });
     open('policy-runs/4', 'review');

@@ -65,7 +65,8 @@ function Run({ run }: { run: PolicyRunDetail }) {
             <StateBadge state={run.job?.is_cancelling ? 'cancelling' : run.state} />
             <Text span c="dimmed" style={{ overflowWrap: 'anywhere' }}>
               <Filled
-                text={t('{{start}} on {{model}}, {{when}}')}
+                text={run.combined_model ? t('{{start}} on {{model}} combined with {{other}}, {{when}}') : t('{{start}} on {{model}}, {{when}}')}
+                other={run.combined_model && `${run.combined_model.project}, ${run.combined_model.label}`}
                 start={run.start_label}
                 model={
                   <Anchor underline="always" component={Link} to={`/projects/${slug}/reward-models/${run.reward_model.id}`}>
