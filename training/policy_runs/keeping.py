@@ -145,7 +145,11 @@ def _spare(run: PolicyRun) -> QuerySet[PolicyEvaluation]:
 
 
 def _size(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    """In bytes; 0 of one that is being removed."""
+    try:
+        return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    except FileNotFoundError:
+        return 0
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -395,7 +395,7 @@ def _finish(run: PolicyRun, result: dict[str, Any], follower: _Follower, context
     step = _best_step(run, evaluations, result, follower)
     worth = worth_keeping(evaluations, judging.rule_of(run)) | ({step} if step else set())
     found = {one: follower.model_of(one) for one in worth}
-    if step == result["best_step"]:
+    if step and step == result["best_step"]:
         found[step] = found.get(step) or Path(result["model"])
     paths = {one: keep_files(run, one, model) for one, model in sorted(found.items()) if model is not None}
     report = judging.report_of(run)

@@ -164,6 +164,7 @@ def test_what_a_second_model_likes_best_is_kept_the_start_among_them(
     assert told["report"]["best_step"] == told["report"]["decision"]["best_step"] == best["step"]
     kept = Checkpoint.objects.filter(kind="policy").values_list("metrics__step", flat=True)
     assert list(kept) == ([best["step"]] if best["step"] else [])
+    assert not PolicyEvaluation.objects.filter(step=0).exclude(model_path="").exists(), "the start lies where it is"
     assert (told["checkpoint"] is None) == (best["step"] == 0)
 
 
