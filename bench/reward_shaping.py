@@ -1,24 +1,28 @@
 """What shaping the reward, the KL penalty and the ensemble do to a policy in RL, with the simulator's truth as gold.
 
     python bench/reward_shaping.py                        # on two CPU cores an hour and more a seed
-    python bench/reward_shaping.py --out DIR --arms plain,worst --seeds 0,1,2 --write
+    python bench/reward_shaping.py --out DIR --arms plain=10,worst=3 --write
 
 One SFT model and one reward model of four heads, as `manage.py demo loop` makes them, by itself in the same directory;
-and for each arm and seed a policy run from that SFT model against that reward model. The seed is that of the prompts'
-order and of the sampling. Gold is measured on prompts that no policy is trained on. What is there is not made again, so
-a benchmark that was cut short goes on.
+and for each arm and seed a policy run from that SFT model against that reward model. `worst=3` is that arm with the
+seeds 0, 1 and 2, of the prompts' order and of the sampling. Gold is measured on prompts that no policy is trained on.
+What is there is not made again, so a benchmark that was cut short goes on.
 
 Subtracting what the reference's completions of the prompt get (shaping "centred") is no arm: RLOO and GRPO compare the
 completions of one prompt with each other, where whatever is the same for all of them cancels.
 
-Regret is what the evaluation that the stop rule keeps lacks in gold against the run's best. ± is half a 95 % interval:
-over prompts with one seed, over seeds (Student) with several. `--write` puts the table into docs/over-optimisation.md.
+Gold is highest at one update for all seeds, where their mean is. Kept is the evaluation that the stop rule keeps
+where it ends the run when it would. Regret is what that lacks in gold against the run's best; where the rule sees
+half of the prompts and the other half tells what its choice was worth, the mean of both ways, it counts what the rule
+cannot know, and some chance in what the best is. ± is half a 95 % interval: over prompts with one seed, over seeds
+(Student) with several. `--write` puts the table into docs/over-optimisation.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +38,7 @@ import django  # noqa: E402
 
 django.setup()
 
+import numpy as np  # noqa: E402
 from reward_ratings import markdown, put  # noqa: E402  # beside this file
 from scipy import stats  # noqa: E402
 
@@ -50,54 +55,77 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "uncertainty": ("mean − ½ variance of the heads", {"ensemble": "uncertainty"}),
     "grpo": ("GRPO in place of RLOO", {"algorithm": "grpo"}),
 }
-COLUMNS = "reward | KL at the end | proxy there | gold there | gold highest | at KL | kept by the stop rule | regret"
+COLUMNS = (
+    "reward | seeds | KL at the end | proxy there | gold there | gold highest | at KL | gold of the kept"
+    " | regret | on other prompts"
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "demo-loop", help="directory of the models and runs")
-    parser.add_argument("--arms", default=",".join(ARMS), help=f"of {','.join(ARMS)}")
-    parser.add_argument("--seeds", default="0", help="of the policy runs, 0,1,2")
+    parser.add_argument("--arms", default=",".join(ARMS), help=f"of {','.join(ARMS)}, each with =SEEDS for several")
     parser.add_argument("--steps", type=int, default=LoopOptions.steps, help="updates of each run")
     parser.add_argument("--write", action="store_true", help="put the table into the document")
     options = parser.parse_args()
-    arms, seeds = options.arms.split(","), [int(seed) for seed in options.seeds.split(",")]
+    n_seeds = {arm: int(n or 1) for arm, _, n in (one.partition("=") for one in options.arms.split(","))}
 
     loop = Loop(options.out, dataclasses.replace(LoopOptions(), steps=options.steps), _tell)
     options.out.mkdir(parents=True, exist_ok=True)
     sft = loop.sft_model()
     reward_model = loop.reward_model("first", sft, loop.first_comparisons(sft))
-    found: dict[str, list[PolicyCourse]] = {arm: [] for arm in arms}
-    for seed in seeds:  # all arms of a seed before the next seed, so that what is there compares
-        for arm in arms:
+    found: dict[str, list[PolicyCourse]] = {arm: [] for arm in n_seeds}
+    elsewhere: dict[str, list[float]] = {arm: [] for arm in n_seeds}
+    for seed in range(max(n_seeds.values())):  # all arms of a seed before the next one: what is there compares
+        for arm in [arm for arm, n in n_seeds.items() if seed < n]:
             # The loop's own first policy is the plain one.
             name = "first" if (arm, seed, options.steps) == ("plain", 0, LoopOptions.steps) else f"{arm}-{seed}"
-            found[arm].append(loop.policy(name, sft, reward_model, {**ARMS[arm][1], "seed": seed}))
-    title = f"Policies of {options.steps} updates, {len(seeds)} seed{'s' * (len(seeds) > 1)}"
-    text = markdown(title, COLUMNS, iter([_row(ARMS[arm][0], courses) for arm, courses in found.items()]))
+            course = loop.policy(name, sft, reward_model, {**ARMS[arm][1], "seed": seed})
+            found[arm].append(course)
+            elsewhere[arm].append(regret_elsewhere(options.out / f"policy-{name}", course))
+    title = f"Policies of {options.steps} updates"
+    text = markdown(title, COLUMNS, iter([_row(ARMS[arm][0], found[arm], elsewhere[arm]) for arm in found]))
     print(text)
     if options.write:
         put(DOCUMENT, "bench/reward_shaping.py --write", text)
 
 
-def _row(name: str, courses: Sequence[PolicyCourse]) -> list[str]:
+def _row(name: str, courses: Sequence[PolicyCourse], elsewhere: Sequence[float]) -> list[str]:
     last = [course.evaluations[-1] for course in courses]
-    best = [max(course.evaluations, key=lambda one: float(one["gold_gain"])) for course in courses]
-    kept = []
-    for course in courses:
-        stopped = course.stopped
-        step = stopped[1].best_step if stopped else course.decided.best_step
-        kept.append(next(one for one in course.evaluations if one["step"] == step))
+    at_each_step = list(zip(*(course.evaluations for course in courses), strict=True))
+    best = max(at_each_step, key=lambda ones: fmean(float(one["gold_gain"]) for one in ones))
     return [
         name,
+        str(len(courses)),
         f"{fmean(one['kl'] for one in last):.1f}",
         f"{fmean(one['reward_gain'] for one in last):+.2f}",
         _gold(last),
         _gold(best),
         f"{fmean(one['kl'] for one in best):.1f}",
-        _gold(kept),
+        _gold([course.kept_in_time for course in courses]),
         _mean([course.regret for course in courses], "{:.2f}"),
+        _mean(elsewhere, "{:.2f}"),
     ]
+
+
+def regret_elsewhere(directory: Path, course: PolicyCourse) -> float:
+    """On one half of the prompts, of what the rule keeps by the other half; the mean of both ways."""
+    gains = []
+    for path in sorted(directory.glob("evaluations/[0-9]*/samples.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        gains.append([row["gold"] - row["reference_gold"] for row in rows])
+    gold = np.array(gains)  # (evaluations, prompts)
+    found = []
+    for side in (0, 1):
+        seen, other = gold[:, side::2], gold[:, 1 - side :: 2].mean(axis=1)
+        errors = seen.std(axis=1, ddof=1) / seen.shape[1] ** 0.5
+        told = [
+            {**one, "gold_gain": float(mean), "gold_gain_se": float(error)}
+            for one, mean, error in zip(course.evaluations, seen.mean(axis=1), errors, strict=True)
+        ]
+        kept = PolicyCourse(course.name, told).kept_in_time
+        found.append(float(other.max() - other[told.index(kept)]))
+    return fmean(found)
 
 
 def _gold(evaluations: Sequence[dict[str, Any]]) -> str:

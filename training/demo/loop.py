@@ -103,12 +103,15 @@ class PolicyCourse:
         return None
 
     @property
+    def kept_in_time(self) -> dict[str, Any]:
+        """What the rule keeps where it ends the run when it would."""
+        decision = self.stopped[1] if self.stopped else self.decided
+        return next(one for one in self.evaluations if one["step"] == decision.best_step)
+
+    @property
     def regret(self) -> float:
         """What the evaluation lacks in gold that the rule would have kept, against the best one."""
-        stopped = self.stopped
-        best_step = stopped[1].best_step if stopped else self.decided.best_step
-        kept = next(one for one in self.evaluations if one["step"] == best_step)
-        return float(max(one["gold_gain"] for one in self.evaluations) - kept["gold_gain"])
+        return float(max(one["gold_gain"] for one in self.evaluations) - self.kept_in_time["gold_gain"])
 
 
 def run_loop(directory: Path, options: LoopOptions, tell: Tell) -> list[PolicyCourse]:
