@@ -15,13 +15,14 @@ Gold is highest at one update for all seeds, where their mean is. Kept is the ev
 where it ends the run when it would. Regret is what that lacks in gold against the run's best; where the rule sees
 half of the prompts and the other half tells what its choice was worth, the mean of both ways, it counts what the rule
 cannot know, and some chance in what the best is. ± is half a 95 % interval: over prompts with one seed, over seeds
-(Student) with several. `--write` puts the table into docs/over-optimisation.md.
+(Student) with several. `--write` puts the table into docs/over-optimisation.md and draws its plot.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import sys
@@ -42,9 +43,11 @@ import numpy as np  # noqa: E402
 from reward_ratings import markdown, put  # noqa: E402  # beside this file
 from scipy import stats  # noqa: E402
 
-from training.demo.loop import Loop, LoopOptions, PolicyCourse  # noqa: E402
+from training.demo.loop import Loop, LoopOptions, PolicyCourse, lines_of  # noqa: E402
+from training.demo.plots import COLOURS, WIDTH, Line, axis, panel, svg  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "over-optimisation.md"
+IMAGE = ROOT / "docs" / "images" / "reward-shaping.svg"
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("the mean of the heads, β 0.01", {}),
     "beta-0.05": ("β 0.05", {"beta": 0.05}),
@@ -88,6 +91,7 @@ def main() -> None:
     print(text)
     if options.write:
         put(DOCUMENT, "bench/reward_shaping.py --write", text)
+        IMAGE.write_text(plot(found), encoding="utf-8")
 
 
 def _row(name: str, courses: Sequence[PolicyCourse], elsewhere: Sequence[float]) -> list[str]:
@@ -128,6 +132,38 @@ def regret_elsewhere(directory: Path, course: PolicyCourse) -> float:
     return fmean(found)
 
 
+def plot(found: dict[str, list[PolicyCourse]]) -> str:
+    """Means over seeds: proxy and gold of the first arm, and gold of each that has more than one seed."""
+    means = {ARMS[arm][0]: mean_of(courses) for arm, courses in found.items() if len(courses) > 1}
+    means = means or {ARMS[arm][0]: courses[0] for arm, courses in found.items()}
+    name, first = next(iter(means.items()))
+    along = axis("d", max(one["d"] for course in means.values() for one in course.evaluations))
+    lines = lines_of(first)
+    others = [
+        Line(name, [one["d"] for one in course.evaluations], [one["gold_gain"] for one in course.evaluations], colour)
+        for (name, course), colour in zip(means.items(), itertools.cycle(COLOURS))
+    ]
+    unit = "gain over the SFT model"
+    panels = [
+        panel(f"Proxy and gold: {name}", along, lines, left=0, unit=unit, beside=others),
+        panel("Gold", along, others, left=WIDTH, unit=unit, beside=lines),
+    ]
+    n_lines = max(len(lines), len(others))
+    return svg(panels, n_lines, "Proxy and gold over d, the square root of KL, by what a policy is trained on")
+
+
+def mean_of(courses: Sequence[PolicyCourse]) -> PolicyCourse:
+    """A course of the means over seeds, its gold with their error."""
+    evaluations = []
+    for ones in zip(*(course.evaluations for course in courses), strict=True):
+        gold = [float(one["gold_gain"]) for one in ones]
+        means = {key: fmean(float(one[key]) for one in ones) for key in ("kl", "d", "reward_gain")}
+        evaluations.append(
+            {"step": ones[0]["step"], **means, "gold_gain": fmean(gold), "gold_gain_se": _half_width(gold) / 1.96}
+        )
+    return PolicyCourse(courses[0].name, evaluations)
+
+
 def _gold(evaluations: Sequence[dict[str, Any]]) -> str:
     if len(evaluations) == 1:
         return f"{evaluations[0]['gold_gain']:+.2f} ± {1.96 * evaluations[0]['gold_gain_se']:.2f}"
@@ -138,8 +174,12 @@ def _mean(values: Sequence[float], form: str) -> str:
     told = form.format(fmean(values))
     if len(values) == 1:
         return told
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return f"{told} ± {half:.2f}"
+    return f"{told} ± {_half_width(values):.2f}"
+
+
+def _half_width(values: Sequence[float]) -> float:
+    """Of a 95 % interval of their mean."""
+    return float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
 
 
 def _tell(text: str) -> None:

@@ -426,7 +426,7 @@ def gained(before: PolicyCourse, after: PolicyCourse) -> tuple[float, float]:
 def plot(courses: Sequence[PolicyCourse]) -> str:
     """Proxy and gold over d, a panel for each run, drawn to one scale."""
     along = axis("d", max(one["d"] for course in courses for one in course.evaluations))
-    drawn = [_lines(course) for course in courses]
+    drawn = [lines_of(course) for course in courses]
     everywhere = [line for lines in drawn for line in lines]
     panels = []
     for number, (course, lines) in enumerate(zip(courses, drawn, strict=True)):
@@ -437,7 +437,8 @@ def plot(courses: Sequence[PolicyCourse]) -> str:
     return svg(panels, 3, "Proxy and gold over d, the square root of KL, of a policy before and after a refresh")
 
 
-def _lines(course: PolicyCourse) -> list[Line]:
+def lines_of(course: PolicyCourse) -> list[Line]:
+    """Gold with its interval, the proxy, and where it can be fitted Gao's curve through gold."""
     rows = sorted(course.evaluations, key=lambda one: float(one["d"]))
     d, gold = [one["d"] for one in rows], [one["gold_gain"] for one in rows]
     lines = [
