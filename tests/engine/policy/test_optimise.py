@@ -78,6 +78,20 @@ def evaluation(out: str, step: int) -> dict[str, Any]:
     return found
 
 
+def assert_alike(policy: str, one: str, other: str) -> None:
+    """Two runs from a policy did the same, to rounding: which completions the scorer computes together goes by the
+    clock, and by whose request comes first."""
+    for mine, theirs in zip(steps(one), steps(other), strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-3)
+    last = f"{steps(one)[-1]['step']:05d}"
+    mine, theirs = (load_file(Path(out) / "evaluations" / last / "model" / "model.safetensors") for out in (one, other))
+    before = load_file(Path(policy) / "model.safetensors")
+    apart, moved = (
+        sum(float((mine[name] - weights[name]).abs().sum()) for name in mine) for weights in (theirs, before)
+    )
+    assert apart < 0.01 * moved
+
+
 @pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
 def test_it_is_trl_and_the_scorer_and_nothing_else(
     engine, values: dict[str, Any], algorithm: str, tmp_path: Path
@@ -170,12 +184,8 @@ def test_killed_with_9_it_goes_on_to_the_same_policy(engine, values: dict[str, A
     assert any(event.get("message", "").startswith("resumed at step") for event in events)
     mine, theirs = steps(whole["out_dir"]), steps(killed["out_dir"])
     assert len({row["beta"] for row in mine}) > 1
-    assert mine == theirs
-    weights = [
-        load_file(Path(one["out_dir"]) / "evaluations" / "00012" / "model" / "model.safetensors")
-        for one in (whole, killed)
-    ]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert len(mine) == len(theirs) == 12
+    assert_alike(values["policy"], whole["out_dir"], killed["out_dir"])
     again, (last,) = engine.run("policy", "optimise", killed)  # finished: the result at once
     assert (again, last) == (0, events[-1])
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.engine.conftest import comparison_row, real_comparisons, write_comparison_set
+from tests.engine.conftest import comparison_row, real_comparisons, split_of, write_comparison_set
 from training.engine.common.cli import StopFlag
 from training.engine.common.config import config_from_dict
 from training.engine.common.errors import ConfigError, EngineError
@@ -86,15 +86,20 @@ def test_before_the_first_update_its_rewards_are_exactly_those_of_its_start(
 
 
 def test_the_start_counts_as_evaluated(tiny_base: Path, tmp_path: Path) -> None:
-    """More of what it knows already, at a rate that spoils everything: the weights that are kept are the start's."""
+    """It learns the opposite of what it is validated on: the weights that are kept are the start's."""
     rows = _polite(0, 200, seed=0)
     earlier = write_comparison_set(tmp_path / "earlier", rows[:150])
-    both = write_comparison_set(tmp_path / "both", rows)
+    turned = [
+        row | {"chosen": row["rejected"], "rejected": row["chosen"]}
+        if split_of(row["prompt_digest"]) == "train"
+        else row
+        for row in rows
+    ]
+    both = write_comparison_set(tmp_path / "both", turned)
     common = {**POLITE, "base_model": str(tiny_base)}
     start = _train({**common, "comparison_set": str(earlier), "out_dir": str(tmp_path / "start"), "epochs": 3})
-    spoilt = {"learning_rate": 1.0, "divergence_loss": 1e9, "warmup_share": 0.0, "epochs": 1}
     paths = {"comparison_set": str(both), "start_from": start["model"], "earlier_set": str(earlier)}
-    result = _train({**common, **paths, **spoilt, "out_dir": str(tmp_path / "run")})
+    result = _train({**common, **paths, "out_dir": str(tmp_path / "run"), "epochs": 3})
     assert result["best_step"] == 0 < result["n_steps"]
     assert result["evaluations"][-1]["loss"] > result["evaluations"][0]["loss"] == result["validation_loss"]
     one, other = (load_file(Path(run["model"]) / "model.safetensors") for run in (start, result))

@@ -315,9 +315,10 @@ def peak_mib(source: Path, out: Path) -> float:
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path, kind):
-    """Eleven times as many rows, 100 MB more: it would show."""
+    """31 times as many rows, 300 MB more: it would show. What Arrow holds in reserve differs by some 80 MB from run to
+    run."""
     peaks = []
-    for n in (1_000, 11_000):
+    for n in (1_000, 31_000):
         path = tmp_path / f"{n}.{kind}"
         if kind == "jsonl":
             with path.open("w") as file:
@@ -329,7 +330,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind):
                     writer.write_table(pa.Table.from_pylist(rows))
         peaks.append(peak_mib(path, tmp_path / f"out-{n}"))
     print(peaks)
-    assert peaks[1] < peaks[0] + 75, peaks
+    assert peaks[1] < peaks[0] + 150, peaks
 
 
 def large_rows(n: int) -> Iterator[dict[str, Any]]:
