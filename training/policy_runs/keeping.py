@@ -100,20 +100,29 @@ def checkpoint_of(run: PolicyRun, step: int, path: str | Path) -> Checkpoint:
 # --- what is not kept ------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Spare:
-    """Policies of a finished run that could be kept and are no checkpoint: n of them, and the disk they take."""
+    """Policies of a finished run that could be kept and are no checkpoint, by where they lie."""
 
-    n: int
-    n_bytes: int
+    paths: tuple[Path, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.paths)
+
+    @property
+    def n_bytes(self) -> int:
+        """The disk they take."""
+        return sum(_size(path) for path in self.paths)
 
 
 def spare(run: PolicyRun) -> Spare:
-    paths = list(_spare(run).values_list("model_path", flat=True)) if run.finished_at is not None else []
-    return Spare(len(paths), sum(_size(Path(path)) for path in paths))
+    """None of a run that goes on, which removes what it does not need by itself."""
+    paths = _spare(run).values_list("model_path", flat=True) if run.finished_at is not None else ()
+    return Spare(tuple(Path(path) for path in paths))
 
 
 @transaction.atomic
-def remove_spare(*, run: PolicyRun, actor: User | None) -> Spare:
-    """Remove the models that a finished run could keep and does not, for good; returns what that freed.
+def remove_spare(*, run: PolicyRun, actor: User | None) -> None:
+    """Remove the models that a finished run could keep and does not, for good.
 
     What is a checkpoint stays, kept by the run or formerly so: others may have been made with it. Locks the run's row.
     Raises DomainError "not_finished" and "no_models".
@@ -121,8 +130,8 @@ def remove_spare(*, run: PolicyRun, actor: User | None) -> Spare:
     locked = PolicyRun.objects.select_for_update(of=("self",)).select_related("project").get(pk=run.pk)
     if locked.finished_at is None:
         raise DomainError("not_finished", f"{locked} has not ended: it removes what it does not need by itself.")
-    found, paths = spare(locked), [Path(path) for path in _spare(locked).values_list("model_path", flat=True)]
-    if not paths:
+    found = spare(locked)
+    if not found.paths:
         raise DomainError("no_models", f"{locked} has no models but what it keeps.")
     _spare(locked).update(model_path="")
     audit.record(
@@ -134,9 +143,8 @@ def remove_spare(*, run: PolicyRun, actor: User | None) -> Spare:
         n=found.n,
         n_bytes=found.n_bytes,
     )
-    for path in paths:
+    for path in found.paths:
         transaction.on_commit(partial(shutil.rmtree, path, ignore_errors=True), robust=True)
-    return found
 
 
 def _spare(run: PolicyRun) -> QuerySet[PolicyEvaluation]:

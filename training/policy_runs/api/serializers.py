@@ -1,4 +1,3 @@
-from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -220,7 +219,7 @@ class PolicyRunDetailSerializer(PolicyRunSerializer):
 
     @extend_schema_field(SpareModelsSerializer)
     def get_spare(self, run: PolicyRun) -> dict[str, int]:
-        return asdict(self.context["spare"])
+        return dict(SpareModelsSerializer(self.context["spare"]).data)
 
     @extend_schema_field(PolicyReportSerializer)
     def get_report(self, run: PolicyRun) -> dict[str, Any]:
